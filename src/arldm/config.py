@@ -1,0 +1,137 @@
+"""Frozen records of a model, a training and a sampling; JSON in and out, saved beside the weights. No torch."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from arldm.errors import ConfigError
+
+T = TypeVar("T")
+History = Literal["none", "captions", "pictures"]
+Positions = Literal["absolute", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextConfig:
+    """The CLIP text encoder (current caption). `vocabulary` is what the tokenizer is trained to, at most; real sizes follow from it."""
+
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    max_tokens: int = 77  # a longer caption is refused
+    vocabulary: int = 49408
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryConfig:
+    """BLIP's vision and image-grounded text encoder (past pictures with their captions)."""
+
+    picture_size: int = 224  # pixels
+    patch: int = 16  # pixels
+    vision_width: int = 1024
+    vision_layers: int = 24
+    vision_heads: int = 16
+    text_width: int = 768
+    text_layers: int = 12
+    text_heads: int = 12
+    max_tokens: int = 77
+    vocabulary: int = 30524
+
+
+@dataclass(frozen=True, slots=True)
+class LatentConfig:
+    """The autoencoder. `kind` "kl" is Stable Diffusion's; "dc" is AutoencoderDC behind a `pixel_unshuffle(unshuffle)`."""
+
+    kind: Literal["kl", "dc"] = "kl"
+    channels: int = 4
+    widths: tuple[int, ...] = (128, 256, 512, 512)
+    layers: int = 2
+    unshuffle: int = 1  # pixels folded into channels before the encoder, unfolded after the decoder
+
+    @property
+    def downsample(self) -> int:
+        """Pixels per latent cell along one side."""
+        return self.unshuffle * 2 ** (len(self.widths) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserConfig:
+    """The U-Net and its noise schedule."""
+
+    widths: tuple[int, ...] = (320, 640, 1280, 1280)
+    layers: int = 2
+    heads: int = 8  # number of attention heads, which is what diffusers' `attention_head_dim` means
+    groups: int = 32
+    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    zero_terminal_snr: bool = False
+    train_timesteps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A whole AR-LDM. The defaults are the paper's: Stable Diffusion 1.5 and BLIP-large."""
+
+    name: str = "paper"
+    picture_size: int = 512  # pixels
+    history: History = "pictures"
+    positions: Positions = "absolute"
+    window: int = 4  # past frames that stay visible; absolute positions have a table of window + 1
+    text: TextConfig = TextConfig()
+    past: HistoryConfig = HistoryConfig()
+    latents: LatentConfig = LatentConfig()
+    denoiser: DenoiserConfig = DenoiserConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A training run. The defaults are the paper's where it has a word on it."""
+
+    steps: int = 10_000
+    batch: int = 8  # stories (or pictures) a step, on each process
+    learning_rate: float = 1e-5
+    warmup: int = 500  # steps
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 1.0  # norm of the gradient
+    dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
+    ema: float = 0.999
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    seed: int = 0
+    threads: int = 0  # CPU threads; 0 = all
+    checkpoint_every: int = 500  # steps
+    checkpoints: int = 2  # kept
+    preview_every: int = 500  # steps between sample strips; 0 = never
+    report_to: Literal["tensorboard", "none"] = "tensorboard"
+
+
+@dataclass(frozen=True, slots=True)
+class TellConfig:
+    """How a story is drawn."""
+
+    steps: int = 20
+    guidance: float = 3.0
+    scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
+    seed: int = 0
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A config as plain JSON values (tuples become lists)."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """The config of `kind` that `to_dict` wrote. Raises ConfigError on an unknown or missing key."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := set(values) - set(fields):
+        raise ConfigError(f"{kind.__name__}: unknown option {sorted(unknown)[0]!r}; expected one of {', '.join(sorted(fields))}")
+    hints = {name: field.type for name, field in fields.items()}
+    return kind(**{name: _value(hints[name], value) for name, value in values.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    return tuple(value) if isinstance(value, list) else value

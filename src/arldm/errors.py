@@ -1,0 +1,40 @@
+"""What can go wrong, as seen by the one who called.
+
+    ArldmError
+    ├── ScriptError     a script or story file cannot be understood
+    ├── PictureError    a picture is missing, broken, too large or not a picture
+    ├── CaptionError    a caption is longer than the model reads
+    ├── ModelError      a model folder is incomplete, altered or of another version
+    ├── OutputError     the output folder is taken, read-only or the disk is full
+    └── ConfigError     an option has a value that cannot be
+
+Every message is one line: what was got, what was expected, what to do. The command prints it and exits with 2.
+"""
+
+
+class ArldmError(Exception):
+    """Anything a user can mend; never a fault of the program itself."""
+
+
+class ScriptError(ArldmError):
+    """A script or story file cannot be understood."""
+
+
+class PictureError(ArldmError):
+    """A picture is missing, broken, too large or not a picture."""
+
+
+class CaptionError(ArldmError):
+    """A caption is longer than the model reads."""
+
+
+class ModelError(ArldmError):
+    """A model folder is incomplete, altered or of another version."""
+
+
+class OutputError(ArldmError):
+    """The output folder is taken, read-only or the disk is full."""
+
+
+class ConfigError(ArldmError):
+    """An option has a value that cannot be."""

@@ -1,0 +1,95 @@
+"""Draws a scene. `python -m arldm.toonsv.draw [OUT.png]` shows the whole cast in every mood, and every place."""
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from arldm.toonsv.canvas import SUPERSAMPLING, blank
+from arldm.toonsv.cast import (
+    ACTIONS,
+    CAST,
+    COLOURS,
+    EXTRA_KINDS,
+    HATS,
+    HUES,
+    MOODS,
+    PAIR_ACTIONS,
+    PLACES,
+    PROPS,
+    SIDES,
+    SKINS,
+    TIMES,
+    WEATHERS,
+    Figure,
+    Look,
+    Place,
+    Prop,
+    Scene,
+)
+from arldm.toonsv.figures import figure
+from arldm.toonsv.places import place
+
+GROUND = 236.0
+#: number of figures -> where they stand and how large they are
+STANDS = {1: ((128.0,), 1.22), 2: ((84.0, 172.0), 1.06), 3: ((52.0, 128.0, 204.0), 0.9)}
+
+
+def draw(scene: Scene, size: int = 256) -> Image.Image:
+    """The picture of a scene, RGB, `size` pixels on a side."""
+    image, pen = blank(size)
+    place(pen, scene.place, scene.weather, scene.time)
+    stands, scale = STANDS[len(scene.figures)]
+    away = {1: 14, 2: 11, 3: 0}[len(scene.figures)] * (1 if scene.place.side == "left" else -1)  # from the landmark
+    shift = (scene.jitter % 4 - 1.5) * 2.4 + away
+    lift = (scene.jitter // 4 - 1.5) * 1.2
+    paired = scene.figures[0].action in PAIR_ACTIONS
+    lit = pen.lit(f"{scene.time} figure")
+    for index, who in enumerate(scene.figures):
+        x = stands[index] + shift
+        if paired and index < 2:  # close together, so that arms reach
+            middle = (stands[0] + stands[1]) / 2 + shift
+            x = middle + (-1, 1)[index] * (33 if who.action == "hug" else 43) * scale
+        faces = -1 if index == len(scene.figures) - 1 and index > 0 else 1
+        small = 0.86 if who.who == "child" else 1.0
+        outward = faces if paired or who.action != "hold" or len(scene.figures) == 1 else -faces
+        figure(lit.at(x, GROUND + lift, scale * small, outward), who, scene.prop if who.action == "hold" else None)
+    return image.reduce(SUPERSAMPLING)
+
+
+def _person(who: str, mood: str = "calm", action: str = "stand", colour: str = "red", index: int = 0) -> Figure:
+    if who in EXTRA_KINDS:
+        hat = HATS[index % 4]
+        return Figure(who, mood, action, look=Look(colour, hat, COLOURS[(index * 5 + 3) % 6], SKINS[index % 3]))
+    return Figure(who, mood, action, shirt=colour)
+
+
+def contact_sheet(size: int = 256) -> Image.Image:
+    """Twelve characters and four extras in six moods, every place in its landmarks, hues, weathers and times, every action and prop."""
+    scenes: list[list[Scene]] = []
+    kinds = tuple(PLACES)
+    for row, who in enumerate([*(character.name for character in CAST), *EXTRA_KINDS]):
+        where = Place(kinds[row % 8], HUES[row % 4], PLACES[kinds[row % 8]][row % 4], SIDES[row % 2])
+        scenes.append([Scene(where, "clear", "day", (_person(who, mood, colour=COLOURS[i], index=i + row),)) for i, mood in enumerate(MOODS)])
+    for row, kind in enumerate(kinds):
+        looks = [(HUES[i % 4], PLACES[kind][i % 4], SIDES[i % 2], WEATHERS[(i + row) % 4], TIMES[i % 3]) for i in range(6)]
+        scenes.append([Scene(Place(kind, hue, mark, side), weather, time, (_person(CAST[(row + i) % 12].name, MOODS[i], ACTIONS[i], COLOURS[i]),
+                       _person(EXTRA_KINDS[i % 4], MOODS[(i + 2) % 6], "stand", COLOURS[(i + 3) % 6], i + row)), Prop(PROPS[row], COLOURS[(row + i) % 6]))
+                       for i, (hue, mark, side, weather, time) in enumerate(looks)])  # fmt: skip
+    where = Place("street", "sky", "lamp post", "left")
+    props = [Scene(where, "cloudy", "day", (_person("fenna", "calm", "hold", "white"),), Prop(kind, COLOURS[i % 6])) for i, kind in enumerate(PROPS)]
+    pairs = [Scene(where, "clear", "dusk", (_person("bromm", "happy", action), _person("child", "happy", action, "blue", 1))) for action in PAIR_ACTIONS]
+    trio = Scene(where, "snow", "night", (_person("lumi", "happy", "wave"), _person("oona", "sad", "sit"), _person("old man", "calm", index=2)))
+    rest = [*props, *pairs, trio, Scene(where, "rain", "day", (_person("quill", "calm", "run"),))]
+    scenes += [rest[:6], rest[6:]]
+    sheet = Image.new("RGB", (6 * size, len(scenes) * size), "white")
+    for y, row_of in enumerate(scenes):
+        for x, scene in enumerate(row_of):
+            sheet.paste(draw(scene, size), (x * size, y * size))
+    return sheet
+
+
+if __name__ == "__main__":
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "toonsv.png")
+    contact_sheet().save(out)
+    print(out)
