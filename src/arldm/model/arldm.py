@@ -1,0 +1,181 @@
+"""AR-LDM: the parts as one module. P(x_1..x_V | c_1..c_V) = prod_t P(x_t | c_t, (c_1, x_1) .. (c_t-1, x_t-1))."""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from diffusers.utils.hub_utils import PushToHubMixin
+from einops import rearrange
+from torch import Tensor, nn
+
+from arldm.config import History, ModelConfig, to_dict
+from arldm.errors import ConfigError
+from arldm.model.batch import StoryBatch, assemble, pictures_of, pixels, small
+from arldm.model.condition import Condition, Conditioner, PastTokens
+from arldm.model.denoiser import build_schedule, build_unet, predict
+from arldm.model.folder import read_model, write_model
+from arldm.model.history import HistoryEncoder
+from arldm.model.latents import Latents
+from arldm.model.noise import seeded
+from arldm.model.text import CaptionTokenizer, TextEncoder
+from arldm.story import Story
+
+EMBEDDED = Path(__file__).parents[1] / "weights"
+
+
+class ARLDM(nn.Module, PushToHubMixin):
+    """The auto-regressive latent diffusion model.
+
+    `history` is the mode in use: what the model was built with, or less (`use_history`). `dropout` is the share of frames that lose
+    caption and history together in training. Everything but the autoencoder learns.
+    """
+
+    def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.history: History = config.history
+        self.dropout = 0.1
+        self.tokenizer = tokenizer
+        self.past_tokenizer = past_tokenizer
+        self.schedule = build_schedule(config.denoiser)
+        side = config.picture_size // config.latents.downsample
+        self.text_encoder = TextEncoder(config.text, tokenizer)
+        self.history_encoder = HistoryEncoder(config.past, config.history, past_tokenizer) if config.history != "none" else None
+        self.conditioner = Conditioner(config.text.width, config.window, config.positions)
+        self.unet = build_unet(config.denoiser, config.latents.channels, side, config.text.width)
+        self.latents = Latents(config.latents).requires_grad_(False)
+
+    @classmethod
+    def build(cls, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer, seed: int = 0) -> Self:
+        """A model with fresh weights, the same for the same seed."""
+        with seeded(seed):
+            return cls(config, tokenizer, past_tokenizer)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str, dtype: torch.dtype = torch.float32) -> Self:
+        """Read a saved model; "toonsv" is the one that ships with the program. Raises ModelError for anything amiss there."""
+        path = EMBEDDED / "toonsv" if folder == "toonsv" else Path(folder)
+        return read_model(path, cls).to(dtype).eval()
+
+    def save_pretrained(self, folder: Path | str, dtype: torch.dtype | None = None, **_: object) -> None:
+        """Write a folder whose `unet/` and `vae/` open in stock diffusers; `dtype` is that of the files. Raises OutputError."""
+        write_model(self, Path(folder), dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are kept in."""
+        return self.unet.dtype
+
+    def use_history(self, mode: History) -> None:
+        """Condition on less than the model can: "captions" or "none". Raises ConfigError for more."""
+        order = ("none", "captions", "pictures")
+        if mode not in order or order.index(mode) > order.index(self.config.history):
+            built = self.config.history
+            raise ConfigError(
+                f"history {mode!r} asked of a model built with {built!r}; expected that or less, of {', '.join(order)}"
+            )
+        self.history = mode
+
+    def loss(self, batch: StoryBatch, generator: torch.Generator) -> Tensor:
+        """The mean square error of all frames at once, teacher-forced: true pictures are the history.
+
+        Each frame has its own timestep and noise, and loses its condition with probability `dropout`.
+        """
+        stories, frames = batch.latents.shape[:2]
+        device = batch.latents.device
+        dropped = (torch.rand(stories, frames, generator=generator, device=generator.device) < self.dropout).to(device)
+        steps = (stories * frames,)
+        last = self.config.denoiser.train_timesteps
+        timesteps = torch.randint(0, last, steps, generator=generator, device=generator.device).to(device)
+        noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device).to(device).flatten(0, 1)
+        latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
+        noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
+        predicted = predict(self.unet, noisy, timesteps, self.condition(batch, dropped).folded())
+        return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps))
+
+    def forward(self, batch: StoryBatch, generator: torch.Generator) -> Tensor:
+        """`loss`, where a wrapper (data parallel) must go through the module's call."""
+        return self.loss(batch, generator)
+
+    def target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the U-Net learns to say: the noise, or the velocity (Salimans and Ho 2022)."""
+        if self.config.denoiser.prediction == "epsilon":
+            return noise
+        return self.schedule.get_velocity(latents, noise, timesteps)  # type: ignore[arg-type]
+
+    def condition(self, batch: StoryBatch, dropped: Tensor) -> Condition:
+        """The condition of every frame of a batch; where `dropped` (batch, frame), the null condition."""
+        ids, keep = self.text_encoder.without(batch.caption_ids.flatten(0, 1), batch.caption_keep.flatten(0, 1), dropped.flatten())
+        frames = dropped.shape[1]
+        caption = self.read_captions(ids.view_as(batch.caption_ids), keep.view_as(batch.caption_keep))
+        past = None
+        if frames > 1:  # the last frame is nobody's past
+            past = self.read_past(range(frames - 1), batch.past_ids[:, :-1], batch.past_keep[:, :-1], batch.past_pictures[:, :-1])
+        return self.conditioner(caption, keep.view_as(batch.caption_keep), range(frames), past, hidden=dropped)
+
+    def read_captions(self, ids: Tensor, keep: Tensor) -> Tensor:
+        """Captions (batch, frame, token) by CLIP: (batch, frame, token, dim)."""
+        return rearrange(self.text_encoder(ids.flatten(0, 1), keep.flatten(0, 1)), "(b f) token dim -> b f token dim", b=len(ids))
+
+    def read_past(self, frames: Sequence[int], ids: Tensor, keep: Tensor, pictures: Tensor) -> PastTokens | None:
+        """Past captions (batch, past, token) with their pictures by BLIP; None if this model looks at no history."""
+        if self.history == "none" or self.history_encoder is None:
+            return None
+        seen = pictures.flatten(0, 1).to(self.dtype) if self.history == "pictures" else None
+        tokens = self.history_encoder(ids.flatten(0, 1), keep.flatten(0, 1), seen)
+        return PastTokens(rearrange(tokens, "(b p) token dim -> b p token dim", b=len(ids)), keep, frames)
+
+    def null(self) -> Condition:
+        """The null condition of one frame: the caption "" and no history; the same for every frame. (1, 1, token, dim)"""
+        ids = torch.tensor([[self.text_encoder.empty]], device=self.device)
+        keep = torch.ones_like(ids, dtype=torch.bool)
+        return self.conditioner(self.read_captions(ids, keep), keep, [0], None)
+
+    @torch.no_grad()
+    def batch(self, stories: Sequence[Story]) -> StoryBatch:
+        """Stories of equal length, with all their pictures, as tensors. Raises PictureError, CaptionError."""
+        rows = pictures_of(stories)
+        captions = [frame.caption for story in stories for frame in story.frames]
+        shape = (len(rows), len(rows[0]))
+        tokenizers = (self.tokenizer, self.past_tokenizer)
+        ids = [tensor.unflatten(0, shape) for tokenizer in tokenizers for tensor in tokenizer.encode(captions)]
+        seen = torch.stack([small(picture, self.config.past.picture_size) for row in rows for picture in row]).unflatten(0, shape)
+        true = torch.stack([pixels(picture, self.config.picture_size) for row in rows for picture in row])
+        latents = self.latents.encode(true.to(self.device)).unflatten(0, shape).cpu()
+        return assemble(*ids, small_pictures=seen, latents=latents).to(self.device)
+
+    def unknown_words(self, captions: Collection[str]) -> list[str]:
+        """The words that training never had, each once."""
+        return list(dict.fromkeys(word for caption in captions for word in self.tokenizer.unknown_words(caption)))
+
+    def hash(self) -> str:
+        """A short name for exactly these weights, this config and these tokenizers."""
+        digest = hashlib.sha256(json.dumps(to_dict(self.config), sort_keys=True).encode())
+        for tokenizer in (self.tokenizer, self.past_tokenizer):
+            digest.update(tokenizer.tokenizer.backend_tokenizer.to_str().encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
+
+
+def _check(config: ModelConfig) -> None:
+    """Raises ConfigError where two parts could not be joined."""
+    if config.history != "none" and config.text.width != config.past.text_width:
+        got = f"text.width is {config.text.width} and past.text_width {config.past.text_width}"
+        raise ConfigError(f"{got}; both are the width of the U-Net's condition and must be equal")
+    for name, size, unit in (
+        ("picture_size", config.picture_size, config.latents.downsample * 2 ** (len(config.denoiser.widths) - 1)),
+        ("past.picture_size", config.past.picture_size, config.past.patch),
+    ):
+        if size < unit or size % unit:
+            raise ConfigError(f"{name} is {size}; expected a multiple of {unit}")

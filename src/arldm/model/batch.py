@@ -1,0 +1,106 @@
+"""Stories to tensors, and pictures back: the only such place. One resize, Pillow's, serves training and telling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from einops import rearrange
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from arldm.errors import PictureError
+from arldm.story import Story
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the normalisation that BLIP's picture encoder was trained with
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureBatch:
+    """Pictures alone, for training the autoencoder."""
+
+    pictures: Tensor  # (n, 3, size, size) in [-1, 1]
+
+    def to(self, device: torch.device | str) -> "PictureBatch":
+        """The same pictures on another device."""
+        return PictureBatch(self.pictures.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class StoryBatch:
+    """Stories of equal length with all their pictures, for teacher-forced training."""
+
+    caption_ids: Tensor  # (batch, frame, token) by CLIP's tokenizer
+    caption_keep: Tensor  # (batch, frame, token)
+    past_ids: Tensor  # (batch, frame, token) the same captions by BLIP's tokenizer
+    past_keep: Tensor  # (batch, frame, token)
+    past_pictures: Tensor  # (batch, frame, 3, past_size, past_size) in BLIP's normalisation
+    latents: Tensor  # (batch, frame, channel, h, w) normalised
+
+    def to(self, device: torch.device | str) -> "StoryBatch":
+        """The same batch on another device."""
+        return StoryBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def assemble(
+    caption_ids: Tensor, caption_keep: Tensor, past_ids: Tensor, past_keep: Tensor, small_pictures: Tensor, latents: Tensor
+) -> StoryBatch:
+    """A batch from cached arrays: ids of any integer type, padded to any length; pictures at the history encoder's size as bytes.
+
+    small_pictures (batch, frame, past_size, past_size, 3) uint8. Columns that no caption of this batch reaches are cut off: padding
+    is inert, and the U-Net need not pay for it.
+    """
+    captions, pasts = int(caption_keep.sum(-1).max()), int(past_keep.sum(-1).max())
+    return StoryBatch(
+        caption_ids=caption_ids[..., :captions].long(),
+        caption_keep=caption_keep[..., :captions],
+        past_ids=past_ids[..., :pasts].long(),
+        past_keep=past_keep[..., :pasts],
+        past_pictures=normalised(small_pictures),
+        latents=latents.float(),
+    )
+
+
+def pictures_of(stories: Sequence[Story]) -> list[list[Image.Image]]:
+    """The pictures of stories that have them all. Raises PictureError for a frame without one."""
+    rows: list[list[Image.Image]] = []
+    for story in stories:
+        row = [frame.picture for frame in story.frames if frame.picture is not None]
+        if len(row) < len(story.frames):
+            got = f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames"
+            raise PictureError(f"{got}; training needs them all, add the missing ones")
+        rows.append(row)
+    return rows
+
+
+def resized(picture: Image.Image, size: int) -> Image.Image:
+    """The picture as an RGB square of `size` pixels: cut to its middle if it is not square, resized with Lanczos if need be."""
+    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
+    return picture if picture.size == (size, size) else ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+
+
+def pixels(picture: Image.Image, size: int) -> Tensor:
+    """The picture for the autoencoder: (3, size, size) in [-1, 1]."""
+    return rearrange(_bytes(picture, size).float() / 127.5 - 1, "h w c -> c h w")
+
+
+def small(picture: Image.Image, size: int) -> Tensor:
+    """The picture at the history encoder's size, as it is cached: uint8 (size, size, 3)."""
+    return _bytes(picture, size)
+
+
+def normalised(small_pictures: Tensor) -> Tensor:
+    """uint8 (..., h, w, 3) to float (..., 3, h, w) in BLIP's normalisation."""
+    mean, std = (torch.tensor(values, device=small_pictures.device) for values in (CLIP_MEAN, CLIP_STD))
+    return rearrange((small_pictures.float() / 255 - mean) / std, "... h w c -> ... c h w")
+
+
+def image(decoded: Tensor) -> Image.Image:
+    """One decoded picture (3, h, w) in [-1, 1] as an RGB image."""
+    values = ((decoded.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return Image.fromarray(rearrange(values, "c h w -> h w c").cpu().numpy())
+
+
+def _bytes(picture: Image.Image, size: int) -> Tensor:
+    return torch.from_numpy(np.array(resized(picture, size)))  # (size, size, 3) uint8

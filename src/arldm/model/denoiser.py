@@ -1,0 +1,99 @@
+"""The U-Net with its noise schedule, and guidance. All of it diffusers' own."""
+
+import warnings
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+from torch import Tensor
+
+from arldm.config import DenoiserConfig, TellConfig
+from arldm.errors import ConfigError
+from arldm.model.condition import Condition
+
+ATTENDING = 3  # levels, from the finest, that attend to the condition; the fourth of Stable Diffusion 1.5 does not
+
+Sampler = DDIMScheduler | DPMSolverMultistepScheduler | UniPCMultistepScheduler
+
+
+def build_unet(config: DenoiserConfig, channels: int, side: int, dim: int) -> UNet2DConditionModel:
+    """The U-Net for latents (channels, side, side) and condition tokens of width `dim`. By default that of Stable Diffusion 1.5."""
+    levels = len(config.widths)
+    attends = [level < ATTENDING for level in range(levels)]
+    return UNet2DConditionModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if attend else "DownBlock2D" for attend in attends),
+        up_block_types=tuple("CrossAttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attends)),
+        block_out_channels=config.widths,
+        layers_per_block=config.layers,
+        cross_attention_dim=dim,
+        attention_head_dim=config.heads,  # diffusers takes it as the number of heads
+        norm_num_groups=config.groups,
+    )
+
+
+def build_schedule(config: DenoiserConfig) -> DDPMScheduler:
+    """The noise schedule of training. Raises ConfigError for epsilon with zero terminal SNR: of pure noise it teaches nothing."""
+    if config.zero_terminal_snr and config.prediction == "epsilon":
+        raise ConfigError(
+            "zero_terminal_snr is on with prediction 'epsilon'; expected prediction 'v_prediction', change one of them"
+        )
+    return DDPMScheduler(
+        num_train_timesteps=config.train_timesteps,
+        beta_start=config.beta_start,
+        beta_end=config.beta_end,
+        beta_schedule="scaled_linear",
+        prediction_type=config.prediction,
+        rescale_betas_zero_snr=config.zero_terminal_snr,
+        timestep_spacing="trailing",  # so that few steps, too, begin at the last timestep: pure noise
+        clip_sample=False,
+    )
+
+
+def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
+    """A fresh sampler over the trained schedule, its steps set. The paper's is DDIM."""
+    if config.steps < 1:
+        raise ConfigError(f"steps is {config.steps}; expected 1 or more")
+    kinds = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
+    if config.scheduler not in kinds:
+        raise ConfigError(f"scheduler is {config.scheduler!r}; expected one of {', '.join(kinds)}")
+    names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type", "rescale_betas_zero_snr")
+    trained = {name: schedule.config[name] for name in names}
+    extra = {"clip_sample": False, "set_alpha_to_one": True} if config.scheduler == "ddim" else {"solver_order": 2}
+    sampler: Sampler = kinds[config.scheduler](**trained, **extra, timestep_spacing="trailing")
+    with warnings.catch_warnings():  # diffusers 0.42 hands torch tensors to numpy 2 in a way that numpy means to give up
+        warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)
+        sampler.set_timesteps(config.steps)
+    return sampler
+
+
+def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
+    """What the U-Net says of noisy latents (n, channel, h, w) at timesteps (n,), in float32; the condition is folded."""
+    return unet(
+        latents.to(unet.dtype),
+        timesteps,
+        encoder_hidden_states=condition.tokens.to(unet.dtype),
+        encoder_attention_mask=condition.keep,
+        return_dict=False,
+    )[0].float()
+
+
+def guided(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor, pair: Condition, guidance: float) -> Tensor:
+    """Classifier-free guidance in one call: `pair` holds the conditions of all frames and then their null conditions."""
+    both = predict(unet, torch.cat([latents, latents]), timestep.expand(2 * len(latents)), pair)
+    told, untold = both.chunk(2)
+    return untold + guidance * (told - untold)
+
+
+def paired(condition: Condition, null: Condition) -> Condition:
+    """A folded condition and its null condition in one batch; the shorter null is filled up with tokens that are not seen."""
+    missing = condition.tokens.shape[1] - null.tokens.shape[1]
+    return Condition(
+        torch.cat([condition.tokens, torch.nn.functional.pad(null.tokens, (0, 0, 0, missing))]),
+        torch.cat([condition.keep, torch.nn.functional.pad(null.keep, (0, missing), value=False)]),
+    )

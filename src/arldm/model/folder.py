@@ -1,0 +1,172 @@
+"""A model on disk: a diffusers folder, safetensors and JSON only, checked when it is read and written in one piece.
+
+model_index.json  arldm.json        which parts, and our config
+unet/  vae/  scheduler/             open in stock diffusers
+text_encoder/  tokenizer/           CLIP       } open in stock transformers
+vision_encoder/  history_encoder/  history_tokenizer/  BLIP }
+condition/                          type and position embeddings
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import diffusers
+import torch
+from diffusers.models.modeling_utils import ModelMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
+
+from arldm.config import ModelConfig, from_dict, to_dict
+from arldm.errors import ConfigError, ModelError, OutputError
+from arldm.model.noise import seeded
+from arldm.model.text import CaptionTokenizer
+
+if TYPE_CHECKING:
+    from arldm.model.arldm import ARLDM
+
+Model = TypeVar("Model", bound="ARLDM")
+
+FORMAT = 1
+CONFIG = "arldm.json"
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+
+
+def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
+    """Each part with weights: its folder, its module, and the name of its weights file."""
+    yield "unet", model.unet, "diffusion_pytorch_model.safetensors"
+    yield "vae", model.latents.vae, "diffusion_pytorch_model.safetensors"
+    yield "text_encoder", model.text_encoder.clip, "model.safetensors"
+    yield "condition", model.conditioner, "model.safetensors"
+    if model.history_encoder is not None:
+        yield "history_encoder", model.history_encoder.text, "model.safetensors"
+        if model.history_encoder.vision is not None:
+            yield "vision_encoder", model.history_encoder.vision, "model.safetensors"
+
+
+def read_model(folder: Path, kind: type[Model]) -> Model:
+    """The model saved in `folder`. Raises ModelError, one line, for whatever is missing, altered or unsafe."""
+    config = _read_config(folder)
+    if unsafe := sorted(path for path in folder.rglob("*") if path.suffix in PICKLES):
+        raise ModelError(f"{unsafe[0]}: a pickle, which can run code; only safetensors are read, delete it or convert it")
+    tokenizer = CaptionTokenizer.load(CLIPTokenizer, _present(folder / "tokenizer"), config.text.max_tokens)
+    past_tokenizer = CaptionTokenizer.load(BertTokenizer, _present(folder / "history_tokenizer"), config.past.max_tokens)
+    try:
+        with seeded(0):  # every weight is overwritten below
+            model = kind(config, tokenizer, past_tokenizer)
+    except (ConfigError, ValueError, TypeError) as error:
+        message = f"{folder / CONFIG}: describes no model that can be built ({_line(error)}); fetch the model again"
+        raise ModelError(message) from error
+    for name, part, file in parts(model):
+        _load(part, _present(folder / name / file))
+    model.latents.read_statistics(folder / "vae")
+    return model
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = _present(folder / CONFIG)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version = found["format"]
+        if version != FORMAT:
+            raise ModelError(f"{path}: format {version}; this program reads format {FORMAT}, install the version that wrote it")
+        return from_dict(ModelConfig, found["model"])
+    except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{path}: cannot be understood ({_line(error)}); expected an arldm model's config, fetch it again"
+        raise ModelError(message) from error
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise ModelError(f"{path}: not there; expected an arldm model folder with it, give another --model or fetch it again")
+    return path
+
+
+def _load(part: nn.Module, path: Path) -> None:
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: is not a whole safetensors file ({_line(error)}); fetch the model again") from error
+    expected = part.state_dict()
+    if odd := sorted(set(found) ^ set(expected)):
+        state = "is missing" if odd[0] in expected else "is not part of this model"
+        raise ModelError(f"{path}: {odd[0]} {state} ({len(odd)} such); expected the weights that {CONFIG} describes")
+    for name, tensor in expected.items():
+        if found[name].shape != tensor.shape:
+            got = f"{name} has shape {tuple(found[name].shape)}"
+            raise ModelError(f"{path}: {got}; {CONFIG} and the tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
+    part.load_state_dict(found, strict=True)
+
+
+def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
+    """Write the model into `folder`, whole or not at all; an earlier model there is replaced. Raises OutputError."""
+    if folder.exists() and not (folder / CONFIG).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: holds something that is not a model; expected a new or empty folder, choose another")
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    try:
+        beside.mkdir(parents=True)
+        _write(model, beside, dtype)
+        _sync(beside)
+        _replace(folder, beside)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{folder}: cannot be written ({_line(error)}); free some space or choose another folder") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _replace(folder: Path, beside: Path) -> None:
+    """Put `beside` in the place of `folder`; if that fails, the old one is back."""
+    if not folder.exists():
+        beside.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    folder.rename(old)
+    try:
+        beside.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
+def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
+    """The parts' own configs with their weights; not by their `save_pretrained`, which prints progress and saves only as is."""
+    for name, part, file in parts(model):
+        (folder / name).mkdir()
+        if isinstance(part, ModelMixin):
+            part.save_config(folder / name)
+        elif isinstance(part, PreTrainedModel):
+            part.config.save_pretrained(folder / name)
+        weights = {key: value.detach().to("cpu", dtype or value.dtype).contiguous() for key, value in part.state_dict().items()}
+        save_file(weights, folder / name / file, metadata={"format": "pt"})
+    model.latents.write_statistics(folder / "vae")
+    model.schedule.save_pretrained(folder / "scheduler")
+    model.tokenizer.save(folder / "tokenizer")
+    model.past_tokenizer.save(folder / "history_tokenizer")
+    (folder / CONFIG).write_text(json.dumps({"format": FORMAT, "model": to_dict(model.config)}, indent=1) + "\n", encoding="utf-8")
+    (folder / "model_index.json").write_text(json.dumps(_index(model), indent=1) + "\n", encoding="utf-8")
+
+
+def _index(model: "ARLDM") -> dict[str, Any]:
+    """diffusers' list of parts: the library and class of each."""
+    named: dict[str, object] = {name: part for name, part, _ in parts(model) if name != "condition"}
+    named["scheduler"] = model.schedule
+    named["tokenizer"], named["history_tokenizer"] = model.tokenizer.tokenizer, model.past_tokenizer.tokenizer
+    index = {name: [type(part).__module__.partition(".")[0], type(part).__name__] for name, part in sorted(named.items())}
+    return {"_class_name": "ARLDM", "_diffusers_version": diffusers.__version__, **index}
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,147 @@
+"""The autoencoder, both ways: pictures in [-1, 1] to latents of about zero mean and unit deviation, and back.
+
+Stable Diffusion's `AutoencoderKL`, or `AutoencoderDC` behind a pixel unshuffle: diffusers' own classes, so a saved `vae/` opens
+in stock diffusers.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_dc import AutoencoderDC
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+
+from arldm.config import LatentConfig
+from arldm.errors import ModelError
+from arldm.model.batch import PictureBatch
+
+STATISTICS = "statistics.json"
+
+
+class Latents(nn.Module):
+    """The autoencoder with the shift and scale of each latent channel: `latent = (encoder(picture) - shift) * scale`."""
+
+    EDGE = 4.0  # how much more an outline counts than a flat area
+    NOISE = 0.1  # on the latents in training, in deviations: the decoder must be smooth, for the denoiser is never exact
+    PULL = 1e-3  # towards zero mean and unit deviation; AutoencoderDC's latents would grow to a deviation of 50
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, config: LatentConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vae = _dc(config) if config.kind == "dc" else _kl(config)
+        self.register_buffer("shift", torch.zeros(config.channels))
+        self.register_buffer("scale", torch.full((config.channels,), float(self.vae.config["scaling_factor"])))
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Pictures (n, 3, size, size) in [-1, 1] to normalised latents (n, channel, size / downsample, size / downsample)."""
+        return (self._encode(pictures) - _column(self.shift)) * _column(self.scale)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Normalised latents (n, channel, h, w) to pictures (n, 3, h * downsample, w * downsample) in [-1, 1]."""
+        latents = latents.to(self.scale.dtype) / _column(self.scale) + _column(self.shift)
+        return self._decode(latents).clamp(-1, 1)
+
+    def loss(self, batch: PictureBatch, generator: torch.Generator) -> Tensor:
+        """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
+        latents = self._encode(batch.pictures).float()
+        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents.device)
+        decoded = self._decode(latents + self.NOISE * deviation.detach() * noise).float()
+        pictures = batch.pictures.float()
+        weight = 1 + self.EDGE * edges(pictures)
+        reconstruction = (weight * (decoded - pictures).abs()).mean() / weight.mean()
+        pull = (mean.square() + (deviation + 1e-6).log().square()).mean()
+        return reconstruction + self.PULL * pull
+
+    @torch.no_grad()
+    def measure(self, pictures: Iterable[Tensor]) -> None:
+        """Set shift and scale from batches of pictures (n, 3, size, size), so that latents have zero mean and unit deviation."""
+        latents = torch.cat([self._encode(batch).float().transpose(0, 1).flatten(1) for batch in pictures], dim=1)  # (channel, all)
+        deviation, mean = torch.std_mean(latents, dim=1)
+        self.shift.copy_(mean)
+        self.scale.copy_(1 / deviation.clamp_min(1e-6))
+        self.vae.register_to_config(scaling_factor=float(self.scale.mean()))  # the one number that stock diffusers knows
+
+    def write_statistics(self, folder: Path) -> None:
+        """Write shift and scale beside the autoencoder's own files."""
+        statistics = {"shift": self.shift.float().tolist(), "scale": self.scale.float().tolist()}
+        (folder / STATISTICS).write_text(json.dumps(statistics, indent=1) + "\n")
+
+    def read_statistics(self, folder: Path) -> None:
+        """Take shift and scale from a saved folder. Raises ModelError if they are not one number a channel."""
+        try:
+            found = json.loads((folder / STATISTICS).read_text())
+            shift, scale = torch.tensor(found["shift"]), torch.tensor(found["scale"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{folder / STATISTICS}: cannot be read ({error}); expected the latents' statistics, fetch the model again"
+            raise ModelError(message) from error
+        if shift.shape != self.shift.shape or scale.shape != self.scale.shape:
+            got = f"{shift.numel()} shifts and {scale.numel()} scales"
+            raise ModelError(f"{folder / STATISTICS}: has {got}; expected {self.config.channels} of each, fetch the model again")
+        self.shift.copy_(shift)
+        self.scale.copy_(scale)
+
+    def _encode(self, pictures: Tensor) -> Tensor:
+        folded = F.pixel_unshuffle(pictures.to(self.scale.dtype), self.config.unshuffle)
+        if isinstance(self.vae, AutoencoderDC):
+            return self.vae.encode(folded, return_dict=False)[0]
+        return self.vae.encode(folded, return_dict=False)[0].mode()  # the mean: latents are cached, so nothing is drawn here
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        decoded: Tensor = self.vae.decode(latents, return_dict=False)[0]  # type: ignore[arg-type]
+        return F.pixel_shuffle(decoded, self.config.unshuffle)
+
+
+def edges(pictures: Tensor) -> Tensor:
+    """Where outlines are: local gradient of the pictures, 0 (flat) to 1, both sides of a line alike.
+
+    (n, 3, h, w) in [-1, 1] -> (n, 1, h, w)
+    """
+    across = F.pad((pictures[..., :, 1:] - pictures[..., :, :-1]).abs(), (0, 1))
+    down = F.pad((pictures[..., 1:, :] - pictures[..., :-1, :]).abs(), (0, 0, 0, 1))
+    steepest = torch.maximum(across, down).amax(dim=1, keepdim=True)
+    return F.max_pool2d(steepest, 3, stride=1, padding=1).clamp(max=1)
+
+
+def _column(values: Tensor) -> Tensor:
+    return values.view(1, -1, 1, 1)
+
+
+def _kl(config: LatentConfig) -> AutoencoderKL:
+    levels = len(config.widths)
+    down: Any = ("DownEncoderBlock2D",) * levels
+    up: Any = ("UpDecoderBlock2D",) * levels
+    widths: Any = config.widths
+    return AutoencoderKL(
+        in_channels=3 * config.unshuffle**2,
+        out_channels=3 * config.unshuffle**2,
+        down_block_types=down,
+        up_block_types=up,
+        block_out_channels=widths,
+        layers_per_block=config.layers,
+        latent_channels=config.channels,
+        norm_num_groups=math.gcd(32, *config.widths),
+    )
+
+
+def _dc(config: LatentConfig) -> AutoencoderDC:
+    levels = len(config.widths)
+    plain: Any = ((),) * levels  # no linear attention: convolutions alone learn faster at this size
+    return AutoencoderDC(
+        in_channels=3 * config.unshuffle**2,
+        latent_channels=config.channels,
+        encoder_block_out_channels=config.widths,
+        decoder_block_out_channels=config.widths,
+        encoder_layers_per_block=(config.layers,) * levels,
+        decoder_layers_per_block=(config.layers,) * levels,
+        encoder_qkv_multiscales=plain,
+        decoder_qkv_multiscales=plain,
+    )

@@ -1,0 +1,158 @@
+"""Telling: a story whose later pictures are missing is completed, frame after frame, given 0, 1 or more pictures."""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import pad
+
+from arldm.config import TellConfig
+from arldm.errors import ConfigError, ScriptError
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import image, normalised, small
+from arldm.model.condition import Condition, PastTokens
+from arldm.model.denoiser import build_sampler, guided, paired, predict
+from arldm.model.noise import frame_generator
+from arldm.story import Frame, Story
+
+OnStep = Callable[[int, int], None]
+
+
+def tell(
+    model: ARLDM,
+    story: Story,
+    config: TellConfig | None = None,
+    *,
+    frames: Collection[int] | None = None,
+    take: int = 0,
+    pinned: Collection[int] = (),
+    on_step: OnStep | None = None,
+) -> Iterator[Frame]:
+    """Each frame of a story as soon as it is drawn; a frame that has its picture is handed on untouched.
+
+    `frames`: which to draw again although they have a picture. `pinned`: frames that stay visible beyond the window.
+    `on_step(frame, step)` is called after every step of the sampler. Raises CaptionError, ConfigError, ScriptError, and that before
+    anything is drawn.
+    """
+    for row in tell_batch(model, [story], config, frames=frames, take=take, pinned=pinned, on_step=on_step):
+        yield row[0]
+
+
+def tell_batch(
+    model: ARLDM,
+    stories: Sequence[Story],
+    config: TellConfig | None = None,
+    *,
+    frames: Collection[int] | None = None,
+    take: int = 0,
+    pinned: Collection[int] = (),
+    on_step: OnStep | None = None,
+) -> Iterator[list[Frame]]:
+    """`tell` for several stories of equal length at once: frame 0 of all, then frame 1 of all.
+
+    Each story starts from the noise it has alone; kernels may round differently between batch sizes.
+    """
+    config = config or TellConfig()
+    again = _checked(model, stories, config, frames)
+    past = Past(model, stories, pinned)
+    for t in range(len(stories[0].frames)):
+        row = [story.frames[t] for story in stories]
+        draw = [k for k, frame in enumerate(row) if frame.picture is None or t in again]
+        if draw:
+            generators = [frame_generator(config.seed, stories[k].id, t, take) for k in draw]
+            pictures = _draw(model, past.condition(t, draw), generators, config, t, on_step)
+            for k, picture in zip(draw, pictures, strict=True):
+                row[k] = dataclasses.replace(row[k], picture=picture)
+        yield row
+        past.add(t, [frame.picture for frame in row if frame.picture is not None])
+
+
+class Past:
+    """What the stories of a batch have been so far: each picture is read once, whatever the number of frames and steps.
+
+    Each frame's captions are padded by themselves: padding is inert but for rounding, and not even that may depend on a later caption.
+    """
+
+    def __init__(self, model: ARLDM, stories: Sequence[Story], pinned: Collection[int]) -> None:
+        self.model = model
+        self.pinned = pinned
+        rows = [[story.frames[t].caption for story in stories] for t in range(len(stories[0].frames))]
+        self.captions = [model.tokenizer.encode(row) for row in rows]  # of each frame: ids and keep (batch, token)
+        self.past_captions = [model.past_tokenizer.encode(row) for row in rows]
+        self.tokens: list[Tensor] = []  # of each frame so far (batch, token, dim)
+
+    @torch.no_grad()
+    def condition(self, frame: int, stories: Sequence[int]) -> Condition:
+        """The condition of a frame, for some of the stories: (batch, 1, token, dim)."""
+        ids, keep = (values[stories][:, None].to(self.model.device) for values in self.captions[frame])
+        caption = self.model.read_captions(ids, keep)
+        return self.model.conditioner(caption, keep, [frame], self._visible(frame, stories), pinned=self.pinned)
+
+    @torch.no_grad()
+    def add(self, frame: int, pictures: Sequence[Image.Image]) -> None:
+        """Read a finished frame of all the stories, if a later one looks back."""
+        if frame == len(self.captions) - 1 or self.model.history == "none":
+            return
+        seen = torch.stack([small(picture, self.model.config.past.picture_size) for picture in pictures])
+        ids, keep, seen = (values[:, None].to(self.model.device) for values in (*self.past_captions[frame], normalised(seen)))
+        past = self.model.read_past([frame], ids, keep, seen)
+        if past is not None:
+            self.tokens.append(past.tokens[:, 0])
+
+    def _visible(self, frame: int, stories: Sequence[int]) -> PastTokens | None:
+        """What the frame may see, padded to the longest of it."""
+        seen = self.model.conditioner.visible(frame, range(len(self.tokens)), self.pinned)
+        if not seen:
+            return None
+        longest = max(self.tokens[j].shape[1] for j in seen)
+        missing = [longest - self.tokens[j].shape[1] for j in seen]
+        tokens = [pad(self.tokens[j][list(stories)], (0, 0, 0, short)) for j, short in zip(seen, missing, strict=True)]
+        keep = [pad(self.past_captions[j][1][stories], (0, short)) for j, short in zip(seen, missing, strict=True)]
+        return PastTokens(torch.stack(tokens, dim=1), torch.stack(keep, dim=1).to(self.model.device), seen)
+
+
+@torch.no_grad()
+def _draw(
+    model: ARLDM,
+    condition: Condition,
+    generators: Sequence[torch.Generator],
+    config: TellConfig,
+    frame: int,
+    on_step: OnStep | None,
+) -> list[Image.Image]:
+    """One picture for each row of the condition, with the sampler and the guidance of the config."""
+    side = model.config.picture_size // model.config.latents.downsample
+    shape = (1, model.config.latents.channels, side, side)
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    told = condition.folded()
+    null = model.null()
+    untold = Condition(null.tokens[0].expand(len(noise), -1, -1), null.keep[0].expand(len(noise), -1))
+    pair = paired(told, untold)
+    sampler = build_sampler(config, model.schedule)
+    latents = noise.to(model.device) * sampler.init_noise_sigma
+    for step, time in enumerate(sampler.timesteps):
+        noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
+        moment = time.to(model.device)
+        if config.guidance == 1:
+            said = predict(model.unet, noisy, moment.expand(len(noisy)), told)
+        else:
+            said = guided(model.unet, noisy, moment, pair, config.guidance)
+        latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
+        if on_step is not None:
+            on_step(frame, step)
+    return [image(picture) for picture in model.latents.decode(latents)]
+
+
+def _checked(model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None) -> frozenset[int]:
+    """The frames to draw again, once everything that can be wrong has been looked at."""
+    lengths = sorted({len(story.frames) for story in stories})
+    if len(lengths) != 1 or lengths[0] == 0:
+        raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
+    if beyond := sorted(t for t in frames or () if not 0 <= t < lengths[0]):
+        raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
+    if model.history != "none":
+        model.conditioner.check_length(lengths[0])
+    build_sampler(config, model.schedule)
+    return frozenset(frames or ())

@@ -1,0 +1,21 @@
+"""ToonSV, the embedded story world: a seed becomes a Story whose every fact is known."""
+
+from collections.abc import Iterator
+
+from arldm.story import Frame, Story
+from arldm.toonsv.draw import draw
+from arldm.toonsv.plot import SPLITS, plot, split_hash
+
+__all__ = ["SPLITS", "draw", "plot", "split_hash", "stories", "story"]
+
+
+def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
+    """The story number `index` of a split, its pictures `size` pixels on a side."""
+    shots = plot(split, index, frames)
+    drawn = (Frame(s.caption, draw(s.scene, size), tuple(f.who for f in s.scene.figures), None, s.facts) for s in shots)
+    return Story(f"{split}-{index:06d}", tuple(drawn))
+
+
+def stories(split: str, count: int, frames: int = 5, size: int = 256) -> Iterator[Story]:
+    """The first `count` stories of a split, drawn one by one."""
+    return (story(split, index, frames, size) for index in range(count))

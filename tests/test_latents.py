@@ -1,0 +1,83 @@
+"""The autoencoder: shapes, normalisation, and a loss that is worth descending."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from arldm.config import LatentConfig
+from arldm.errors import ModelError
+from arldm.model.batch import PictureBatch
+from arldm.model.latents import Latents, edges
+from arldm.model.noise import seeded
+
+DC = LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2)
+KL = LatentConfig(kind="kl", channels=4, widths=(8, 16), layers=1)
+
+
+def pictures(count: int = 4, size: int = 32) -> torch.Tensor:
+    coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (size, size))
+
+
+@pytest.mark.parametrize("config", [DC, KL], ids=["dc", "kl"])
+def test_there_and_back(config: LatentConfig) -> None:
+    latents = Latents(config)
+    encoded = latents.encode(pictures())
+    assert encoded.shape == (4, 4, 32 // config.downsample, 32 // config.downsample)
+    decoded = latents.decode(encoded)
+    assert decoded.shape == (4, 3, 32, 32)
+    assert decoded.abs().max() <= 1
+
+
+@pytest.mark.parametrize("config", [DC, KL], ids=["dc", "kl"])
+def test_measured_latents_have_no_mean_and_unit_deviation(config: LatentConfig, tmp_path: Path) -> None:
+    latents = Latents(config)
+    before = latents.decode(latents.encode(pictures()))
+    latents.measure(pictures().split(2))
+    encoded = latents.encode(pictures())
+    assert encoded.mean((0, 2, 3)).abs().max() < 1e-3
+    torch.testing.assert_close(encoded.std((0, 2, 3)), torch.ones(4), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(latents.decode(encoded), before, rtol=1e-3, atol=1e-3)
+    latents.write_statistics(tmp_path)
+    other = Latents(config)
+    other.read_statistics(tmp_path)
+    assert torch.equal(other.scale, latents.scale)
+    assert torch.equal(other.shift, latents.shift)
+
+
+def test_statistics_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        Latents(DC).read_statistics(tmp_path)
+
+
+@pytest.mark.parametrize("config", [DC, KL], ids=["dc", "kl"])
+def test_training_brings_pictures_back(config: LatentConfig) -> None:
+    with seeded(0):
+        latents = Latents(config)
+    batch, optimizer = PictureBatch(pictures()), torch.optim.AdamW(latents.parameters(), lr=5e-3)
+
+    def distance() -> float:
+        return (latents.decode(latents.encode(batch.pictures)) - batch.pictures).abs().mean().item()
+
+    before = distance()
+    for step in range(40):
+        loss = latents.loss(batch, torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert distance() < 0.6 * before
+
+
+def test_edges_are_found_on_both_sides_and_nowhere_else() -> None:
+    halves = torch.full((1, 3, 8, 8), -1.0)
+    halves[..., 4:] = 1.0
+    assert edges(halves)[0, 0, 0].tolist() == [0, 0, 1, 1, 1, 0, 0, 0]
+
+
+def test_loss_depends_on_its_generator_alone() -> None:
+    with seeded(0):
+        latents = Latents(DC)
+    batch = PictureBatch(pictures())
+    one, same, other = (latents.loss(batch, torch.Generator().manual_seed(seed)).item() for seed in (1, 1, 2))
+    assert one == same != other
