@@ -9,7 +9,7 @@ import torch
 from arldm.config import TellConfig
 from arldm.errors import CaptionError, ConfigError, ScriptError
 from arldm.model.noise import frame_generator
-from arldm.sample import tell, tell_batch
+from arldm.sample import Past, tell, tell_batch
 from arldm.story import Frame, Story
 from conftest import CAPTIONS, TINY, array, build, picture, story
 
@@ -189,3 +189,14 @@ def test_every_drawing_has_its_own_noise() -> None:
     noises = [torch.randn(4, generator=frame_generator(*drawing)) for drawing in drawings]
     assert all(not torch.equal(one, other) for k, one in enumerate(noises) for other in noises[:k])
     torch.testing.assert_close(noises[0], torch.randn(4, generator=frame_generator(*drawings[0])), rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_telling_conditions_as_training_does(model) -> None:
+    told = story(5, given=5)
+    trained = model.condition(model.batch([told]), torch.zeros(1, 5, dtype=torch.bool))
+    past = Past(model, [told], ())
+    for t, frame in enumerate(told.frames):
+        condition = past.condition(t, [0])
+        torch.testing.assert_close(condition.tokens[condition.keep], trained.tokens[:, t][trained.keep[:, t]], rtol=1e-5, atol=1e-5)
+        past.add(t, [frame.picture])

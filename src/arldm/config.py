@@ -41,12 +41,14 @@ class HistoryConfig:
 
 @dataclass(frozen=True, slots=True)
 class LatentConfig:
-    """The autoencoder. `kind` "kl" is Stable Diffusion's; "dc" is AutoencoderDC behind a `pixel_unshuffle(unshuffle)`."""
+    """The autoencoder. `kind` "kl" is Stable Diffusion's; "dc" is AutoencoderDC behind a `pixel_unshuffle(unshuffle)`,
+    correcting the principal components of patches."""
 
     kind: Literal["kl", "dc"] = "kl"
     channels: int = 4
     widths: tuple[int, ...] = (128, 256, 512, 512)
-    layers: int = 2
+    layers: int = 2  # residual blocks a level; for "dc", of the decoder
+    encoder_layers: int = 1  # of the encoder of "dc"
     unshuffle: int = 1  # pixels folded into channels before the encoder, unfolded after the decoder
 
     @property

@@ -72,7 +72,7 @@ def tell_batch(
 class Past:
     """What the stories of a batch have been so far: each picture is read once, whatever the number of frames and steps.
 
-    Each frame's captions are padded by themselves: padding is inert but for rounding, and not even that may depend on a later caption.
+    Each frame's captions are padded by themselves: padding is inert but for rounding, and even that must not depend on later ones.
     """
 
     def __init__(self, model: ARLDM, stories: Sequence[Story], pinned: Collection[int]) -> None:

@@ -41,6 +41,8 @@ def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
     """Each part with weights: its folder, its module, and the name of its weights file."""
     yield "unet", model.unet, "diffusion_pytorch_model.safetensors"
     yield "vae", model.latents.vae, "diffusion_pytorch_model.safetensors"
+    if model.latents.patches is not None:
+        yield "vae", model.latents.patches, "principal_patches.safetensors"
     yield "text_encoder", model.text_encoder.clip, "model.safetensors"
     yield "condition", model.conditioner, "model.safetensors"
     if model.history_encoder is not None:
@@ -137,7 +139,7 @@ def _replace(folder: Path, beside: Path) -> None:
 def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
     """The parts' own configs with their weights; not by their `save_pretrained`, which prints progress and saves only as is."""
     for name, part, file in parts(model):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         if isinstance(part, ModelMixin):
             part.save_config(folder / name)
         elif isinstance(part, PreTrainedModel):

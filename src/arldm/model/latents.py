@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
 from arldm.model.batch import PictureBatch
+from arldm.model.patches import PrincipalPatches
 
 STATISTICS = "statistics.json"
 
@@ -28,6 +29,7 @@ class Latents(nn.Module):
 
     EDGE = 4.0  # how much more an outline counts than a flat area
     NOISE = 0.1  # on the latents in training, in deviations: the decoder must be smooth, for the denoiser is never exact
+    CORRECTION = 0.2  # the size of what the network adds to the principal components of a patch
     PULL = 1e-3  # towards zero mean and unit deviation; AutoencoderDC's latents would grow to a deviation of 50
 
     shift: Tensor
@@ -37,6 +39,7 @@ class Latents(nn.Module):
         super().__init__()
         self.config = config
         self.vae = _dc(config) if config.kind == "dc" else _kl(config)
+        self.patches = PrincipalPatches(config.channels, config.downsample) if config.kind == "dc" else None
         self.register_buffer("shift", torch.zeros(config.channels))
         self.register_buffer("scale", torch.full((config.channels,), float(self.vae.config["scaling_factor"])))
 
@@ -90,14 +93,16 @@ class Latents(nn.Module):
         self.scale.copy_(scale)
 
     def _encode(self, pictures: Tensor) -> Tensor:
-        folded = F.pixel_unshuffle(pictures.to(self.scale.dtype), self.config.unshuffle)
-        if isinstance(self.vae, AutoencoderDC):
-            return self.vae.encode(folded, return_dict=False)[0]
-        return self.vae.encode(folded, return_dict=False)[0].mode()  # the mean: latents are cached, so nothing is drawn here
+        pictures = pictures.to(self.scale.dtype)
+        encoded = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
+        if self.patches is None:
+            return encoded.mode()  # the mean: latents are cached, so nothing is drawn here
+        return self.patches.encode(pictures) + self.CORRECTION * encoded
 
     def _decode(self, latents: Tensor) -> Tensor:
         decoded: Tensor = self.vae.decode(latents, return_dict=False)[0]  # type: ignore[arg-type]
-        return F.pixel_shuffle(decoded, self.config.unshuffle)
+        decoded = F.pixel_shuffle(decoded, self.config.unshuffle)
+        return decoded if self.patches is None else self.patches.decode(latents) + decoded
 
 
 def edges(pictures: Tensor) -> Tensor:
@@ -133,15 +138,20 @@ def _kl(config: LatentConfig) -> AutoencoderKL:
 
 
 def _dc(config: LatentConfig) -> AutoencoderDC:
+    """Without attention, which learns slower at this size; the decoder starts as adding nothing to the principal components."""
     levels = len(config.widths)
-    plain: Any = ((),) * levels  # no linear attention: convolutions alone learn faster at this size
-    return AutoencoderDC(
+    plain: Any = ((),) * levels
+    widths: Any = config.widths
+    vae = AutoencoderDC(
         in_channels=3 * config.unshuffle**2,
         latent_channels=config.channels,
-        encoder_block_out_channels=config.widths,
-        decoder_block_out_channels=config.widths,
-        encoder_layers_per_block=(config.layers,) * levels,
-        decoder_layers_per_block=(config.layers,) * levels,
+        encoder_block_out_channels=widths,
+        decoder_block_out_channels=widths,
+        encoder_layers_per_block=(config.encoder_layers,) * levels,  # type: ignore[arg-type]
+        decoder_layers_per_block=(config.layers,) * levels,  # type: ignore[arg-type]
         encoder_qkv_multiscales=plain,
         decoder_qkv_multiscales=plain,
     )
+    for parameter in vae.decoder.conv_out.parameters():
+        nn.init.zeros_(parameter)
+    return vae

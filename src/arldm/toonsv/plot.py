@@ -182,7 +182,7 @@ def _move(world: _World, t: int) -> str:
     if not dice.chance(0.36):
         return ""
     known = [kind for kind in world.places if kind != old.kind]
-    if known and (dice.chance(0.7) or len(world.places) >= 2 + world.frames // 6):
+    if known and (dice.chance(0.7) or len(world.places) >= min(len(PLACES), 2 + world.frames // 6)):
         world.place = world.places[dice.pick(known)]
         return "return"
     world.place = _new_place(dice, [kind for kind in PLACES if kind not in world.places])
