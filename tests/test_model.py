@@ -303,7 +303,7 @@ def test_folder_that_is_not_there() -> None:
 
 def test_saving_over_a_model_replaces_it_and_over_anything_else_is_refused(model, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "model")
-    other = build(seed=1)
+    other = build(seed=2)
     other.save_pretrained(tmp_path / "model")
     assert ARLDM.from_pretrained(tmp_path / "model").hash() == other.hash()
     (tmp_path / "thesis").mkdir()

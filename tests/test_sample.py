@@ -200,3 +200,9 @@ def test_telling_conditions_as_training_does(model) -> None:
         condition = past.condition(t, [0])
         torch.testing.assert_close(condition.tokens[condition.keep], trained.tokens[:, t][trained.keep[:, t]], rtol=1e-5, atol=1e-5)
         past.add(t, [frame.picture])
+
+
+def test_frames_with_equal_conditions_are_drawn_from_different_noise(model) -> None:
+    model.use_history("none")
+    one, other = tell(model, Story("echo", (Frame("They sit down."), Frame("They sit down."))), QUICK)
+    assert not same(one, other)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -120,8 +121,8 @@ class TellConfig:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values (tuples become lists)."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
+    """A config as plain JSON values (tuples become lists, paths strings)."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=os.fspath))
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:

@@ -3,10 +3,10 @@
 `arldm train NAME --out RUN` runs one; every field is an option (`--train.steps 2000`). No torch here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from arldm.config import DenoiserConfig, HistoryConfig, LatentConfig, ModelConfig, TextConfig, TrainConfig
+from arldm.config import DenoiserConfig, History, HistoryConfig, LatentConfig, ModelConfig, TextConfig, TrainConfig
 
 PAPER = ModelConfig()  # Stable Diffusion 1.5 and BLIP-large: 1,511.5 M parameters
 
@@ -14,10 +14,36 @@ TOONSV = ModelConfig(
     name="toonsv",
     picture_size=256,
     positions="relative",
-    text=TextConfig(width=256, layers=4, heads=4, max_tokens=48, vocabulary=1000),
-    past=HistoryConfig(128, 16, 256, 4, 4, 256, 4, 4, max_tokens=48, vocabulary=1000),
+    text=TextConfig(width=256, layers=3, heads=4, max_tokens=48, vocabulary=1000),
+    past=HistoryConfig(128, 16, 256, 4, 4, 256, 3, 4, max_tokens=48, vocabulary=1000),
     latents=LatentConfig(kind="dc", channels=32, widths=(128, 256), layers=3, encoder_layers=1, unshuffle=8),
-    denoiser=DenoiserConfig((128, 256), layers=1, heads=4, prediction="v_prediction", zero_terminal_snr=True),
+    denoiser=DenoiserConfig((128, 224), layers=1, heads=4, prediction="v_prediction", zero_terminal_snr=True),
+)
+
+#: runs in seconds; its pictures are noise
+TINY = ModelConfig(
+    name="tiny",
+    picture_size=32,
+    positions="relative",
+    text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
+    past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
+    latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
+    denoiser=DenoiserConfig((16, 32), layers=1, heads=2, groups=8, prediction="v_prediction", zero_terminal_snr=True),
+)
+
+
+#: learning rates and averages suit runs of a few thousand steps on a CPU, not the paper's 50 epochs
+AUTOENCODER_TRAIN = TrainConfig(
+    steps=2500, batch=8, learning_rate=1e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
+)
+READER_TRAIN = TrainConfig(
+    steps=6000, batch=48, learning_rate=1e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=500, preview_every=0
+)
+TOONSV_TRAIN = TrainConfig(
+    steps=4000, batch=8, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
+)
+ENCODERS_TRAIN = TrainConfig(
+    steps=800, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
 )
 
 
@@ -26,21 +52,20 @@ class Autoencoder:
     """The autoencoder of the embedded model, trained on crops of ToonSV pictures."""
 
     latents: LatentConfig = TOONSV.latents
-    train: TrainConfig = TrainConfig(
-        steps=2500, batch=8, learning_rate=1e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
-    )
+    train: TrainConfig = AUTOENCODER_TRAIN
+    picture_size: int = TOONSV.picture_size  # pixels
     stories: int = 1000  # of the training split, five frames each
     crop: int = 128  # pixels; a convolutional network learns as much from four crops as from one picture of four times the area
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The network that reads ToonSV pictures back, trained on rendered truth."""
 
-    train: TrainConfig = TrainConfig(
-        steps=6000, batch=48, learning_rate=1e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=500, preview_every=0
-    )
+    train: TrainConfig = READER_TRAIN
     stories: int = 8000
+    cache: Path | None = None  # as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +73,27 @@ class ToonSV:
     """AR-LDM on ToonSV with cached latents."""
 
     model: ModelConfig = TOONSV
-    train: TrainConfig = TrainConfig(
-        steps=4000, batch=8, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
-    )
+    train: TrainConfig = TOONSV_TRAIN
+    history: History = "pictures"  # in place of model.history: "none" and "captions" are the baselines
     stories: int = 8000
-    autoencoder: Path = field(default=Path("runs/out/autoencoder/autoencoder"))
+    frames: int = 5
+    autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
+    encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
+    cache: Path | None = None  # as above
 
 
-Recipe = Autoencoder | Reader | ToonSV
-RECIPES: dict[str, Recipe] = {"toonsv-autoencoder": Autoencoder(), "toonsv-reader": Reader(), "toonsv": ToonSV()}
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """The encoders' first lesson, on the stories of the run that will use them."""
+
+    toonsv: ToonSV = ToonSV()
+    train: TrainConfig = ENCODERS_TRAIN
+
+
+Recipe = Autoencoder | Reader | Encoders | ToonSV
+RECIPES: dict[str, Recipe] = {
+    "toonsv-autoencoder": Autoencoder(),
+    "toonsv-reader": Reader(),
+    "toonsv-encoders": Encoders(),
+    "toonsv": ToonSV(),
+}

@@ -1,8 +1,12 @@
-"""ToonSV rendered once: pictures in memory-mapped arrays, drawn by a pool of processes, continued where a killed run stopped."""
+"""ToonSV drawn once: pictures in memory-mapped arrays, drawn by a pool of processes. No torch.
 
+What was drawn before a kill stays drawn.
+"""
+
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,43 +20,76 @@ from arldm.toonsv import draw, plot
 BLOCK = 50  # stories between two notes of progress
 
 
+class Rows:
+    """An array on disk that is filled row by row. `done` rows are there; `origin` is what they were made from.
+
+    Rows of another origin count as not done. Raises OutputError where the disk has no room for all of them.
+    """
+
+    def __init__(self, folder: Path, name: str, shape: tuple[int, ...], dtype: type[np.generic], origin: str) -> None:
+        path, self._notes = folder / f"{name}.npy", folder / f"{name}.json"
+        self._origin = {"origin": origin, "shape": list(shape)}
+        notes = json.loads(self._notes.read_text()) if self._notes.exists() and path.exists() else {}
+        self.done: int = notes["done"] if notes.items() >= self._origin.items() else 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                _check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+            self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+
+    def put(self, first: int, values: np.ndarray) -> None:
+        """Write rows from `first` on, where those before are done; once noted they are on the disk."""
+        self.array[first : first + len(values)] = values
+        self.array.flush()
+        self.done = first + len(values)
+        beside = self._notes.with_name(f".{self._notes.name}.{os.getpid()}")
+        beside.write_text(json.dumps({"done": self.done, **self._origin}))
+        beside.replace(self._notes)
+
+
 def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5) -> np.ndarray:
     """The pictures of the first `stories` stories of a split, uint8 (stories * frames, size, size, 3), kept in `folder`."""
-    array, done, note = begun(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.dtype(np.uint8))
-    for first, pictures in _pool(split, range(done // frames, stories, BLOCK), stories, size, frames):
-        array[first * frames : first * frames + len(pictures)] = pictures
-        note(first * frames + len(pictures))
-    return array
+    rows = Rows(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.uint8, look(size))
+    for pictures in drawn(split, range(rows.done // frames, stories), size, frames):
+        rows.put(rows.done, pictures.reshape(-1, size, size, 3))
+    return rows.array
 
 
-def begun(folder: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, int, Callable[[int], None]]:
-    """An array on disk, how many of its rows are done, and the function that notes a new number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, notes = folder / f"{name}.npy", folder / f"{name}.json"
-    done = json.loads(notes.read_text())["done"] if notes.exists() and path.exists() else 0
-    needed = int(np.prod(shape)) * dtype.itemsize
-    if not path.exists() and (free := os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize) < needed:
-        raise OutputError(f"{folder}: {free / 2**30:.1f} GiB are free and {needed / 2**30:.1f} GiB are needed; free some or choose another --out")
-    array = np.lib.format.open_memmap(path, "r+" if path.exists() and done else "w+", dtype, shape)
-
-    def note(rows: int) -> None:
-        array.flush()
-        beside = notes.with_suffix(".part")
-        beside.write_text(json.dumps({"done": rows}))
-        beside.replace(notes)
-
-    return array, done, note
-
-
-def _pool(split: str, firsts: range, stories: int, size: int, frames: int) -> Iterator[tuple[int, np.ndarray]]:
-    if not len(firsts):
+def drawn(split: str, indices: range, size: int, frames: int = 5) -> Iterator[np.ndarray]:
+    """Blocks of drawn stories in order, uint8 (story, frame, size, size, 3), one process a core ahead of what is asked for."""
+    if not indices:
         return
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        jobs = [(split, first, min(first + BLOCK, stories), size, frames) for first in firsts]
-        bar = tqdm(zip(firsts, pool.map(_block, jobs), strict=True), total=len(jobs), desc=f"drawing {split}", unit="block", mininterval=5)
-        yield from bar
+    blocks = [indices[first : first + BLOCK] for first in range(0, len(indices), BLOCK)]
+    if len(blocks) == 1:  # not worth the start of a process
+        yield _block(split, indices, size, frames)
+        return
+    ahead = os.cpu_count() or 1
+    bar = tqdm(total=len(indices), desc=f"drawing {split}", unit="story", mininterval=5)
+    with bar, ProcessPoolExecutor(ahead, get_context("spawn")) as pool:
+        waiting = [pool.submit(_block, split, block, size, frames) for block in blocks[:ahead]]
+        for number in range(len(blocks)):
+            pictures = waiting.pop(0).result()
+            if number + ahead < len(blocks):
+                waiting.append(pool.submit(_block, split, blocks[number + ahead], size, frames))
+            yield pictures
+            bar.update(len(pictures))
 
 
-def _block(job: tuple[str, int, int, int, int]) -> np.ndarray:
-    split, first, last, size, frames = job
-    return np.stack([np.asarray(draw(shot.scene, size)) for index in range(first, last) for shot in plot(split, index, frames)])
+def look(size: int) -> str:
+    """A fingerprint of how the world looks now: pictures drawn by another version of it are not taken for this one's."""
+    pictures = np.concatenate([_block("val", range(index, index + 1), size, 2) for index in (0, 1, 2)])
+    return hashlib.sha256(pictures.tobytes()).hexdigest()[:16]
+
+
+def _block(split: str, indices: range, size: int, frames: int) -> np.ndarray:
+    shots = [plot(split, index, frames) for index in indices]
+    return np.stack([np.stack([np.asarray(draw(shot.scene, size)) for shot in story]) for story in shots])
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    disk = os.statvfs(folder)
+    if (free := disk.f_bavail * disk.f_frsize) < needed:
+        got = f"{free / 2**30:.1f} GiB are free and {needed / 2**30:.1f} GiB are needed"
+        raise OutputError(f"{folder}: {got}; free some or choose another --out")

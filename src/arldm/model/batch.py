@@ -85,6 +85,11 @@ def pixels(picture: Image.Image, size: int) -> Tensor:
     return rearrange(_bytes(picture, size).float() / 127.5 - 1, "h w c -> c h w")
 
 
+def floats(pictures: np.ndarray) -> Tensor:
+    """uint8 (n, size, size, 3) to (n, 3, size, size) in [-1, 1]."""
+    return torch.from_numpy(pictures).movedim(-1, 1).float() / 127.5 - 1
+
+
 def small(picture: Image.Image, size: int) -> Tensor:
     """The picture at the history encoder's size, as it is cached: uint8 (size, size, 3)."""
     return _bytes(picture, size)

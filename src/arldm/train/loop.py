@@ -1,0 +1,120 @@
+"""The training loop, for everything that learns: the autoencoder, the reader, AR-LDM itself.
+
+A step depends on the run's config and its number alone: batches are a function of the step, noise derives from (seed, rank, step).
+So a run that was killed and started again is, bit for bit, the run that was never killed. To resume, run the same command again.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import nn
+
+from arldm.config import TrainConfig, to_dict
+from arldm.errors import ConfigError
+from arldm.train.learner import Batch, Learner
+from arldm.train.record import Record
+
+CONFIG = "config.json"
+
+
+def fit(
+    module: nn.Module,
+    batches: Callable[[int], Batch],
+    config: TrainConfig,
+    out: Path,
+    *,
+    preview: Callable[[], Image.Image] | None = None,
+    accelerator: Accelerator | None = None,
+) -> None:
+    """Train `module`, which has `loss(batch, generator)`, and leave it holding the moving average of its weights.
+
+    `batches(number)` must depend on the number alone; it is the step, or with several processes step * processes + rank.
+    `preview` draws with the averaged weights. Writes config.json, checkpoints, metrics.jsonl, logs/ and samples/ into `out`.
+    Raises ConfigError if `out` holds a run with other options. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a checkpoint.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    claim(out, {"train": to_dict(config)})
+    learner = Learner(module, config, accelerator or Accelerator(mixed_precision=config.precision))
+    learner.resume(out)
+    with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
+        while learner.step < config.steps:
+            started = time.monotonic()
+            loss, rate = learner.advance(batches)
+            record.add(learner.step, loss, rate, time.monotonic() - started)
+            stop = learner.agree(asked())
+            if stop or _due(learner.step, config.checkpoint_every) or learner.step == config.steps:
+                learner.save(out)
+            if stop:
+                raise KeyboardInterrupt(f"stopped after step {learner.step} of {config.steps}; the same command continues")
+            if preview is not None and learner.main and _due(learner.step, config.preview_every):
+                with learner.averaged():
+                    record.show(learner.step, preview())
+    learner.adopt_average()
+
+
+def claim(out: Path, options: dict[str, Any]) -> None:
+    """Write the options into `out/config.json`, or check that a run begun there has them. Raises ConfigError on the first other."""
+    path = out / CONFIG
+    held = _read(path) if path.exists() else {}
+    begun = dict(_flat(held))
+    for name, value in _flat(options):
+        if name in begun and begun[name] != value:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is {value!r}; {out} was begun with {begun[name]!r}, keep it or choose another --out")
+    if held | options == held and path.exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps(held | options, indent=1) + "\n")
+    beside.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: is not the config of a run; choose another --out") from error
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM wait for the end of the step; a second one does not."""
+    asked: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise KeyboardInterrupt("stopped within a step; the same command continues from the last checkpoint")
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

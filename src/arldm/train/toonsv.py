@@ -1,0 +1,82 @@
+"""AR-LDM's run on ToonSV: stories with cached latents, and the model folder it leaves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from arldm.config import ModelConfig
+from arldm.errors import ConfigError, ModelError
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import StoryBatch
+from arldm.model.text import CaptionTokenizer, words_of
+from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
+from arldm.recipes import ToonSV
+from arldm.sample import tell_batch
+from arldm.story import Story
+from arldm.toonsv import plot, story
+from arldm.train.autoencoder import grid, load_autoencoder
+from arldm.train.loop import fit
+from arldm.train.stories import cached
+
+VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
+SHOWN = 2  # stories of the validation split in a sample picture
+
+
+def toonsv(recipe: ToonSV, out: Path) -> None:
+    """Train AR-LDM on ToonSV; leaves `out/model`, a folder that `--model` takes."""
+    model = begin(recipe)
+    data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
+    shown = [_untold(story("val", index, recipe.frames, 1)) for index in range(SHOWN)]  # captions alone
+
+    def batches(number: int) -> StoryBatch:
+        return data.numbered(number, recipe.train.batch, recipe.train.seed)
+
+    def preview() -> Image.Image:
+        rows = list(tell_batch(model, shown))
+        told = [row[k].picture for k in range(len(shown)) for row in rows]
+        return grid([picture for picture in told if picture is not None], len(rows))
+
+    fit(model, batches, recipe.train, out, preview=preview)
+    model.save_pretrained(out / "model", torch.float16)
+
+
+def begin(recipe: ToonSV) -> ARLDM:
+    """The model before its first step: tokenizers learned from the captions, the autoencoder read, all else from the seed."""
+    config = replace(recipe.model, history=recipe.history)
+    if recipe.model.history not in (ModelConfig().history, recipe.history):
+        raise ConfigError(f"--model.history is {recipe.model.history!r}; expected it in --history, which counts")
+    autoencoder = load_autoencoder(recipe.autoencoder)
+    if autoencoder.config != config.latents:
+        raise ConfigError(f"{recipe.autoencoder}: made with {autoencoder.config}; expected {config.latents}, give --model.latents")
+    captions = [shot.caption for index in range(VOCABULARY_STORIES) for shot in plot("train", index)]
+    known = sorted({word for caption in captions for word in words_of(caption)})
+    tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, config.text.vocabulary), config.text.max_tokens, known)
+    past_tokenizer = CaptionTokenizer(train_bert_tokenizer(captions, config.past.vocabulary), config.past.max_tokens)
+    model = ARLDM.build(config, tokenizer, past_tokenizer, recipe.train.seed)
+    model.latents = autoencoder
+    if recipe.encoders is not None:
+        load_encoders(model, recipe.encoders)
+    model.dropout = recipe.train.dropout
+    return model
+
+
+def load_encoders(model: ARLDM, path: Path) -> None:
+    """Give a model the encoders that `encoders` left, as far as it has them. Raises ModelError."""
+    try:
+        found = load_file(path)
+        for name in ("text_encoder", "history_encoder"):
+            part = getattr(model, name)
+            if part is not None:
+                part.load_state_dict({key.removeprefix(f"{name}."): value for key, value in found.items() if key.startswith(name)})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(
+            f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
+        ) from error
+
+
+def _untold(known: Story) -> Story:
+    return replace(known, frames=tuple(replace(frame, picture=None) for frame in known.frames))

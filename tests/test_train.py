@@ -1,0 +1,191 @@
+"""Training: a run that was stopped, killed or damaged and then continued is the unbroken run, bit for bit."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from arldm.config import TrainConfig
+from arldm.errors import ConfigError, ModelError, OutputError
+from arldm.train import checkpoint, fit
+from arldm.train.learner import rate
+from toy import TRAIN, Numbers, Toy, batches, toy
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 40 steps that nothing has happened to."""
+    out = tmp_path_factory.mktemp("unbroken")
+    fit(toy(), batches, TRAIN, out)
+    return out
+
+
+def stopping_at(last: int, how: Callable[[], None]) -> Callable[[int], Numbers]:
+    """Batches, and something that happens before a certain one."""
+
+    def numbers(number: int) -> Numbers:
+        if number == last:
+            how()
+        return batches(number)
+
+    return numbers
+
+
+def fail() -> None:
+    raise RuntimeError("power cut")
+
+
+def same_bytes(run: Path, other: Path, step: int = TRAIN.steps) -> bool:
+    """Are weights, average and moments of two runs equal, and all that was measured but the seconds?"""
+    for part in ("weights", "average", "optimizer"):
+        found, expected = (load_file(out / f"checkpoint-{step:07d}" / f"{part}.safetensors") for out in (run, other))
+        if found.keys() != expected.keys() or any(not torch.equal(found[name], expected[name]) for name in found):
+            return False
+    return measured(run) == measured(other)
+
+
+def measured(run: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_training_lowers_the_loss_and_leaves_the_average(unbroken: Path, tmp_path: Path) -> None:
+    module = toy()
+    fit(module, batches, TRAIN, tmp_path)
+    losses = [row["loss"] for row in measured(tmp_path)]
+    assert len(losses) == TRAIN.steps
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    average = load_file(tmp_path / "checkpoint-0000040" / "average.safetensors")
+    assert torch.equal(module.state_dict()["net.0.weight"], average["net.0.weight"])
+    assert not any(name.startswith("frozen") for name in average)
+    assert not module.training
+    assert same_bytes(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("step", [3, 7, 20])
+def test_continued_after_a_crash_is_unbroken(unbroken: Path, tmp_path: Path, step: int) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), stopping_at(step, fail), TRAIN, tmp_path)
+    fit(toy(), batches, TRAIN, tmp_path)
+    assert same_bytes(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_politely_keeps_every_step(unbroken: Path, tmp_path: Path, number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt, match="after step 11 of 40; the same command continues"):
+        fit(toy(), stopping_at(10, lambda: signal.raise_signal(number)), TRAIN, tmp_path)
+    assert (tmp_path / "checkpoint-0000011").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    fit(toy(), batches, TRAIN, tmp_path)
+    assert same_bytes(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("trial", [0, 1])
+def test_continued_after_kill_nine_is_unbroken(unbroken: Path, tmp_path: Path, trial: int) -> None:
+    dice = random.Random(f"{os.getpid()} {trial}")
+    command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(dice.uniform(0, 0.7))
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    assert same_bytes(tmp_path, unbroken)
+
+
+def test_a_finished_run_is_not_run_again(unbroken: Path, tmp_path: Path) -> None:
+    module = toy()
+    fit(module, stopping_at(0, fail), TRAIN, unbroken)
+    assert torch.equal(module.net[0].weight, load_file(unbroken / "checkpoint-0000040" / "average.safetensors")["net.0.weight"])
+
+
+def test_only_the_newest_checkpoints_are_kept(unbroken: Path) -> None:
+    assert sorted(path.name for path in unbroken.glob("*checkpoint*")) == ["checkpoint-0000035", "checkpoint-0000040"]
+
+
+def test_checkpoint_cut_in_half_is_passed_over(unbroken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError):
+        fit(toy(), stopping_at(20, fail), TRAIN, tmp_path)
+    weights = tmp_path / "checkpoint-0000014" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    fit(toy(), batches, TRAIN, tmp_path)
+    said = [line for line in capsys.readouterr().out.splitlines() if "broken" in line]
+    assert len(said) == 1
+    assert said[0].startswith("checkpoint-0000014 is broken (weights.safetensors has SHA-256")
+    assert said[0].endswith("using the one before")
+    assert same_bytes(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("harm", ["state.json", "average.safetensors"])
+def test_no_whole_checkpoint_is_one_line(tmp_path: Path, harm: str) -> None:
+    fit(toy(), batches, replace(TRAIN, steps=5), tmp_path)
+    (tmp_path / "checkpoint-0000005" / harm).unlink()
+    with pytest.raises(ModelError, match=r"none of its 1 checkpoints is whole .*; delete the folder to start again") as caught:
+        fit(toy(), batches, replace(TRAIN, steps=5), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / ".checkpoint-half").mkdir()
+    (tmp_path / "checkpoint-0000099").mkdir()  # broken, and from beyond
+    checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="checkpoint of step 3 cannot be written"):
+        checkpoint.save(tmp_path / "file", 3, {}, {}, keep=2)
+
+
+def test_other_options_are_refused(unbroken: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--train.learning-rate is 0.02; .* was begun with 0.01, keep it or choose"):
+        fit(toy(), batches, replace(TRAIN, learning_rate=0.02), unbroken)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    class Lost(Toy):
+        def loss(self, batch: Numbers, generator: torch.Generator) -> torch.Tensor:
+            return super().loss(batch, generator) * float("nan")
+
+    with pytest.raises(ConfigError, match=r"loss is nan at step 1; .* lower --train.learning-rate"):
+        fit(Lost(), batches, TRAIN, tmp_path)
+
+
+def test_samples_show_the_average_and_change_nothing(unbroken: Path, tmp_path: Path) -> None:
+    module, seen = toy(), []
+
+    def preview() -> Image.Image:
+        seen.append((module.training, module.net[0].weight.detach().clone()))
+        return Image.new("RGB", (4, 4))
+
+    fit(module, batches, replace(TRAIN, preview_every=20, report_to="tensorboard"), tmp_path, preview=preview)
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0000020.png", "0000040.png"]
+    assert [training for training, _ in seen] == [False, False]
+    assert torch.equal(seen[1][1], module.net[0].weight)
+    assert list((tmp_path / "logs").iterdir())
+    assert same_bytes(tmp_path, unbroken)
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    config = TrainConfig(steps=110, warmup=10, learning_rate=1.0)
+    rates = [rate(config, step) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.5)
+    assert 0 < rates[109] < 0.01
+    assert rates[10:] == sorted(rates[10:], reverse=True)
