@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 import arldm.rendered
+import arldm.train.reader
 from arldm.config import ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.model.arldm import ARLDM
-from arldm.recipes import RECIPES, TINY, Autoencoder, ToonSV
+from arldm.recipes import RECIPES, TINY, Autoencoder, Reader, ToonSV
 from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
@@ -25,7 +26,7 @@ from arldm.train.toonsv import begin
 TRAIN = TrainConfig(
     steps=4, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=4, report_to="none", seed=3
 )
-SMALL_AUTOENCODER = Autoencoder(TINY.latents, TRAIN, picture_size=32, stories=6, crop=16)
+SMALL_AUTOENCODER = Autoencoder(TINY.latents, TRAIN, picture_size=TINY.picture_size, stories=6, crop=16)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> ToonSV:
 def test_the_autoencoder_run_leaves_a_measured_autoencoder(recipe: ToonSV) -> None:
     latents = load_autoencoder(recipe.autoencoder)
     assert latents.config == TINY.latents
-    pictures = rendered(recipe.autoencoder.parent / "cache", "train", 6, 32)
+    pictures = rendered(recipe.autoencoder.parent / "cache", "train", 6, 64)
     encoded = latents.encode(torch.from_numpy(np.array(pictures)).movedim(-1, 1) / 127.5 - 1)
     assert encoded.mean().abs() < 0.2
     assert 0.8 < encoded.std() < 1.2
@@ -51,7 +52,7 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     run(replace(recipe, history=history), tmp_path)
     model = ARLDM.from_pretrained(tmp_path / "model")
     assert model.config == replace(TINY, history=history)
-    told = list(tell(model, story("test", 0, 3, 32), TellConfig(steps=1), frames=[2]))
+    told = list(tell(model, story("test", 0, 3, 64), TellConfig(steps=1), frames=[2]))
     assert isinstance(told[2].picture, Image.Image)
     assert (tmp_path / "samples" / "0000004.png").exists()
     changed = [name for name, tensor in begin(recipe).text_encoder.state_dict().items() if tensor.is_floating_point()]
@@ -60,6 +61,15 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     )
     latents = load_autoencoder(recipe.autoencoder)
     torch.testing.assert_close(model.latents.shift, latents.shift)  # the autoencoder does not learn here
+
+
+def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arldm.train.reader, "CHECKED", 1)
+    run(Reader(replace(TRAIN, steps=1, preview_every=0), stories=1), tmp_path)
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    shares = json.loads((tmp_path / "accuracy.json").read_text())
+    assert {"facts", "mood", "hue"} <= set(shares)
+    assert all(0 <= share <= 1 for share in shares.values())
 
 
 def test_the_same_command_with_other_options_is_refused(recipe: ToonSV, tmp_path: Path) -> None:
@@ -77,7 +87,7 @@ def test_the_history_has_one_switch(recipe: ToonSV) -> None:
 
 
 def test_an_autoencoder_that_is_not_there_or_of_another_size(recipe: ToonSV, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no autoencoder can be read .* run `arldm train toonsv-autoencoder` first"):
+    with pytest.raises(ModelError, match=r"no autoencoder can be read .* run `arldm train toonsv-autoencoder` first"):
         begin(replace(recipe, autoencoder=tmp_path / "none.safetensors"))
     with pytest.raises(ConfigError, match=r"made with .*; expected .*, give --model.latents"):
         begin(replace(recipe, model=replace(TINY, latents=replace(TINY.latents, channels=8))))
@@ -87,7 +97,7 @@ def test_batches_depend_on_their_number_alone(recipe: ToonSV) -> None:
     assert recipe.cache is not None
     data = cached(begin(recipe), recipe.cache, "train", recipe.stories)
     first, again, other = (data.numbered(number, 4, seed=1) for number in (2, 2, 3))
-    assert first.latents.shape == (4, 5, 4, 8, 8)
+    assert first.latents.shape == (4, 5, 4, 16, 16)
     assert first.past_pictures.shape == (4, 5, 3, 16, 16)
     assert torch.equal(first.latents, again.latents)
     assert torch.equal(first.caption_ids, again.caption_ids)
@@ -102,7 +112,7 @@ def test_cached_stories_are_the_stories(recipe: ToonSV) -> None:
     assert recipe.cache is not None
     model = begin(recipe)
     found = cached(model, recipe.cache, "train", recipe.stories).batch([4, 1])
-    true = model.batch([story("train", index, 5, 32) for index in (4, 1)])
+    true = model.batch([story("train", index, 5, 64) for index in (4, 1)])
     torch.testing.assert_close(found.latents, true.latents, rtol=2e-3, atol=2e-3)  # kept as float16
     for name in ("caption_ids", "caption_keep", "past_ids", "past_keep", "past_pictures"):
         assert torch.equal(getattr(found, name), getattr(true, name)), name
@@ -117,26 +127,26 @@ def test_an_epoch_goes_through_everything_once() -> None:
 
 def test_drawing_is_continued_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arldm.rendered, "BLOCK", 2)
-    whole = np.array(rendered(tmp_path / "whole", "val", 6, 32, 2))
-    assert whole.shape == (12, 32, 32, 3)
-    halves = drawn("val", range(6), 32, 2)
+    whole = np.array(rendered(tmp_path / "whole", "val", 6, 48, 2))
+    assert whole.shape == (12, 48, 48, 3)
+    halves = drawn("val", range(6), 48, 2)
     with monkeypatch.context() as stopped:
         stopped.setattr(arldm.rendered, "drawn", lambda *_: (block for block, _ in zip(halves, range(1), strict=False)))
-        rendered(tmp_path / "part", "val", 6, 32, 2)
+        rendered(tmp_path / "part", "val", 6, 48, 2)
     asked: list[range] = []
     with monkeypatch.context() as watched:
         watched.setattr(arldm.rendered, "drawn", lambda split, rows, *rest: (asked.append(rows), drawn(split, rows, *rest))[1])
-        assert np.array_equal(rendered(tmp_path / "part", "val", 6, 32, 2), whole)
-        rendered(tmp_path / "part", "val", 6, 32, 2)
+        assert np.array_equal(rendered(tmp_path / "part", "val", 6, 48, 2), whole)
+        rendered(tmp_path / "part", "val", 6, 48, 2)
     assert asked == [range(2, 6), range(6, 6)]
 
 
 def test_pictures_of_another_world_are_drawn_again(tmp_path: Path) -> None:
-    rendered(tmp_path, "val", 1, 32, 2)
-    notes = tmp_path / "val-1-32.json"
+    rendered(tmp_path, "val", 1, 48, 2)
+    notes = tmp_path / "val-1-48.json"
     notes.write_text(json.dumps(json.loads(notes.read_text()) | {"origin": "another"}))
-    (tmp_path / "val-1-32.npy").write_bytes(b"not an array")
-    assert rendered(tmp_path, "val", 1, 32, 2).any()
+    (tmp_path / "val-1-48.npy").write_bytes(b"not an array")
+    assert rendered(tmp_path, "val", 1, 48, 2).any()
 
 
 def test_a_disk_without_room_is_told_at_once(tmp_path: Path) -> None:
@@ -145,6 +155,6 @@ def test_a_disk_without_room_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_every_recipe_can_be_written_down() -> None:
-    assert set(RECIPES) == {"toonsv-autoencoder", "toonsv-reader", "toonsv"}
+    assert {"toonsv-autoencoder", "toonsv-reader", "toonsv-encoders", "toonsv"} <= set(RECIPES)
     for recipe in RECIPES.values():
         assert json.dumps(to_dict(recipe))

@@ -23,7 +23,7 @@ TOONSV = ModelConfig(
 #: runs in seconds; its pictures are noise
 TINY = ModelConfig(
     name="tiny",
-    picture_size=32,
+    picture_size=64,
     positions="relative",
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
     past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
@@ -37,13 +37,13 @@ AUTOENCODER_TRAIN = TrainConfig(
     steps=2500, batch=8, learning_rate=1e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
 )
 READER_TRAIN = TrainConfig(
-    steps=6000, batch=48, learning_rate=1e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=500, preview_every=0
+    steps=2500, batch=32, learning_rate=1.5e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=0
 )
 TOONSV_TRAIN = TrainConfig(
-    steps=4000, batch=8, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
+    steps=1400, batch=8, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=800, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
+    steps=600, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
 )
 
 
@@ -64,7 +64,7 @@ class Reader:
     """The network that reads ToonSV pictures back, trained on rendered truth."""
 
     train: TrainConfig = READER_TRAIN
-    stories: int = 8000
+    scenes: int = 40000  # each value as likely as any other, the held-out characters among them
     cache: Path | None = None  # as above
 
 
@@ -75,7 +75,7 @@ class ToonSV:
     model: ModelConfig = TOONSV
     train: TrainConfig = TOONSV_TRAIN
     history: History = "pictures"  # in place of model.history: "none" and "captions" are the baselines
-    stories: int = 8000
+    stories: int = 5000
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing

@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 from arldm.errors import OutputError
 from arldm.toonsv import draw, plot
+from arldm.toonsv.cast import Scene
+from arldm.toonsv.scenes import random_scene
 
 BLOCK = 50  # stories between two notes of progress
 
@@ -84,8 +86,12 @@ def look(size: int) -> str:
 
 
 def _block(split: str, indices: range, size: int, frames: int) -> np.ndarray:
-    shots = [plot(split, index, frames) for index in indices]
-    return np.stack([np.stack([np.asarray(draw(shot.scene, size)) for shot in story]) for story in shots])
+    return np.stack([np.stack([np.asarray(draw(scene, size)) for scene in scenes(split, index, frames)]) for index in indices])
+
+
+def scenes(split: str, index: int, frames: int) -> list[Scene]:
+    """The scenes of a story; one frame alone is no story but a scene in which every value is as likely as any other."""
+    return [random_scene(split, index)] if frames == 1 else [shot.scene for shot in plot(split, index, frames)]
 
 
 def _check_room(folder: Path, needed: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -30,8 +31,9 @@ NAME = "autoencoder.safetensors"
 def autoencoder(recipe: Autoencoder, out: Path) -> None:
     """Train the autoencoder; leaves it in `out/autoencoder.safetensors`."""
     cache = recipe.cache or out / "cache"
-    pictures = rendered(cache, "train", recipe.stories, recipe.picture_size)
-    held = floats(rendered(cache, "val", 8, recipe.picture_size)[::5].copy())
+    with PartialState().main_process_first():
+        pictures = rendered(cache, "train", recipe.stories, recipe.picture_size)
+        held = floats(rendered(cache, "val", 8, recipe.picture_size)[::5].copy())
     with seeded(recipe.train.seed):
         module = Latents(recipe.latents)
     if module.patches is not None:
@@ -43,7 +45,8 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
 
     fit(module, Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed), recipe.train, out, preview=preview)
     module.measure(some(pictures, 1000))
-    save_autoencoder(module, out / NAME)
+    if PartialState().is_main_process:
+        save_autoencoder(module, out / NAME)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

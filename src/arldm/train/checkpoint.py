@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,8 @@ def save(run: Path, step: int, parts: dict[str, Tensors], facts: dict[str, Any],
         run.mkdir(parents=True, exist_ok=True)
         for stale in run.glob(".checkpoint-*"):  # of a process that was killed while it wrote
             shutil.rmtree(stale)
-        beside = Path(tempfile.mkdtemp(prefix=".checkpoint-", dir=run))
+        beside = run / f".checkpoint-{os.getpid()}"
+        beside.mkdir()
         _write(beside, step, parts, facts)
         if final.exists():
             shutil.rmtree(final)

@@ -1,4 +1,4 @@
-"""The encoders' first lesson: to tell the facts of a frame. In the paper CLIP and BLIP come pretrained; the embedded ones learn here.
+"""The encoders' first lesson: to tell the facts of a frame. In the paper CLIP and BLIP come pretrained; here they learn.
 
 The caption's encoder tells what the caption says; the history's encoder tells all that is true in the picture it looks at.
 """
@@ -18,36 +18,13 @@ from arldm.model.noise import seeded
 from arldm.model.text import TextEncoder
 from arldm.recipes import Encoders
 from arldm.toonsv import plot
-from arldm.toonsv.cast import (
-    CHARACTER_VALUES,
-    EXTRA_KINDS,
-    EXTRA_VALUES,
-    NAMES,
-    PLACE_VALUES,
-    PLACES,
-    PROP_VALUES,
-    PROPS,
-    SCENE_VALUES,
-    Key,
-)
+from arldm.toonsv.cast import Key
+from arldm.toonsv.questions import ABSENT, QUESTIONS, answers
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
 
 NAME = "encoders.safetensors"  # in the run's folder
-ABSENT = -100  # what cross-entropy leaves out
-SEEN = {"present": ("no", "yes")}
-FAMILIES = (
-    (("scene",), SCENE_VALUES),
-    (PLACES, PLACE_VALUES),
-    (NAMES, SEEN | CHARACTER_VALUES),
-    (EXTRA_KINDS, SEEN | EXTRA_VALUES),
-    (PROPS, SEEN | PROP_VALUES),
-)
-#: every question, with its possible answers
-QUESTIONS: dict[Key, tuple[str, ...]] = {
-    Key(entity, attribute): values for entities, family in FAMILIES for entity in entities for attribute, values in family.items()
-}
 
 
 def encoders(recipe: Encoders, out: Path) -> None:
@@ -129,12 +106,3 @@ class Answers(nn.Module):
         scores = self.say(seen.flatten(1)).split([len(values) for values in QUESTIONS.values()], dim=1)
         losses = [nn.functional.cross_entropy(score, answered[:, k], reduction="sum") for k, score in enumerate(scores)]
         return torch.stack(losses).sum() / (answered != ABSENT).sum()
-
-
-def answers(facts: dict[Key, str]) -> np.ndarray:
-    """One number for each question; who or what is not mentioned is not present."""
-    row = [
-        values.index(facts[key]) if key in facts else (0 if key.attribute == "present" else ABSENT)
-        for key, values in QUESTIONS.items()
-    ]
-    return np.array(row, dtype=np.int64)

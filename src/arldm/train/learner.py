@@ -128,7 +128,8 @@ class Learner:
     def _follow(self) -> None:
         """The average follows the weights; in the first steps closely, or it would remember how they began."""
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), 1 - decay)
+        for name, average in self.average.items():
+            average.lerp_(self.weights[name], 1 - decay)
 
     def _moments(self) -> dict[str, Tensor]:
         """The optimizer's state; a weight that the loss never reached has none."""

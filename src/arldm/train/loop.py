@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from PIL import Image
 from torch import nn
 
@@ -45,7 +45,7 @@ def fit(
     if config.threads:
         torch.set_num_threads(config.threads)
     claim(out, {"train": to_dict(config)})
-    learner = Learner(module, config, accelerator or Accelerator(mixed_precision=config.precision))
+    learner = Learner(module, config, accelerator or _accelerator(config))
     learner.resume(out)
     with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
         while learner.step < config.steps:
@@ -61,6 +61,13 @@ def fit(
                 with learner.averaged():
                     record.show(learner.step, preview())
     learner.adopt_average()
+
+
+def _accelerator(config: TrainConfig) -> Accelerator:
+    """With several processes, some weights may be idle: those of positions, for one, in a model without history."""
+    return Accelerator(
+        mixed_precision=config.precision, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
+    )
 
 
 def claim(out: Path, options: dict[str, Any]) -> None:

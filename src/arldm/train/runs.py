@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Encoders, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
 from arldm.train.loop import claim
+from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
 
@@ -23,6 +24,8 @@ def run(recipe: Recipe, out: Path) -> None:
     match recipe:
         case Autoencoder():
             autoencoder(recipe, out)
+        case Reader():
+            reader(recipe, out)
         case Encoders():
             encoders(recipe, out)
         case ToonSV():

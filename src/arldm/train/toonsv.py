@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -29,7 +30,8 @@ SHOWN = 2  # stories of the validation split in a sample picture
 def toonsv(recipe: ToonSV, out: Path) -> None:
     """Train AR-LDM on ToonSV; leaves `out/model`, a folder that `--model` takes."""
     model = begin(recipe)
-    data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
+    with PartialState().main_process_first():
+        data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
     shown = [_untold(story("val", index, recipe.frames, 1)) for index in range(SHOWN)]  # captions alone
 
     def batches(number: int) -> StoryBatch:
@@ -41,7 +43,8 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         return grid([picture for picture in told if picture is not None], len(rows))
 
     fit(model, batches, recipe.train, out, preview=preview)
-    model.save_pretrained(out / "model", torch.float16)
+    if PartialState().is_main_process:
+        model.save_pretrained(out / "model", torch.float16)
 
 
 def begin(recipe: ToonSV) -> ARLDM:

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# From nothing to the models that ship with the program: src/arldm/weights/toonsv and src/arldm/weights/reader.
+# Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
+# STEPS, STORIES and THREADS may be set; on 2 CPU cores the whole takes a night, on a GPU less than an hour.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin="${1:-.venv/bin}"
+out="${OUT:-runs/out}"
+steps="${STEPS:-4000}"
+stories="${STORIES:-8000}"
+threads="${THREADS:-0}"
+toonsv=(--stories "$stories" --autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
+
+# train NAME PRODUCT OPTIONS.. : a recipe, unless what it leaves is there already
+train() {
+    local name="$1" product="$2"
+    shift 2
+    if [ -e "$product" ]; then
+        echo "$product is there"
+    else
+        "$bin/arldm" train "$name" --train.threads "$threads" "$@"
+    fi
+}
+
+# install FROM TO : put a finished model where the program looks for it, in one move
+install() {
+    rm -rf "$2.new"
+    cp -r "$1" "$2.new"
+    rm -rf "$2"
+    mv "$2.new" "$2"
+}
+
+# 1. pictures <-> latents
+train toonsv-autoencoder "$out/autoencoder/autoencoder.safetensors" --out "$out/autoencoder" --cache "$out/cache"
+
+# 2. the network that reads pictures back, for evaluation
+train toonsv-reader "$out/reader/model" --out "$out/reader" --cache "$out/cache"
+
+# 3. the text and history encoders' first lesson, in the place of CLIP's and BLIP's pretraining
+lesson=()
+for option in "${toonsv[@]}"; do lesson+=("${option/#--/--toonsv.}"); done
+train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders" "${lesson[@]}"
+
+# 4. AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
+for history in pictures none; do
+    train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --train.steps "$steps" --train.precision bf16 \
+        --encoders "$out/encoders/encoders.safetensors" "${toonsv[@]}"
+done
+
+install "$out/pictures/model" src/arldm/weights/toonsv
+install "$out/reader/model" src/arldm/weights/reader
+echo "The models are in src/arldm/weights/"

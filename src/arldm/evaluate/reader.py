@@ -1,0 +1,167 @@
+"""The reader: a network that tells the facts of a ToonSV picture, trained on rendered truth alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from arldm.errors import ModelError
+from arldm.toonsv.cast import Key
+from arldm.toonsv.questions import ABSENT, FAMILIES, QUESTIONS, reading
+
+EMBEDDED = Path(__file__).parents[1] / "weights" / "reader"
+SIZE = 128  # pixels it looks at
+WIDTH = 128
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+VALUES = {f"{key.entity}/{key.attribute}": list(values) for key, values in QUESTIONS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderBatch:
+    """Pictures with the answers to all questions."""
+
+    pictures: Tensor  # (n, SIZE, SIZE, 3) uint8
+    answers: Tensor  # (n, question) int64, ABSENT where there is nothing to answer
+
+    def to(self, device: torch.device | str) -> "ReaderBatch":
+        """The same batch on another device."""
+        return ReaderBatch(self.pictures.to(device), self.answers.to(device))
+
+
+class Reader(nn.Module):
+    """Convolutions see, one learned query for each entity looks at what they saw, and each family of entities shares its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see = nn.Sequential(
+            nn.PixelUnshuffle(4),  # at full size, convolutions would cost more than all the rest
+            *_convolution(48, 96),
+            *_convolution(96, WIDTH, stride=2),
+            _Residual(WIDTH),
+            _Residual(WIDTH),
+            _Residual(WIDTH),
+        )
+        side = SIZE // 8
+        self.position = nn.Parameter(torch.randn(side * side, WIDTH) * 0.02)
+        self.queries = nn.Parameter(torch.randn(sum(len(entities) for entities, _ in FAMILIES), WIDTH) * 0.02)
+        self.look = nn.ModuleList(_Look(WIDTH) for _ in range(2))
+        self.answer = nn.ModuleList(nn.Linear(WIDTH, sum(map(len, family.values()))) for _, family in FAMILIES)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Pictures (n, 3, SIZE, SIZE) in [-1, 1] -> for each question, in order, scores (n, value)."""
+        seen = self.see(pictures).flatten(2).transpose(1, 2) + self.position  # (n, cell, width)
+        found = self.queries.expand(len(seen), -1, -1)  # (n, entity, width)
+        for look in self.look:
+            found = look(found, seen)
+        scores: list[Tensor] = []
+        first = 0
+        for (entities, family), answer in zip(FAMILIES, self.answer, strict=True):
+            sizes = [len(values) for values in family.values()]
+            for k in range(len(entities)):
+                scores.extend(answer(found[:, first + k]).split(sizes, dim=1))
+            first += len(entities)
+        return scores
+
+    def loss(self, batch: ReaderBatch, generator: torch.Generator) -> Tensor:
+        """The mean cross-entropy of all that has an answer, on pictures as a model might have drawn them: a little off in every way."""
+        scores = self(disturbed(_floats(batch.pictures), generator))
+        losses = [F.cross_entropy(score, batch.answers[:, k], reduction="sum") for k, score in enumerate(scores)]
+        return torch.stack(losses).sum() / (batch.answers != ABSENT).sum()
+
+    @torch.no_grad()
+    def read(self, pictures: Sequence[Image.Image], batch: int = 50) -> list[dict[Key, str]]:
+        """What each picture shows, as `toonsv.cast.truth` would say it."""
+        readings: list[dict[Key, str]] = []
+        for first in range(0, len(pictures), batch):
+            arrays = np.stack([seen(picture) for picture in pictures[first : first + batch]])
+            scores = self(_floats(torch.from_numpy(arrays)))
+            rows = torch.stack([score.argmax(1) for score in scores], dim=1)  # (n, question)
+            readings += [reading(row) for row in rows.tolist()]
+        return readings
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write weights in half precision, and the questions they answer."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
+        (folder / CONFIG).write_text(json.dumps({"values": VALUES}, indent=1) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read a saved reader; "toonsv" is the one that ships with the program. Raises ModelError."""
+        path = EMBEDDED if folder == "toonsv" else Path(folder)
+        try:
+            values = json.loads((path / CONFIG).read_text())["values"]
+            found = load_file(path / WEIGHTS)
+            module = cls()
+            module.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=True)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: no reader can be read there ({str(error).splitlines()[0]}); expected a reader's folder"
+            ) from error
+        if values != VALUES:
+            odd = sorted(name for name in VALUES.keys() | values.keys() if VALUES.get(name) != values.get(name))
+            raise ModelError(
+                f"{path}: answers other questions than this world asks ({odd[0]} is the first); train the reader again"
+            )
+        return module.eval()
+
+
+def seen(picture: Image.Image) -> np.ndarray:
+    """A picture as the reader looks at it: uint8 (SIZE, SIZE, 3), averaged down."""
+    return np.asarray(picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX))
+
+
+def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (n, 3, size, size) shifted, softened, recoloured a little and made noisy, each in its own way."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=generator.device).to(pictures.device)
+
+    n = len(pictures)
+    shift = (torch.randint(-3, 4, (2,), generator=generator)).tolist()
+    pictures = torch.roll(F.pad(pictures, (3, 3, 3, 3), mode="replicate"), shift, dims=(2, 3))[..., 3:-3, 3:-3]
+    soft = F.interpolate(F.avg_pool2d(pictures, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+    pictures = torch.lerp(pictures, soft, draw(n, 1, 1, 1))
+    pictures = pictures * (0.92 + 0.16 * draw(n, 3, 1, 1)) + 0.12 * (draw(n, 3, 1, 1) - 0.5)
+    noise = torch.randn(pictures.shape, generator=generator, device=generator.device).to(pictures.device)
+    return pictures + 0.08 * draw(n, 1, 1, 1) * noise
+
+
+def _floats(pictures: Tensor) -> Tensor:
+    return pictures.movedim(-1, 1).float() / 127.5 - 1
+
+
+def _convolution(inside: int, outside: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inside, outside, 3, stride, 1), nn.GroupNorm(8, outside), nn.SiLU()
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_convolution(width, width), *_convolution(width, width))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return seen + self.body(seen)
+
+
+class _Look(nn.Module):
+    """Queries look at the picture, then think."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attend = nn.MultiheadAttention(width, 8, batch_first=True)
+        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, queries: Tensor, seen: Tensor) -> Tensor:
+        queries = queries + self.attend(self.before(queries), seen, seen, need_weights=False)[0]
+        return queries + self.think(self.between(queries))
