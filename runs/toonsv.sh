@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # From nothing to the models that ship with the program: src/arldm/weights/toonsv and src/arldm/weights/reader.
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# STEPS, STORIES and THREADS may be set; on 2 CPU cores the whole takes a night, on a GPU less than an hour.
+# OUT (a folder), STEPS (of AR-LDM) and THREADS may be set, the same at every call.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out}"
 steps="${STEPS:-4000}"
-stories="${STORIES:-8000}"
 threads="${THREADS:-0}"
-toonsv=(--stories "$stories" --autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
+toonsv=(--autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
 
 # train NAME PRODUCT OPTIONS.. : a recipe, unless what it leaves is there already
 train() {
@@ -31,10 +30,10 @@ install() {
 }
 
 # 1. pictures <-> latents
-train toonsv-autoencoder "$out/autoencoder/autoencoder.safetensors" --out "$out/autoencoder" --cache "$out/cache"
+train toonsv-autoencoder "$out/autoencoder/autoencoder.safetensors" --out "$out/autoencoder"
 
 # 2. the network that reads pictures back, for evaluation
-train toonsv-reader "$out/reader/model" --out "$out/reader" --cache "$out/cache"
+train toonsv-reader "$out/reader/model" --out "$out/reader"
 
 # 3. the text and history encoders' first lesson, in the place of CLIP's and BLIP's pretraining
 lesson=()

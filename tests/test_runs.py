@@ -65,7 +65,7 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
 
 def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arldm.train.reader, "CHECKED", 1)
-    run(Reader(replace(TRAIN, steps=1, preview_every=0), stories=1), tmp_path)
+    run(Reader(replace(TRAIN, steps=1, preview_every=0), scenes=2), tmp_path)
     assert (tmp_path / "model" / "model.safetensors").exists()
     shares = json.loads((tmp_path / "accuracy.json").read_text())
     assert {"facts", "mood", "hue"} <= set(shares)

@@ -82,6 +82,16 @@ def test_continued_after_a_crash_is_unbroken(unbroken: Path, tmp_path: Path, ste
     assert same_bytes(tmp_path, unbroken)
 
 
+def test_half_precision_is_as_exact(unbroken: Path, tmp_path: Path) -> None:
+    half = replace(TRAIN, precision="bf16")
+    fit(toy(), batches, half, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), stopping_at(20, fail), half, tmp_path / "broken")
+    fit(toy(), batches, half, tmp_path / "broken")
+    assert same_bytes(tmp_path / "broken", tmp_path / "whole")
+    assert measured(tmp_path / "whole") != measured(unbroken)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_politely_keeps_every_step(unbroken: Path, tmp_path: Path, number: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt, match="after step 11 of 40; the same command continues"):

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from PIL import Image
 from torch import nn
 
@@ -64,10 +65,10 @@ def fit(
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
-    """With several processes, some weights may be idle: those of positions, for one, in a model without history."""
-    return Accelerator(
-        mixed_precision=config.precision, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
-    )
+    """One for this run. accelerate keeps the precision of a process's first run, which need not be that of its second."""
+    AcceleratorState._reset_state(reset_partial_state=False)
+    idle = DistributedDataParallelKwargs(find_unused_parameters=True)  # positions, for one, in a model without history
+    return Accelerator(mixed_precision=config.precision, kwargs_handlers=[idle])
 
 
 def claim(out: Path, options: dict[str, Any]) -> None:

@@ -12,10 +12,11 @@ from PIL import Image
 from arldm.evaluate.reader import SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
-from arldm.rendered import Rows, drawn, exercises, look
+from arldm.rendered import Rows, drawn, look
 from arldm.toonsv import draw, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
+from arldm.toonsv.scenes import random_scene
 from arldm.train.loop import fit
 from arldm.train.stories import turn
 
@@ -27,9 +28,8 @@ CHECKED = 100  # stories of the validation split
 def reader(recipe: Recipe, out: Path) -> None:
     """Train the reader; leaves `out/model`, and in `out/accuracy.json` the share of facts it reads right on drawn frames."""
     with PartialState().main_process_first():
-        pictures = exercise_pictures(recipe.cache or out / "cache", recipe.stories)
-    scenes = [scene for index in range(recipe.stories) for scene in exercises("train", index, FRAMES)]
-    facts = np.stack([answers(truth(scene)) for scene in scenes])
+        pictures = scene_pictures(recipe.cache or out / "cache", recipe.scenes)
+    facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
     with seeded(recipe.train.seed):
         module = Reader()
     fit(module, Exercises(pictures, facts, recipe.train.batch, recipe.train.seed), recipe.train, out)
@@ -53,12 +53,11 @@ class Exercises:
         return ReaderBatch(torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.answers[rows]))
 
 
-def exercise_pictures(folder: Path, stories: int) -> np.ndarray:
-    """The pictures of the first exercises as the reader looks at them, uint8 (n, SIZE, SIZE, 3), kept in `folder`."""
-    each = 2 * FRAMES
-    rows = Rows(folder, f"exercises-{stories}-{SIZE}", (stories * each, SIZE, SIZE, 3), np.uint8, look(DRAWN))
-    for block in drawn("train", range(rows.done // each, stories), DRAWN, FRAMES, exercises):
-        rows.put(rows.done, np.stack([seen(Image.fromarray(picture)) for picture in block.reshape(-1, DRAWN, DRAWN, 3)]))
+def scene_pictures(folder: Path, scenes: int) -> np.ndarray:
+    """The pictures of the first scenes as the reader looks at them, uint8 (n, SIZE, SIZE, 3), kept in `folder`."""
+    rows = Rows(folder, f"scenes-{scenes}-{SIZE}", (scenes, SIZE, SIZE, 3), np.uint8, look(DRAWN))
+    for block in drawn("train", range(rows.done, scenes), DRAWN, frames=1):
+        rows.put(rows.done, np.stack([seen(Image.fromarray(picture)) for picture in block[:, 0]]))
     return rows.array
 
 

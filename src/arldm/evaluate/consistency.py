@@ -1,0 +1,120 @@
+"""What readings of generated stories are worth: frame accuracy, character F1, relevance and consistency, with intervals.
+
+Plain counting over readings and known truth. `Reading` and truth are dictionaries from `Key` to value, as `toonsv.cast.truth` gives them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arldm.story import Fact, Story
+from arldm.toonsv.cast import EXTRA_KINDS, NAMES, Key
+
+Reading = Mapping[Key, str]
+RESAMPLES = 2000
+WHO = (*NAMES, *EXTRA_KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A share with its 95 % bootstrap interval over stories; `count` is how many facts or frames it is a share of."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One judged thing: to which story and attribute it belongs, and how much of it was right (`won` of `held`)."""
+
+    story: int
+    attribute: str
+    won: float
+    held: float
+
+
+def frame_accuracy(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
+    """Frames whose whole set of figures is right; what the field calls frame accuracy or exact match."""
+    for number, story, read in _numbered(stories, readings):
+        for t in range(given, len(story.frames)):
+            yield Tally(number, "who", float(_who(read[t]) == _present(story.frames[t].facts)), 1)
+
+
+def character_f1(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
+    """Micro F1 over frames and figures: twice the hits of all that was read and all that is there."""
+    for number, story, read in _numbered(stories, readings):
+        for t in range(given, len(story.frames)):
+            there, found = _present(story.frames[t].facts), _who(read[t])
+            yield Tally(number, "who", 2 * len(there & found), len(there) + len(found))
+
+
+def relevance(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
+    """Facts that the frame's own caption tells, and the reader confirms."""
+    for number, story, read in _numbered(stories, readings):
+        for t in range(given, len(story.frames)):
+            for fact in story.frames[t].facts:
+                if fact.source == "caption":
+                    yield Tally(number, fact.attribute, float(read[t].get(_key(fact)) == fact.value), 1)
+
+
+def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
+    """Facts that only the history tells: is the reading what it was in the latest earlier frame of the same told story?
+
+    The latest earlier frame is the last one of which the fact is true. What is not read in either frame is wrong.
+    """
+    for number, story, read in _numbered(stories, readings):
+        last: dict[Key, int] = {}
+        for t, frame in enumerate(story.frames):
+            for fact in frame.facts if t >= given else ():
+                key = _key(fact)
+                if fact.source == "history" and key in last:
+                    now = read[t].get(key)
+                    yield Tally(number, fact.attribute, float(now is not None and now == read[last[key]].get(key)), 1)
+            last |= {_key(fact): t for fact in frame.facts}
+
+
+def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
+    """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win."""
+    sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
+    for tally in tallies:
+        sums[tally.story] += (tally.won, tally.held)
+    if not sums:
+        return Measure(float("nan"), float("nan"), float("nan"), 0)
+    table = np.stack(list(sums.values()))  # (story, 2)
+    dice = np.random.Generator(np.random.PCG64(seed))
+    drawn = table[dice.integers(0, len(table), (RESAMPLES, len(table)))].sum(1)  # (resample, 2)
+    low, high = np.percentile(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9), (2.5, 97.5))
+    won, held = table.sum(0)
+    return Measure(float(won / held), float(low), float(high), len(tallies))
+
+
+def by_attribute(tallies: Sequence[Tally]) -> dict[str, Measure]:
+    """The same for each attribute by itself, the worst first."""
+    groups: dict[str, list[Tally]] = defaultdict(list)
+    for tally in tallies:
+        groups[tally.attribute].append(tally)
+    measured = {attribute: measure(group) for attribute, group in groups.items()}
+    return dict(sorted(measured.items(), key=lambda pair: pair[1].value))
+
+
+def _numbered(stories: Sequence[Story], readings: Sequence[Sequence[Reading]]) -> Iterator[tuple[int, Story, Sequence[Reading]]]:
+    for number, (story, read) in enumerate(zip(stories, readings, strict=True)):
+        if len(read) != len(story.frames):
+            raise ValueError(f"story {story.id} has {len(story.frames)} frames and {len(read)} readings; expected one for each")
+        yield number, story, read
+
+
+def _key(fact: Fact) -> Key:
+    return Key(fact.entity, fact.attribute)
+
+
+def _present(facts: Sequence[Fact]) -> set[str]:
+    return {fact.entity for fact in facts if fact.attribute == "present" and fact.entity in WHO}
+
+
+def _who(read: Reading) -> set[str]:
+    return {entity for (entity, attribute), value in read.items() if attribute == "present" and value == "yes" and entity in WHO}

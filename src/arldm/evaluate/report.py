@@ -1,0 +1,112 @@
+"""From pictures to a report: every picture is read, every fact counted, and the rows that bracket a model are drawn beside it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from arldm.errors import OutputError
+from arldm.evaluate.consistency import Measure, by_attribute, character_f1, consistency, frame_accuracy, measure, relevance
+from arldm.evaluate.reader import Reader
+from arldm.story import Story
+from arldm.toonsv import draw, plot
+from arldm.toonsv.cast import (
+    COLOURS,
+    HATS,
+    HUES,
+    MOODS,
+    PLACES,
+    SIDES,
+    SKINS,
+    TIMES,
+    WEATHERS,
+    Figure,
+    Key,
+    Look,
+    Place,
+    Prop,
+    Scene,
+)
+from arldm.toonsv.plot import Dice, Shot
+
+METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy": frame_accuracy, "character_f1": character_f1}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The four figures, and the first two broken down by attribute, the worst first."""
+
+    metrics: dict[str, Measure]
+    by_attribute: dict[str, dict[str, Measure]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in a report's JSON."""
+        return asdict(self)
+
+
+def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], reader: Reader, given: int = 0) -> Report:
+    """Judge told stories, frame by frame, against what is known of them. The first `given` frames are looked back at but not scored."""
+    flat = reader.read([picture for row in pictures for picture in row])
+    readings, first = [], 0
+    for row in pictures:
+        readings.append(flat[first : first + len(row)])
+        first += len(row)
+    tallies = {name: list(metric(truths, readings, given)) for name, metric in METRICS.items()}
+    broken_down = {name: by_attribute(tallies[name]) for name in ("relevance", "consistency")}
+    return Report({name: measure(rows) for name, rows in tallies.items()}, broken_down)
+
+
+def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Image.Image]:
+    """A story as one would draw it who reads each caption and remembers nothing: all that the caption does not tell is drawn at random.
+
+    Who is in a frame stays right, though a pronoun may tell it: this is the best that could be done without history.
+    """
+    return [draw(_forgotten(shot, Dice(f"afresh/{split}/{index}/{t}")), size) for t, shot in enumerate(plot(split, index, frames))]
+
+
+def _forgotten(shot: Shot, dice: Dice) -> Scene:
+    told = {Key(fact.entity, fact.attribute) for fact in shot.facts if fact.source == "caption"}
+    scene = shot.scene
+
+    def kept(entity: str, attribute: str, value: str, values: Sequence[str]) -> str:
+        drawn = dice.pick(values)
+        return value if Key(entity, attribute) in told else drawn
+
+    kind = kept("scene", "kind", scene.place.kind, tuple(PLACES))
+    place = Place(kind, dice.pick(HUES), dice.pick(PLACES[kind]), dice.pick(SIDES))
+    figures = tuple(_stranger(figure, dice, kept(figure.who, "mood", figure.mood, MOODS)) for figure in scene.figures)
+    prop = scene.prop and Prop(scene.prop.kind, kept(scene.prop.kind, "colour", scene.prop.colour, COLOURS))
+    weather, time = kept("scene", "weather", scene.weather, WEATHERS), kept("scene", "time", scene.time, TIMES)
+    return Scene(place, weather, time, figures, prop, scene.jitter)
+
+
+def _stranger(figure: Figure, dice: Dice, mood: str) -> Figure:
+    if figure.look is None:
+        return replace(figure, mood=mood, shirt=dice.pick(COLOURS))
+    return replace(figure, mood=mood, look=Look(dice.pick(COLOURS), dice.pick(HATS), dice.pick(COLOURS), dice.pick(SKINS)))
+
+
+def table(rows: Mapping[str, Report]) -> str:
+    """Reports side by side, as lines of text."""
+    head = f"{'':28}" + "".join(f"{name.replace('_', ' '):>24}" for name in METRICS)
+    lines = [head]
+    for name, report in rows.items():
+        cells = (report.metrics[metric] for metric in METRICS)
+        lines.append(f"{name:28}" + "".join(f"{cell.value:10.3f} [{cell.low:.3f}, {cell.high:.3f}]".rjust(24) for cell in cells))
+    return "\n".join(lines)
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """Write a report as JSON, whole or not at all. Raises OutputError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(report, indent=1) + "\n")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: the report cannot be written ({error.strerror}); choose another --json") from error
