@@ -14,7 +14,7 @@ import arldm.train.reader
 from arldm.config import ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.model.arldm import ARLDM
-from arldm.recipes import RECIPES, TINY, Autoencoder, Reader, ToonSV
+from arldm.recipes import RECIPES, TINY, Autoencoder, Encoders, Reader, ToonSV
 from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
@@ -70,6 +70,17 @@ def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeyp
     shares = json.loads((tmp_path / "accuracy.json").read_text())
     assert {"facts", "mood", "hue"} <= set(shares)
     assert all(0 <= share <= 1 for share in shares.values())
+
+
+def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(recipe: ToonSV, tmp_path: Path) -> None:
+    run(Encoders(recipe, replace(TRAIN, preview_every=0)), tmp_path)
+    fresh, taught = begin(recipe), begin(replace(recipe, encoders=tmp_path / "encoders.safetensors"))
+    for name in ("text_encoder", "history_encoder"):
+        before, after = getattr(fresh, name).state_dict(), getattr(taught, name).state_dict()
+        assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert begin(replace(recipe, history="none", encoders=tmp_path / "encoders.safetensors")).history_encoder is None
+    with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
+        begin(replace(recipe, encoders=tmp_path / "none"))
 
 
 def test_the_same_command_with_other_options_is_refused(recipe: ToonSV, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The autoencoder's run: crops of drawn pictures, and the file it leaves."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from arldm.config import LatentConfig, from_dict, to_dict
@@ -69,10 +68,7 @@ class Crops:
 
 def save_autoencoder(module: Latents, path: Path) -> None:
     """Write weights, statistics and config into one file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(module.state_dict(), beside, metadata={"latents": json.dumps(to_dict(module.config))})
-    checkpoint.sync(beside)
-    beside.replace(path)
+    checkpoint.save_whole(module.state_dict(), path, {"latents": json.dumps(to_dict(module.config))})
 
 
 def load_autoencoder(path: Path) -> Latents:

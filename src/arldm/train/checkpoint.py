@@ -74,6 +74,19 @@ def newest(run: Path) -> Checkpoint | None:
     return None
 
 
+def save_whole(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write one safetensors file, whole or not at all. Raises OutputError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, beside, metadata)
+        sync(beside)
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written ({_line(error)}); free space or choose another --out") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from accelerate import PartialState
 from torch import Tensor, nn
 
 from arldm.model.arldm import ARLDM
@@ -20,6 +20,7 @@ from arldm.recipes import Encoders
 from arldm.toonsv import plot
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, QUESTIONS, answers
+from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
@@ -30,7 +31,8 @@ NAME = "encoders.safetensors"  # in the run's folder
 def encoders(recipe: Encoders, out: Path) -> None:
     """Train the encoders; leaves them in `out/encoders.safetensors`."""
     model = begin(recipe.toonsv)
-    data = cached(model, recipe.toonsv.cache or out / "cache", "train", recipe.toonsv.stories, recipe.toonsv.frames)
+    with PartialState().main_process_first():
+        data = cached(model, recipe.toonsv.cache or out / "cache", "train", recipe.toonsv.stories, recipe.toonsv.frames)
     rows = [shot.facts for story in range(recipe.toonsv.stories) for shot in plot("train", story, recipe.toonsv.frames)]
     true = np.stack([answers({Key(f.entity, f.attribute): f.value for f in facts}) for facts in rows])
     told = np.stack([answers({Key(f.entity, f.attribute): f.value for f in facts if f.source == "caption"}) for facts in rows])
@@ -43,7 +45,8 @@ def encoders(recipe: Encoders, out: Path) -> None:
         out,
     )
     kept = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith("answer")}
-    save_file(kept, out / NAME)
+    if PartialState().is_main_process:
+        checkpoint.save_whole(kept, out / NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ class Lesson:
 
 def lesson(data: CachedStories, true: np.ndarray, told: np.ndarray, rows: list[int]) -> Lesson:
     """Some frames, by number."""
-    ids = [values[rows] for values in data.captions]
-    return Lesson(*ids, normalised(torch.from_numpy(data.small[rows])), torch.from_numpy(told[rows]), torch.from_numpy(true[rows]))
+    ids, keep, past_ids, past_keep = (values[rows] for values in data.captions)
+    pictures = normalised(torch.from_numpy(data.small[rows]))
+    return Lesson(ids, keep, past_ids, past_keep, pictures, torch.from_numpy(told[rows]), torch.from_numpy(true[rows]))
 
 
 class FactReading(nn.Module):

@@ -1,6 +1,7 @@
 """The reader's run: drawn scenes with their truth, the folder it leaves, and how much of fresh stories it reads right."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,11 @@ def reader(recipe: Recipe, out: Path) -> None:
         module = Reader()
     fit(module, Exercises(pictures, facts, recipe.train.batch, recipe.train.seed), recipe.train, out)
     if PartialState().is_main_process:
-        module.save_pretrained(out / "model")
-        (out / "accuracy.json").write_text(json.dumps(accuracy(Reader.from_pretrained(out / "model")), indent=1) + "\n")
+        beside = out / ".model.new"
+        module.save_pretrained(beside)
+        (out / "accuracy.json").write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
+        shutil.rmtree(out / "model", ignore_errors=True)
+        beside.replace(out / "model")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

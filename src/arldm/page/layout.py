@@ -1,0 +1,107 @@
+"""Where everything stands on a page, in units of a page 1000 wide: one layout for every way of printing it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from arldm.page.lettering import Block, fitted
+from arldm.story import Frame, Story
+
+WIDTH = 1000.0
+MARGIN = 44.0
+GUTTER = 20.0
+CAPTION = 62.0  # height of the band under a picture
+PAD = 12.0
+A_PAGE = 6  # panels at most
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle, (x, y) its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        """Where it is cut in two, from the left."""
+        return self.x + self.width / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A block of text, set in the middle of a box."""
+
+    box: Box
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A frame laid on a page: its picture, the band with its caption, or the balloon with its lettering."""
+
+    frame: Box  # with the caption's band
+    picture: Box
+    image: Image.Image
+    caption: Text | None
+    balloon: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, ready to be drawn."""
+
+    height: float
+    title: Text | None
+    panels: tuple[Panel, ...]
+    number: str  # empty if there is only one page
+
+
+def laid_out(story: Story) -> list[Page]:
+    """The pages of a story whose frames all have pictures."""
+    groups = _pages(len(story.frames))
+    pages, first = [], 0
+    for number, rows in enumerate(groups, 1):
+        frames = story.frames[first : first + sum(rows)]
+        first += sum(rows)
+        pages.append(_page(frames, rows, story.title if number == 1 else "", f"{number}" if len(groups) > 1 else ""))
+    return pages
+
+
+def _pages(frames: int) -> list[list[int]]:
+    """How many panels stand in each row of each page: two large ones first, then three."""
+    count = -(-frames // A_PAGE)
+    shares = [frames // count + (page < frames % count) for page in range(count)]
+    rows = {1: [1], 2: [2], 3: [1, 2], 4: [2, 2], 5: [2, 3], 6: [2, 2, 2]}
+    return [rows[share] for share in shares]
+
+
+def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str) -> Page:
+    y, heading = MARGIN, None
+    if title:
+        heading = Text(Box(MARGIN, y, WIDTH - 2 * MARGIN, 74), fitted(title, (WIDTH - 2 * MARGIN, 74), 58, 20, bold=True))
+        y += 74 + GUTTER
+    panels: list[Panel] = []
+    for row in rows:
+        size = (WIDTH - 2 * MARGIN - GUTTER * (row - 1)) / row
+        height = size if row > 1 else size * 0.62
+        for column in range(row):
+            panels.append(_panel(frames[len(panels)], Box(MARGIN + column * (size + GUTTER), y, size, height)))
+        y = max(panel.frame.y + panel.frame.height for panel in panels[-row:]) + GUTTER
+    return Page(y - GUTTER + MARGIN + (20 if number else 0), heading, tuple(panels), number)
+
+
+def _panel(frame: Frame, picture: Box) -> Panel:
+    assert frame.picture is not None
+    if frame.lettering:
+        block = fitted(frame.lettering, (picture.width * 0.62, picture.height * 0.24), 25, bold=True)
+        balloon = Box(picture.x + PAD, picture.y + PAD, block.width + 3.4 * PAD, block.height + 2.2 * PAD)
+        return Panel(picture, picture, frame.picture, None, Text(balloon, block))
+    band = Box(picture.x, picture.y + picture.height, picture.width, CAPTION)
+    block = fitted(frame.caption, (band.width - 2 * PAD, band.height - PAD * 0.6), 24)
+    return Panel(
+        Box(picture.x, picture.y, picture.width, picture.height + CAPTION), picture, frame.picture, Text(band, block), None
+    )

@@ -1,0 +1,93 @@
+"""What a drawn frame was made from, as text inside its PNG: one line that other tools read, and one JSON with everything."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from arldm.config import TellConfig
+from arldm.errors import PictureError
+from arldm.story import Story
+
+CHUNK = "arldm"
+PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Everything that the bytes of a frame depend on."""
+
+    model: str  # as it was asked for
+    model_hash: str
+    story: str  # id
+    frame: int
+    captions: tuple[str, ...]  # up to this frame
+    config: TellConfig
+    take: int
+    history: str
+    past: tuple[str, ...]  # hashes of the pictures it was conditioned on
+    pixels: str  # hash of its own
+    threads: int
+    batch: int
+    versions: dict[str, str]
+
+    def chunks(self, size: tuple[int, int]) -> dict[str, str]:
+        """The text chunks of the PNG."""
+        c = self.config
+        line = f"Steps: {c.steps}, Sampler: {c.scheduler}, CFG scale: {c.guidance}, Seed: {c.seed}, Size: {size[0]}x{size[1]}"
+        parameters = f"{self.captions[-1]}\n{line}, Model hash: {self.model_hash}"
+        return {"parameters": parameters, CHUNK: json.dumps(self.to_dict(), ensure_ascii=False)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "config"}
+        config = {name: getattr(self.config, name) for name in self.config.__slots__}
+        return {**values, "captions": list(self.captions), "past": list(self.past), "config": config}
+
+
+def origin(
+    story: Story,
+    frame: int,
+    pictures: list[Image.Image],
+    config: TellConfig,
+    *,
+    model: tuple[str, str],
+    history: str,
+    take: int,
+    threads: int,
+) -> Origin:
+    """The origin of frame `frame`, where `pictures` are those of the story up to and with it. `model` is its name and hash."""
+    captions = tuple(one.caption for one in story.frames[: frame + 1])
+    past = tuple(pixel_hash(picture) for picture in pictures[:-1]) if history == "pictures" else ()
+    versions = {package: version(package) for package in PACKAGES}
+    return Origin(*model, story.id, frame, captions, config, take, history, past, pixel_hash(pictures[-1]), threads, 1, versions)
+
+
+def pixel_hash(picture: Image.Image) -> str:
+    """A name for exactly these pixels."""
+    return hashlib.sha256(f"{picture.size}".encode() + picture.convert("RGB").tobytes()).hexdigest()[:16]
+
+
+def read_origin(path: Path) -> Origin:
+    """The origin that a frame carries. Raises PictureError where there is none."""
+    try:
+        with Image.open(path) as image:
+            text = image.info.get(CHUNK) if image.format == "PNG" else None
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
+    except OSError as error:
+        raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
+    if text is None:
+        raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
+    try:
+        found = json.loads(text)
+        found["config"] = TellConfig(**found["config"])
+        return Origin(**{**found, "captions": tuple(found["captions"]), "past": tuple(found["past"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise PictureError(
+            f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"
+        ) from error

@@ -1,0 +1,215 @@
+"""Scripts and told stories on disk. Everything is read with care and written whole or not at all; no torch.
+
+A script is plain text, one frame a line, or a `story.json`. A told story is a folder: story.json, 000.png, 001.png, ..., strip.png.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from arldm.errors import OutputError, PictureError, ScriptError
+from arldm.story import Frame, Story
+
+STORY, STRIP = "story.json", "strip.png"
+LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
+GUTTER = 8  # pixels between the frames of a strip
+
+
+def read_script(path: Path | str, cast: Collection[str] = ()) -> Story:
+    """The story of a script. Raises ScriptError and PictureError; with a `cast`, also for a [Name] that is not in it."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / STORY
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ScriptError(f"{path}: not there; expected a script, one frame a line, or a story.json") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScriptError(
+            f"{path}: cannot be read as text; expected a script in UTF-8, one frame a line, or a story.json"
+        ) from error
+    story = _from_json(text, path) if path.suffix == ".json" else parse(text, path.name)
+    for frame in story.frames:
+        if unknown := [name for name in frame.characters if cast and name not in cast]:
+            raise ScriptError(f"{path}: [{unknown[0]}] is nobody the model knows; expected one of {', '.join(sorted(cast))}")
+    return story
+
+
+def parse(text: str, name: str = "script") -> Story:
+    """A script in plain text. `# ` begins the title, ` #` a line's lettering, `[Name]` names a character. Raises ScriptError."""
+    title, frames = "", []
+    for line in text.splitlines():
+        if line.startswith("# "):
+            title = line[2:].strip()
+        elif line.strip():
+            caption, _, lettering = line.partition(" #")
+            characters = tuple(dict.fromkeys(found.lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)))
+            caption = re.sub(r"\[([^\[\]]+)\]", r"\1", caption).strip()
+            if not caption:
+                raise ScriptError(
+                    f"{name}: a line has lettering and no caption ({line.strip()!r}); write what is to be drawn before the #"
+                )
+            frames.append(Frame(caption, characters=characters, lettering=lettering.strip() or None))
+    return identified(frames, title, name)
+
+
+def identified(frames: Sequence[Frame], title: str, name: str) -> Story:
+    """The story of these frames, its id made of its captions. Raises ScriptError if there are fewer than two."""
+    if len(frames) < 2:
+        raise ScriptError(f"{name}: has {len(frames)} frame{'s' * (len(frames) != 1)}; expected at least 2, one caption a line")
+    digest = hashlib.sha256("\n".join(frame.caption for frame in frames).encode()).hexdigest()
+    return Story(digest[:12], tuple(frames), title)
+
+
+def _from_json(text: str, path: Path) -> Story:
+    try:
+        found = json.loads(text)
+        frames = [_frame(entry, path) for entry in found["frames"]]
+        return identified(frames, str(found.get("title", "")), path.name)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScriptError(
+            f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
+        ) from error
+
+
+def _frame(entry: dict[str, Any], path: Path) -> Frame:
+    picture, lettering = entry.get("picture"), entry.get("lettering")
+    if not isinstance(entry["caption"], str) or not entry["caption"].strip():
+        raise ScriptError(f"{path}: a frame has the caption {entry['caption']!r}; expected words")
+    characters = tuple(str(name).lower() for name in entry.get("characters", ()))
+    return Frame(
+        entry["caption"].strip(), read_picture(_inside(path.parent, picture)) if picture else None, characters, lettering or None
+    )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise PictureError(f"{name}: lies outside {folder}; expected pictures inside the story's folder, copy it there")
+    return path
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > LARGEST:
+                got = f"{image.width} x {image.height} pixels"
+                raise PictureError(f"{path}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
+            image.load()
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: not there; expected a picture, check the path") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{path}: is not a picture; expected PNG, JPEG or WebP") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureError(
+            f"{path}: cannot be decoded ({str(error).splitlines()[0]}); expected a whole picture, save it again"
+        ) from error
+
+
+class StoryFolder:
+    """The folder that a story is told into. Raises OutputError if it holds another story or cannot be written."""
+
+    def __init__(self, path: Path, story: Story) -> None:
+        self.path = path
+        held = path / STORY
+        if held.exists():
+            try:
+                found = json.loads(held.read_text(encoding="utf-8"))["id"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
+            if found != story.id:
+                raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(f"{path}: is not empty and holds no story; expected a new folder, choose another --out")
+
+    def picture(self, number: int) -> Path:
+        """Where frame `number` lies."""
+        return self.path / f"{number:03}.png"
+
+    def begin(self, story: Story) -> None:
+        """Write story.json. Raises OutputError."""
+        entries = [
+            {
+                "caption": frame.caption,
+                "picture": self.picture(number).name,
+                "characters": list(frame.characters),
+                "lettering": frame.lettering,
+            }
+            for number, frame in enumerate(story.frames)
+        ]
+        text = json.dumps({"id": story.id, "title": story.title, "frames": entries}, indent=1, ensure_ascii=False)
+        put(self.path / STORY, (text + "\n").encode())
+
+    def with_drawn(self, story: Story) -> Story:
+        """The story with the pictures that an earlier, interrupted telling left here."""
+        frames = [
+            replace(frame, picture=read_picture(self.picture(number)))
+            if frame.picture is None and self.picture(number).exists()
+            else frame
+            for number, frame in enumerate(story.frames)
+        ]
+        return replace(story, frames=tuple(frames))
+
+    def keep(self, number: int, picture: Image.Image, chunks: dict[str, str]) -> None:
+        """Write one frame with its text chunks. Raises OutputError."""
+        info = PngImagePlugin.PngInfo()
+        for name, text in chunks.items():
+            info.add_itxt(name, text)
+        put(self.picture(number), encoded(picture, info))
+
+    def finish(self, pictures: Sequence[Image.Image]) -> None:
+        """Write the strip. Raises OutputError."""
+        put(self.path / STRIP, encoded(strip(pictures)))
+
+
+def read_told(folder: Path) -> Story:
+    """A told story with its pictures and its own id. Raises ScriptError, PictureError."""
+    story = read_script(folder / STORY)
+    held = json.loads((folder / STORY).read_text(encoding="utf-8"))
+    return replace(story, id=str(held.get("id", story.id)))
+
+
+def strip(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Frames side by side."""
+    height = max(picture.height for picture in pictures)
+    width = sum(picture.width for picture in pictures) + GUTTER * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, height), "white")
+    x = 0
+    for picture in pictures:
+        sheet.paste(picture, (x, 0))
+        x += picture.width + GUTTER
+    return sheet
+
+
+def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises OutputError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
