@@ -213,3 +213,15 @@ def put(path: Path, data: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+
+
+def write_known(story: Story, path: Path) -> None:
+    """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
+    folder = StoryFolder(path, story)
+    folder.begin(story)
+    pictures = [frame.picture for frame in story.frames if frame.picture is not None]
+    for number, picture in enumerate(pictures):
+        folder.keep(number, picture, {})
+    folder.finish(pictures)
+    facts = [[[fact.entity, fact.attribute, fact.value, fact.source] for fact in frame.facts] for frame in story.frames]
+    put(path / "truth.json", (json.dumps(facts, indent=1) + "\n").encode())

@@ -145,7 +145,9 @@ class Pen:
         top = self.y + y * self.scale
         corners = [left, top, left + width * self.scale, top + height * self.scale]
         outline, size = rgb(INK, self.light), self._width(line) if line else 0
-        self.ink.rounded_rectangle(corners, radius * self.scale, fill=rgb(fill, self.light), outline=outline if line else None, width=size)
+        self.ink.rounded_rectangle(
+            corners, radius * self.scale, fill=rgb(fill, self.light), outline=outline if line else None, width=size
+        )
 
     def slab(self, x: float, y: float, width: float, height: float, fill: str, radius: float = 0) -> None:
         """A rectangle in two tones: its right quarter lies in shadow."""

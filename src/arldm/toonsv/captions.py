@@ -19,11 +19,36 @@ PLACE_IN = {
 }
 
 SOLO: dict[str, tuple[Verb, ...]] = {
-    "stand": (("stands still", "stand still"), ("waits", "wait"), ("looks around", "look around"), ("stops for a moment", "stop for a moment")),
-    "wave": (("waves", "wave"), ("waves hello", "wave hello"), ("lifts one hand", "lift one hand"), ("says hello with a wave", "say hello with a wave")),
-    "cheer": (("cheers", "cheer"), ("throws both arms up", "throw both arms up"), ("raises both arms", "raise both arms"), ("shouts hooray", "shout hooray")),
-    "sit": (("sits down", "sit down"), ("takes a seat", "take a seat"), ("sits on a box", "sit on a box"), ("has a little rest", "have a little rest")),
-    "jump": (("jumps", "jump"), ("leaps into the air", "leap into the air"), ("hops up high", "hop up high"), ("bounces up and down", "bounce up and down")),
+    "stand": (
+        ("stands still", "stand still"),
+        ("waits", "wait"),
+        ("looks around", "look around"),
+        ("stops for a moment", "stop for a moment"),
+    ),
+    "wave": (
+        ("waves", "wave"),
+        ("waves hello", "wave hello"),
+        ("lifts one hand", "lift one hand"),
+        ("says hello with a wave", "say hello with a wave"),
+    ),
+    "cheer": (
+        ("cheers", "cheer"),
+        ("throws both arms up", "throw both arms up"),
+        ("raises both arms", "raise both arms"),
+        ("shouts hooray", "shout hooray"),
+    ),
+    "sit": (
+        ("sits down", "sit down"),
+        ("takes a seat", "take a seat"),
+        ("sits on a box", "sit on a box"),
+        ("has a little rest", "have a little rest"),
+    ),
+    "jump": (
+        ("jumps", "jump"),
+        ("leaps into the air", "leap into the air"),
+        ("hops up high", "hop up high"),
+        ("bounces up and down", "bounce up and down"),
+    ),
     "run": (("runs", "run"), ("dashes along", "dash along"), ("races ahead", "race ahead"), ("hurries along", "hurry along")),
 }
 TOWARDS: dict[str, tuple[str, ...]] = {  # the other one stands and is not described
@@ -35,8 +60,18 @@ TOWARDS: dict[str, tuple[str, ...]] = {  # the other one stands and is not descr
     "run": ("runs to {o}", "dashes towards {o}", "races past {o}", "hurries to {o}"),
 }
 PAIR: dict[str, tuple[Verb, ...]] = {
-    "hug": (("hugs {o}", "hug"), ("gives {o} a hug", "share a hug"), ("puts an arm around {o}", "hug each other"), ("wraps {o} in a hug", "have a long hug")),
-    "highfive": (("high-fives {o}", "high-five"), ("claps hands with {o}", "clap hands"), ("gives {o} a high five", "share a high five"), ("slaps hands with {o}", "slap hands up high")),
+    "hug": (
+        ("hugs {o}", "hug"),
+        ("gives {o} a hug", "share a hug"),
+        ("puts an arm around {o}", "hug each other"),
+        ("wraps {o} in a hug", "have a long hug"),
+    ),
+    "highfive": (
+        ("high-fives {o}", "high-five"),
+        ("claps hands with {o}", "clap hands"),
+        ("gives {o} a high five", "share a high five"),
+        ("slaps hands with {o}", "slap hands up high"),
+    ),
 }
 TAKE = ("finds {p}", "picks up {p}", "holds {p}", "carries {p}", "has {p}", "brings {p}")
 KEEP = ("holds {p}", "carries {p}", "shows {p}", "still has {p}", "plays with {p}")

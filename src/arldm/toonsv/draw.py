@@ -65,21 +65,38 @@ def _person(who: str, mood: str = "calm", action: str = "stand", colour: str = "
 
 
 def contact_sheet(size: int = 256) -> Image.Image:
-    """Twelve characters and four extras in six moods, every place in its landmarks, hues, weathers and times, every action and prop."""
+    """Twelve characters and four extras in six moods; every place with its landmarks, hues, weathers and times; all props."""
     scenes: list[list[Scene]] = []
     kinds = tuple(PLACES)
     for row, who in enumerate([*(character.name for character in CAST), *EXTRA_KINDS]):
         where = Place(kinds[row % 8], HUES[row % 4], PLACES[kinds[row % 8]][row % 4], SIDES[row % 2])
-        scenes.append([Scene(where, "clear", "day", (_person(who, mood, colour=COLOURS[i], index=i + row),)) for i, mood in enumerate(MOODS)])
+        scenes.append(
+            [Scene(where, "clear", "day", (_person(who, mood, colour=COLOURS[i], index=i + row),)) for i, mood in enumerate(MOODS)]
+        )
     for row, kind in enumerate(kinds):
         looks = [(HUES[i % 4], PLACES[kind][i % 4], SIDES[i % 2], WEATHERS[(i + row) % 4], TIMES[i % 3]) for i in range(6)]
-        scenes.append([Scene(Place(kind, hue, mark, side), weather, time, (_person(CAST[(row + i) % 12].name, MOODS[i], ACTIONS[i], COLOURS[i]),
-                       _person(EXTRA_KINDS[i % 4], MOODS[(i + 2) % 6], "stand", COLOURS[(i + 3) % 6], i + row)), Prop(PROPS[row], COLOURS[(row + i) % 6]))
-                       for i, (hue, mark, side, weather, time) in enumerate(looks)])  # fmt: skip
+        scenes.append([])
+        for i, (hue, mark, side, weather, time) in enumerate(looks):
+            pair = (
+                _person(CAST[(row + i) % 12].name, MOODS[i], ACTIONS[i], COLOURS[i]),
+                _person(EXTRA_KINDS[i % 4], MOODS[(i + 2) % 6], "stand", COLOURS[(i + 3) % 6], i + row),
+            )
+            scenes[-1].append(Scene(Place(kind, hue, mark, side), weather, time, pair, Prop(PROPS[row], COLOURS[(row + i) % 6])))
     where = Place("street", "sky", "lamp post", "left")
-    props = [Scene(where, "cloudy", "day", (_person("fenna", "calm", "hold", "white"),), Prop(kind, COLOURS[i % 6])) for i, kind in enumerate(PROPS)]
-    pairs = [Scene(where, "clear", "dusk", (_person("bromm", "happy", action), _person("child", "happy", action, "blue", 1))) for action in PAIR_ACTIONS]
-    trio = Scene(where, "snow", "night", (_person("lumi", "happy", "wave"), _person("oona", "sad", "sit"), _person("old man", "calm", index=2)))
+    props = [
+        Scene(where, "cloudy", "day", (_person("fenna", "calm", "hold", "white"),), Prop(kind, COLOURS[i % 6]))
+        for i, kind in enumerate(PROPS)
+    ]
+    pairs = [
+        Scene(where, "clear", "dusk", (_person("bromm", "happy", action), _person("child", "happy", action, "blue", 1)))
+        for action in PAIR_ACTIONS
+    ]
+    trio = Scene(
+        where,
+        "snow",
+        "night",
+        (_person("lumi", "happy", "wave"), _person("oona", "sad", "sit"), _person("old man", "calm", index=2)),
+    )
     rest = [*props, *pairs, trio, Scene(where, "rain", "day", (_person("quill", "calm", "run"),))]
     scenes += [rest[:6], rest[6:]]
     sheet = Image.new("RGB", (6 * size, len(scenes) * size), "white")

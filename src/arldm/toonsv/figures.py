@@ -78,14 +78,18 @@ def _torso(pen: Pen, who: Figure, colour: str) -> None:
     low, wide = (-12, 26) if who.look is not None and who.action != "sit" else (-25, 22)
     if who.who == "old woman" and who.action != "sit":
         wide = 31
-    pen.blob([(-17, -70), (0, -74), (17, -70), (wide, low - 8), (wide - 6, low), (0, low + 2), (6 - wide, low), (-wide, low - 8)], colour)
+    pen.blob(
+        [(-17, -70), (0, -74), (17, -70), (wide, low - 8), (wide - 6, low), (0, low + 2), (6 - wide, low), (-wide, low - 8)], colour
+    )
     pen.shape([(9, -66), (16, -66), (wide - 2.5, low - 8), (wide - 7, low - 2), (6, low - 1)], shade(colour), 0)
     if who.look is not None:
         pen.stroke([(0, -66), (0, low)], shade(colour, 0.45), 1.8)
         for y in (-50, -38, -26):
             pen.oval(4, y, 1.8, 1.8, tint(colour, 0.7) if who.look.coat != "white" else shade(colour, 0.5), 0)
     elif low < -20:
-        pen.stroke([(-18, low - 3), (0, low), (18, low - 3)], tint(colour, 0.5) if who.shirt != "white" else shade(colour, 0.3), 2.6)
+        pen.stroke(
+            [(-18, low - 3), (0, low), (18, low - 3)], tint(colour, 0.5) if who.shirt != "white" else shade(colour, 0.3), 2.6
+        )
 
 
 def _tail(pen: Pen, head: Head) -> None:

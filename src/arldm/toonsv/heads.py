@@ -93,7 +93,10 @@ def hedgehog(pen: Pen, colour: str) -> None:
 
 def bird(pen: Pen, colour: str) -> None:
     for angle, colour_of in ((-10, "#ffb02e"), (0, colour), (10, "#ffb02e")):
-        pen.blob([(angle * 0.3 - 4, -25), (angle * 1.4 - 5, -44), (angle * 2.3, -55), (angle * 1.2 + 5, -42), (angle * 0.3 + 4, -25)], colour_of)
+        pen.blob(
+            [(angle * 0.3 - 4, -25), (angle * 1.4 - 5, -44), (angle * 2.3, -55), (angle * 1.2 + 5, -42), (angle * 0.3 + 4, -25)],
+            colour_of,
+        )
     pen.ball(0, 0, 30, 31, colour)
     pen.blob([(-22, -4), (-10, -15), (0, -8), (10, -15), (22, -4), (18, 20), (0, 28), (-18, 20)], "#eaf7f5", 0)
     pen.shape([(-8.5, 3), (8.5, 3), (0, 12)], "#ff9a2e", 2)
@@ -175,7 +178,9 @@ HEADS: dict[str, Head] = {
     "bird": Head("#2fa7a5", Features(((-12, -5), (12, -5)), 7.4, (0, 19), "#2fa7a5", 0.8), _nothing, bird, "fan", "#ff9a2e"),
     "robot": Head("#b9c6d3", Features(((-13, -4), (13, -4)), 7.6, (0, 13.5), "#dfe6ec"), _nothing, robot, "", "#8d9cab"),
     "monster": Head("#a56be0", Features(((0, -5),), 12.5, (0, 19), "#a56be0"), _nothing, monster, "thin"),
-    "elephant": Head("#9fb4cf", Features(((-12.5, -7), (12.5, -7)), 7.2, (10, 15), "#9fb4cf", 0.78), elephant_ears, elephant, "thin"),
+    "elephant": Head(
+        "#9fb4cf", Features(((-12.5, -7), (12.5, -7)), 7.2, (10, 15), "#9fb4cf", 0.78), elephant_ears, elephant, "thin"
+    ),
     "mouse": Head("#cdbfcb", Features(TWO_LOW, 7.2, (0, 17), "#cdbfcb", 0.85), _nothing, mouse, "thin"),
     "deer": Head("#cc8d57", Features(((-12.5, -4), (12.5, -4)), 7.2, (0, 18.5), "#cc8d57", 0.85), _nothing, deer, "round"),
     "dog": Head("#f3e2c3", Features(((-12.5, -4), (12.5, -4)), 7.4, (0, 18), "#f3e2c3", 0.9), _nothing, dog, "thin"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from arldm.toonsv.canvas import HUE, Pen, arc, mix, shade, tint
 from arldm.toonsv.cast import INDOOR, Place
+from arldm.toonsv.furniture import FURNITURE_DRAWINGS
 from arldm.toonsv.landmarks import LANDMARK_DRAWINGS
 from arldm.toonsv.sky import fallen, sky
 
@@ -22,7 +23,7 @@ def place(pen: Pen, where: Place, weather: str, time: str) -> None:
     if where.kind in INDOOR:
         PLACE_DRAWINGS[where.kind](sided, hue)
         _window(sided, weather, time)
-        LANDMARK_DRAWINGS[where.landmark](pen.at(LANDMARK_X if flip > 0 else 256 - LANDMARK_X, SKIRTING + 6))
+        FURNITURE_DRAWINGS[where.landmark](pen.at(LANDMARK_X if flip > 0 else 256 - LANDMARK_X, SKIRTING + 6))
     else:
         sky(sided, weather, time)
         PLACE_DRAWINGS[where.kind](sided, hue)
@@ -38,7 +39,14 @@ def beach(pen: Pen, hue: str) -> None:
     pen.stroke([(-5, 158), (40, 149), (92, 145), (170, 149), (262, 140)], "#fffdf6", 4)
     for x, y in ((24, 214), (222, 200), (236, 232), (120, 246)):
         pen.oval(x, y, 5, 3, shade(hue, 0.22), 0)
-    pen.shape([(200 + dx, 186 + dy) for dx, dy in ((0, -8), (2, -2), (8, -2), (3, 2), (5, 8), (0, 4), (-5, 8), (-3, 2), (-8, -2), (-2, -2))], "#f08a5b", 1.4)
+    pen.shape(
+        [
+            (200 + dx, 186 + dy)
+            for dx, dy in ((0, -8), (2, -2), (8, -2), (3, 2), (5, 8), (0, 4), (-5, 8), (-3, 2), (-8, -2), (-2, -2))
+        ],
+        "#f08a5b",
+        1.4,
+    )
 
 
 def forest(pen: Pen, hue: str) -> None:
@@ -56,9 +64,18 @@ def forest(pen: Pen, hue: str) -> None:
 
 
 def street(pen: Pen, hue: str) -> None:
-    for x, width, height, colour in ((84, 52, 78, hue), (136, 44, 100, tint(hue, 0.35)), (180, 48, 70, shade(hue, 0.16)), (228, 50, 92, hue), (-12, 40, 84, shade(hue, 0.16))):
+    for x, width, height, colour in (
+        (84, 52, 78, hue),
+        (136, 44, 100, tint(hue, 0.35)),
+        (180, 48, 70, shade(hue, 0.16)),
+        (228, 50, 92, hue),
+        (-12, 40, 84, shade(hue, 0.16)),
+    ):
         pen.box(x, HORIZON - height + 6, width, height, colour)
-        pen.shape([(x - 4, HORIZON - height + 8), (x + width / 2, HORIZON - height - 16), (x + width + 4, HORIZON - height + 8)], "#8c5a5a")
+        pen.shape(
+            [(x - 4, HORIZON - height + 8), (x + width / 2, HORIZON - height - 16), (x + width + 4, HORIZON - height + 8)],
+            "#8c5a5a",
+        )
         for wx in (x + 9, x + width - 21):
             for wy in (HORIZON - height + 20, HORIZON - height + 46):
                 pen.box(wx, wy, 12, 15, "#fff0bd", 2, 1.6)
@@ -74,7 +91,16 @@ def market(pen: Pen, hue: str) -> None:
         pen.box(x, HORIZON - 30, 48, 36, "#a87a56")
         for i in range(4):
             stripe = hue if i % 2 else "#fffaf0"
-            pen.shape([(x - 5 + i * 14.5, HORIZON - 36), (x + 9.5 + i * 14.5, HORIZON - 36), (x + 8 + i * 12, HORIZON - 62), (x - 2 + i * 12, HORIZON - 62)], stripe, 1.6)
+            pen.shape(
+                [
+                    (x - 5 + i * 14.5, HORIZON - 36),
+                    (x + 9.5 + i * 14.5, HORIZON - 36),
+                    (x + 8 + i * 12, HORIZON - 62),
+                    (x - 2 + i * 12, HORIZON - 62),
+                ],
+                stripe,
+                1.6,
+            )
             pen.shape(arc(x + 2 + i * 14.5, HORIZON - 36, 7.2, 7, 0, 180, 6), stripe, 1.6)
     pen.stroke([(-4, 52), (64, 70), (128, 60), (192, 72), (260, 54)], "#6b5f78", 1.8)
     for i, x in enumerate(range(8, 256, 24)):
@@ -91,7 +117,18 @@ def mountain(pen: Pen, hue: str) -> None:
         pen.shape([(peak, HORIZON - height), (right, HORIZON + 8), (peak + (right - peak) * 0.3, HORIZON + 8)], shade(hue), 0)
         w = (right - left) * 0.13
         cap = HORIZON - height + (height + 8) * 0.28
-        pen.shape([(peak, HORIZON - height), (peak + w * 1.05, cap), (peak + w * 0.4, cap - 6), (peak, cap + 5), (peak - w * 0.4, cap - 5), (peak - w, cap)], "#fffdf8", 1.6)
+        pen.shape(
+            [
+                (peak, HORIZON - height),
+                (peak + w * 1.05, cap),
+                (peak + w * 0.4, cap - 6),
+                (peak, cap + 5),
+                (peak - w * 0.4, cap - 5),
+                (peak - w, cap),
+            ],
+            "#fffdf8",
+            1.6,
+        )
     pen.blob([(-30, 164), (50, 150), (140, 158), (290, 146), (300, 300), (-40, 300)], "#a9c58a")
     for x, y, r in ((18, 222, 9), (234, 190, 8), (246, 236, 11)):
         pen.ball(x, y, r * 1.4, r, "#b9b2bf")

@@ -37,7 +37,9 @@ from arldm.toonsv.cast import (
 
 SPLITS = ("train", "val", "test")
 LONGEST = 100  # frames
-PRONOUNS = {character.name: character.pronoun for character in CAST} | dict(zip(EXTRA_KINDS, ("he", "he", "she", "she"), strict=True))
+PRONOUNS = {character.name: character.pronoun for character in CAST} | dict(
+    zip(EXTRA_KINDS, ("he", "he", "she", "she"), strict=True)
+)
 TRAINED = tuple(character.name for character in CAST if not character.held_out)
 #: who a frame is about, by role, and how often
 CASTINGS: tuple[tuple[tuple[str, ...], float], ...] = (
@@ -116,6 +118,7 @@ class _Event:
     many: bool
     told: set[Key] = field(default_factory=set)
     prop: Prop | None = None
+    new_prop: bool = False
 
 
 def plot(split: str, index: int, frames: int = 5) -> list[Shot]:
@@ -150,12 +153,16 @@ def _shot(world: _World, t: int, seen: dict[Key, str]) -> Shot:
     event = _event(world, t)
     _dress(world, event.who)
     mood_words = _feel(world, event, t)
-    figures = tuple(Figure(who, world.moods[who], event.actions[who], world.shirts.get(who), world.looks.get(who)) for who in event.who)
+    figures = tuple(
+        Figure(who, world.moods[who], event.actions[who], world.shirts.get(who), world.looks.get(who)) for who in event.who
+    )
     scene = Scene(world.place, world.weather, world.time, figures, event.prop, world.dice.pick(range(16)))
     told = event.told | {Key("scene", what) for what, _ in told_sky}
     if movement:
         told.add(Key("scene", "kind"))
     caption = _caption(world, event, mood_words, movement, [words for _, words in told_sky])
+    if event.prop and event.new_prop:  # another one of its kind tells nothing of its colour
+        seen.pop(Key(event.prop.kind, "colour"), None)
     facts = tuple(Fact(*key, value, _source(key, value, told, seen, event)) for key, value in truth(scene).items())
     seen.update(truth(scene))
     world.shown = event.who
@@ -220,9 +227,9 @@ def _alone(world: _World, who: str) -> _Event:
     subject, told = _refer(world, who)
     if dice.chance(0.3):
         prop, words, prop_told = _take(world)
-        verb = dice.pick(say.KEEP if world.prop_seen else say.TAKE).format(p=words)
-        world.prop_seen = True
-        return _Event((who,), {who: "hold"}, verb, subject, False, told | prop_told | {Key(who, "action")}, prop)
+        new, world.prop_seen = not world.prop_seen, True
+        verb = dice.pick(say.TAKE if new else say.KEEP).format(p=words)
+        return _Event((who,), {who: "hold"}, verb, subject, False, told | prop_told | {Key(who, "action")}, prop, new)
     action = dice.pick(tuple(say.SOLO))
     return _Event((who,), {who: action}, dice.pick(say.SOLO[action])[0], subject, False, told | {Key(who, "action")})
 
@@ -246,7 +253,7 @@ def _together(world: _World, who: tuple[str, ...]) -> _Event:
     first, second = who[:2]
     actions = dict.fromkeys(who, "stand")
     (subject, told), (other, other_told) = _refer(world, first), _name(world, second)
-    prop = None
+    prop, new = None, False
     if style == "give" and not (world.prop_seen and world.prop):
         style = "towards"
     if style == "both":
@@ -267,8 +274,7 @@ def _together(world: _World, who: tuple[str, ...]) -> _Event:
     elif style == "give":
         prop, words, prop_told = _take(world)
         verb = dice.pick(say.GIVE).format(p=words, o=other)
-        if not world.prop_seen:
-            world.prop_seen = True
+        new, world.prop_seen = not world.prop_seen, True
         actions[second] = "hold"
         told |= other_told | prop_told | {Key(second, "action")}
     else:
@@ -280,7 +286,7 @@ def _together(world: _World, who: tuple[str, ...]) -> _Event:
         watcher, watcher_told = _name(world, who[2])
         verb += dice.pick(say.WATCHES).format(w=watcher)
         told |= watcher_told
-    return _Event(who, actions, verb, subject, style == "both", told, prop)
+    return _Event(who, actions, verb, subject, style == "both", told, prop, new)
 
 
 def _name(world: _World, who: str) -> tuple[str, set[Key]]:
@@ -358,4 +364,6 @@ if __name__ == "__main__":
         for shot in plot("val", number):
             print("  " + shot.caption)
             for source in ("caption", "history", "free"):
-                print(f"      {source:8}", "; ".join(f"{f.entity} {f.attribute} {f.value}" for f in shot.facts if f.source == source))
+                print(
+                    f"      {source:8}", "; ".join(f"{f.entity} {f.attribute} {f.value}" for f in shot.facts if f.source == source)
+                )

@@ -42,7 +42,7 @@ def answers(facts: Mapping[Key, str]) -> np.ndarray:
 
 
 def reading(row: Sequence[int]) -> dict[Key, str]:
-    """The facts that a row of answers states, as `truth` gives them: attributes only of what is present and of the place that is seen."""
+    """The facts that a row of answers states, as `truth` gives them: attributes only of what is present, the place included."""
     said = {key: values[answer] for (key, values), answer in zip(QUESTIONS.items(), row, strict=True) if answer != ABSENT}
     place = said.get(Key("scene", "kind"))
 

@@ -45,9 +45,8 @@ def random_scene(split: str, index: int) -> Scene:
 
 def _figures(dice: Dice) -> list[str]:
     count = dice.weighted(((1, 0.35), (2, 0.45), (3, 0.2)))
-    left, who = list(NAMES), []
-    for _ in range(count):
-        who.append(left.pop(int(dice.pick(range(len(left))))))
+    left = list(NAMES)
+    who = [left.pop(dice.pick(range(len(left)))) for _ in range(count)]
     if dice.chance(0.5):
         who[-1] = dice.pick(EXTRA_KINDS)
     return who

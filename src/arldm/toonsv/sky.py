@@ -50,14 +50,23 @@ def sky(pen: Pen, weather: str, time: str, height: float = 162) -> None:
 
 def _lights(pen: Pen, time: str) -> None:
     if time == "day":
-        for x, y in (arc(212, 42, 38, 38, 0, 330, 11)):
+        for x, y in arc(212, 42, 38, 38, 0, 330, 11):
             pen.stroke([(212 + (x - 212) * 0.76, 42 + (y - 42) * 0.76), (x, y)], "#ffe487", 4)
         pen.ball(212, 42, 24, 24, "#ffd84f")
     elif time == "dusk":
         pen.oval(206, 92, 48, 48, "#ffd08a", 0)
         pen.ball(206, 92, 33, 33, "#ff9d4d")
     else:
-        for x, y, r in ((30, 30, 2.4), (84, 18, 3), (120, 52, 2.2), (150, 24, 2.6), (62, 66, 2.2), (238, 88, 2.6), (172, 76, 2), (104, 92, 2)):
+        for x, y, r in (
+            (30, 30, 2.4),
+            (84, 18, 3),
+            (120, 52, 2.2),
+            (150, 24, 2.6),
+            (62, 66, 2.2),
+            (238, 88, 2.6),
+            (172, 76, 2),
+            (104, 92, 2),
+        ):
             pen.oval(x, y, r, r, "#fff6cf", 0)
         pen.oval(208, 42, 27, 27, "#fdf3cf")
         pen.oval(198, 36, 5, 5, "#e6d9ae", 0)

@@ -1,0 +1,233 @@
+"""The commands, each a record of its options that can be called."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg, subcommand
+
+from arldm.config import History, TellConfig
+from arldm.recipes import Autoencoder, Encoders, Reader, ToonSV
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Draw a story: frame after frame from a script."""
+
+    script: Positional[Path]
+    """One frame a line, or a story.json."""
+    out: Path
+    """The folder to draw into; a telling that was interrupted continues there."""
+    model: str = "toonsv"
+    """A model's folder; "toonsv" is the one that ships with the program."""
+    picture: UseAppendAction[tuple[Path, ...]] = ()
+    """A given picture, for the first frame, then the next: story continuation. May be repeated."""
+    frames: str = ""
+    """Numbers of frames to draw again, as in the file names, e.g. 3,4 (the first is 0); the others are kept byte for byte."""
+    take: int = 0
+    """Another drawing of the same frames: 0, 1, 2, ..."""
+    seed: int = 0
+    """-1 takes one at random; the seed is always printed."""
+    steps: int = TellConfig().steps
+    guidance: float = TellConfig().guidance
+    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    threads: int = 0
+    """CPU threads, 0 = all; the bytes depend on it."""
+    metadata: bool = True
+    """Write into each PNG what it was made from."""
+
+    def __call__(self) -> int:
+        from arldm.cli.telling import tell_script
+
+        return tell_script(self)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Lay a told story out as a comic page, or a book of them."""
+
+    story: Positional[Path]
+    """A told story's folder."""
+    out: Annotated[Path, arg(aliases=["-o"])]
+    """A .png or .pdf file."""
+
+    def __call__(self) -> int:
+        from arldm.page import render
+        from arldm.story_files import read_told
+
+        for path in render(read_told(self.story), self.out):
+            print(path)
+        return 0
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print what a frame was made from."""
+
+    frame: Positional[Path]
+    """A PNG that arldm drew."""
+
+    def __call__(self) -> int:
+        from arldm.provenance import read_origin
+
+        print(json.dumps(read_origin(self.frame).to_dict(), indent=1, ensure_ascii=False))
+        return 0
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Draw a told story again and say of each frame whether the bytes are equal (exit 0) or not (exit 1)."""
+
+    story: Positional[Path]
+    """A told story's folder."""
+    model: str = ""
+    """Where the model is now, if it has moved."""
+
+    def __call__(self) -> int:
+        from arldm.cli.telling import replay
+
+        return replay(self)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Write stories of ToonSV, the embedded world, as folders."""
+
+    out: Positional[Path]
+    """One folder a story is made in here."""
+    split: Split = "test"
+    stories: int = 20
+    frames: int = 5
+    size: int = 256
+    """Pixels."""
+
+    def __call__(self) -> int:
+        from tqdm import tqdm
+
+        from arldm.story_files import write_known
+        from arldm.toonsv import stories
+
+        for known in tqdm(stories(self.split, self.stories, self.frames, self.size), total=self.stories, unit="story"):
+            write_known(known, self.out / known.id)
+        return 0
+
+
+@dataclass(frozen=True)
+class _Training:
+    out: Path
+    """The run's folder. The same command continues a run that was stopped."""
+
+
+def _run(recipe: Autoencoder | Encoders | Reader | ToonSV, out: Path) -> int:
+    from arldm.train import run
+
+    run(recipe, out)
+    return 0
+
+
+@dataclass(frozen=True)
+class TrainAutoencoder(_Training):
+    """The autoencoder of the embedded model."""
+
+    recipe: Annotated[Autoencoder, arg(name="")] = Autoencoder()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainEncoders(_Training):
+    """The encoders' first lesson."""
+
+    recipe: Annotated[Encoders, arg(name="")] = Encoders()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainReader(_Training):
+    """The network that reads pictures back."""
+
+    recipe: Annotated[Reader, arg(name="")] = Reader()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainToonSV(_Training):
+    """AR-LDM on the embedded world."""
+
+    recipe: Annotated[ToonSV, arg(name="")] = ToonSV()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train what a recipe says."""
+
+    run: Annotated[
+        Annotated[TrainToonSV, subcommand("toonsv")]
+        | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
+        | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
+        | Annotated[TrainReader, subcommand("toonsv-reader")],
+        arg(name=""),
+    ]
+
+    def __call__(self) -> int:
+        return self.run()
+
+
+@dataclass(frozen=True)
+class EvaluateToonSV:
+    """Tell stories of ToonSV and read them back: relevance, consistency, frame accuracy, character F1."""
+
+    model: str = "toonsv"
+    stories: int = 200
+    given: int = 0
+    """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
+    history: History | None = None
+    """Condition on less than the model can: captions or none."""
+    split: Split = "test"
+    seed: int = 0
+    steps: int = TellConfig().steps
+    guidance: float = TellConfig().guidance
+    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    batch: int = 8
+    """Stories told at once."""
+    brackets: bool = False
+    """Also the rows between which a model stands: truth, truth without memory, the autoencoder's reconstruction."""
+    json: Path | None = None
+    """Where to write the report."""
+
+    def __call__(self) -> int:
+        from arldm.cli.evaluating import evaluate_toonsv
+
+        return evaluate_toonsv(self)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a model."""
+
+    of: Annotated[Annotated[EvaluateToonSV, subcommand("toonsv")], arg(name="")]
+
+    def __call__(self) -> int:
+        return self.of()
+
+
+Command = (
+    Annotated[Tell, subcommand("tell")]
+    | Annotated[Page, subcommand("page")]
+    | Annotated[Show, subcommand("show")]
+    | Annotated[Replay, subcommand("replay")]
+    | Annotated[Draw, subcommand("toonsv")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+)

@@ -1,0 +1,100 @@
+"""`arldm evaluate`."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from arldm.config import TellConfig, to_dict
+from arldm.errors import ConfigError
+from arldm.evaluate.reader import Reader
+from arldm.evaluate.report import afresh, score, table, write
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import image, pixels
+from arldm.provenance import PACKAGES
+from arldm.sample import tell_batch
+from arldm.story import Story
+from arldm.toonsv import split_hash, stories
+
+if TYPE_CHECKING:
+    from arldm.cli.commands import EvaluateToonSV
+
+
+def evaluate_toonsv(options: "EvaluateToonSV") -> int:
+    """Tell, read, count, print the table, write the report."""
+    if options.stories < 1 or not 0 <= options.given < 5:
+        raise ConfigError(
+            f"--stories {options.stories} --given {options.given}: expected at least 1 story and 0 to 4 given pictures"
+        )
+    model = ARLDM.from_pretrained(options.model)
+    if options.history is not None:
+        model.use_history(options.history)
+    reader = Reader.from_pretrained("toonsv")
+    config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
+    truths = list(stories(options.split, options.stories, size=model.config.picture_size))
+    started = time.perf_counter()
+    told = _told(model, truths, config, options.given, options.batch)
+    seconds = (time.perf_counter() - started) / len(truths)
+    rows = {f"{options.model} ({model.history}, given {options.given})": score(told, truths, reader, options.given)}
+    if options.brackets:
+        rows |= {
+            "rendered truth": score([_pictures(story) for story in truths], truths, reader, options.given),
+            "truth without memory": score(
+                [afresh(options.split, number) for number in range(len(truths))], truths, reader, options.given
+            ),
+            "autoencoder's reconstruction": score(
+                [_reconstructed(model, story) for story in truths], truths, reader, options.given
+            ),
+        }
+    print(table(rows))
+    print(f"{seconds:.1f} seconds a story")
+    if options.json is not None:
+        main, *brackets = rows.values()
+        write(
+            options.json,
+            {
+                **main.to_dict(),
+                "brackets": {name: report.to_dict() for name, report in zip(list(rows)[1:], brackets, strict=True)},
+                "seconds_per_story": seconds,
+                "options": {
+                    name: None if value is None else str(value) if name == "json" else value
+                    for name, value in asdict(options).items()
+                },
+                "sampling": to_dict(config),
+                "history": model.history,
+                "model_hash": model.hash(),
+                "split_hash": split_hash(options.split, options.stories),
+                "threads": torch.get_num_threads(),
+                "versions": {package: version(package) for package in PACKAGES},
+            },
+        )
+    return 0
+
+
+def _told(model: ARLDM, truths: Sequence[Story], config: TellConfig, given: int, batch: int) -> list[list[Image.Image]]:
+    told: list[list[Image.Image]] = []
+    for first in tqdm(range(0, len(truths), batch), desc="telling", unit="batch", mininterval=5):
+        group = [_begun(story, given) for story in truths[first : first + batch]]
+        frames = list(tell_batch(model, group, config))
+        told += [[row[k].picture for row in frames if row[k].picture is not None] for k in range(len(group))]  # type: ignore[misc]
+    return told
+
+
+def _begun(story: Story, given: int) -> Story:
+    frames = (frame if number < given else replace(frame, picture=None) for number, frame in enumerate(story.frames))
+    return replace(story, frames=tuple(frames))
+
+
+def _pictures(story: Story) -> list[Image.Image]:
+    return [frame.picture for frame in story.frames if frame.picture is not None]
+
+
+@torch.no_grad()
+def _reconstructed(model: ARLDM, story: Story) -> list[Image.Image]:
+    pictures = torch.stack([pixels(picture, model.config.picture_size) for picture in _pictures(story)])
+    return [image(picture) for picture in model.latents.decode(model.latents.encode(pictures))]

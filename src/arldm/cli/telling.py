@@ -1,0 +1,144 @@
+"""`arldm tell` and `arldm replay`."""
+
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from arldm.config import TellConfig
+from arldm.errors import ConfigError, PictureError
+from arldm.model.arldm import ARLDM
+from arldm.provenance import origin, pixel_hash, read_origin
+from arldm.sample import tell
+from arldm.story import Frame, Story
+from arldm.story_files import StoryFolder, read_picture, read_script, read_told
+
+if TYPE_CHECKING:
+    from arldm.cli.commands import Replay, Tell
+
+
+def tell_script(options: "Tell") -> int:
+    """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
+    seed = random.SystemRandom().randrange(2**31) if options.seed == -1 else options.seed
+    config = TellConfig(options.steps, options.guidance, options.scheduler, seed)
+    again = _numbers(options.frames)
+    model = _model(options.model, options.threads)
+    story = _with_given(read_script(options.script, _cast(model)), options.picture)
+    given = sum(frame.picture is not None for frame in story.frames)
+    folder = StoryFolder(options.out, story)
+    _warn(model, story)
+    held = folder.with_drawn(story)
+    frames = tell(model, held, config, frames=again, take=options.take, on_step=_Bar(config, held, again))
+    print(f"seed {seed}", flush=True)
+    pictures: list[Image.Image] = []
+    for number, frame in enumerate(_told(frames)):
+        pictures.append(_picture(frame))
+        drawn = number in again or held.frames[number].picture is None
+        if number == 0:
+            folder.begin(story)
+        if drawn or number < given:
+            facts = origin(
+                story,
+                number,
+                pictures,
+                config,
+                model=(options.model, model.hash()),
+                history=model.history,
+                take=options.take,
+                threads=torch.get_num_threads(),
+            )
+            folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata and drawn else {})
+    folder.finish(pictures)
+    print(options.out / "strip.png")
+    return 0
+
+
+def replay(options: "Replay") -> int:
+    """Draw each frame of a told story again, from the frames before it as they are, and compare."""
+    story = read_told(options.story)
+    folder = StoryFolder(options.story, story)
+    models: dict[tuple[str, int], ARLDM] = {}
+    equal = True
+    for number, frame in enumerate(story.frames):
+        try:
+            made = read_origin(folder.picture(number))
+        except PictureError:
+            print(f"{number:03}.png: given, not drawn")
+            continue
+        name = options.model or made.model
+        if (name, made.threads) not in models:
+            models[name, made.threads] = _model(name, made.threads)
+        model = models[name, made.threads]
+        if model.hash() != made.model_hash:
+            raise ConfigError(
+                f"{name}: is model {model.hash()}; expected {made.model_hash}, which drew frame {number}, give its folder with --model"
+            )
+        model.use_history(made.history)  # type: ignore[arg-type]
+        frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
+        *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)
+        same = pixel_hash(_picture(drawn)) == pixel_hash(_picture(frame))
+        print(f"{number:03}.png: {'identical' if same else 'different'}", flush=True)
+        equal &= same
+    return 0 if equal else 1
+
+
+class _Bar:
+    """Progress over all steps of all frames that are to be drawn."""
+
+    def __init__(self, config: TellConfig, story: Story, again: frozenset[int]) -> None:
+        frames = sum(frame.picture is None or number in again for number, frame in enumerate(story.frames))
+        self.bar = tqdm(total=frames * config.steps, desc="drawing", unit="step", leave=False)
+
+    def __call__(self, frame: int, step: int) -> None:
+        self.bar.set_description(f"frame {frame}", refresh=False)
+        self.bar.update()
+
+
+def _told(frames: Iterator[Frame]) -> Iterator[Frame]:
+    try:
+        yield from frames
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; the frames drawn so far are kept, the same command continues") from None
+
+
+def _picture(frame: Frame) -> Image.Image:
+    assert frame.picture is not None
+    return frame.picture
+
+
+def _model(name: str, threads: int) -> ARLDM:
+    if threads:
+        torch.set_num_threads(threads)
+    return ARLDM.from_pretrained(name)
+
+
+def _cast(model: ARLDM) -> frozenset[str]:
+    """Who may stand in brackets: the words the model knows; any, where it knows no list of words."""
+    return frozenset(model.tokenizer.words)
+
+
+def _numbers(text: str) -> frozenset[int]:
+    try:
+        return frozenset(int(number) for number in text.split(",") if number.strip())
+    except ValueError as error:
+        raise ConfigError(f"--frames: got {text!r}; expected numbers as in the file names, e.g. 3,4") from error
+
+
+def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:
+    if len(paths) >= len(story.frames):
+        raise ConfigError(
+            f"--picture: got {len(paths)} for a story of {len(story.frames)} frames; expected fewer, so that some are left to draw"
+        )
+    given = [replace(frame, picture=read_picture(path)) for frame, path in zip(story.frames, paths, strict=False)]
+    return replace(story, frames=(*given, *story.frames[len(paths) :]))
+
+
+def _warn(model: ARLDM, story: Story) -> None:
+    if unknown := model.unknown_words([frame.caption for frame in story.frames]):
+        print(f"arldm: the model never saw these words, and may not draw them: {', '.join(unknown)}", file=sys.stderr)
