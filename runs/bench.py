@@ -7,7 +7,13 @@ import torch
 from arldm import ARLDM, TellConfig, tell
 from arldm.story import Frame, Story
 
-CAPTIONS = ("Fenna comes to the beach and waves.", "She sits down.", "Fenna and a stranger hug.", "They both jump.", "Back at the beach, she cheers.")
+CAPTIONS = (
+    "Fenna comes to the beach and waves.",
+    "She sits down.",
+    "Fenna and a stranger hug.",
+    "They both jump.",
+    "Back at the beach, she cheers.",
+)
 
 
 def main() -> None:

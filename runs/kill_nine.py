@@ -56,10 +56,11 @@ def main(trials: int) -> int:
             status = process.wait()
             done = sum(len(path.read_text().splitlines()) for path in out.rglob("metrics.jsonl"))
             subprocess.run([*command, str(out)], check=True, capture_output=True)
-            same = result(out) == expected
-            equal += same
+            found = result(out)
+            other = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+            equal += not other
             how = f"killed after {moment:.1f} s, {done} of {2 * TRAIN.steps} steps" if status else "finished before the kill"
-            print(f"{trial + 1:2}  {how}: {'equal' if same else 'DIFFERENT'}", flush=True)
+            print(f"{trial + 1:2}  {how}: {' '.join(['DIFFERENT:', *other]) if other else 'equal'}", flush=True)
     print(f"{equal} of {trials}")
     return int(equal < trials)
 

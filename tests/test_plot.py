@@ -244,7 +244,9 @@ def test_the_splits_differ() -> None:
 
 def test_all_of_the_cast_the_places_and_the_extras_occur() -> None:
     scenes = [shot.scene for index in range(150) for shot in shots("train", index, 5)]
-    assert {figure.who for scene in scenes for figure in scene.figures} == {c.name for c in CAST if not c.held_out} | set(EXTRA_KINDS)
+    assert {figure.who for scene in scenes for figure in scene.figures} == {c.name for c in CAST if not c.held_out} | set(
+        EXTRA_KINDS
+    )
     assert {scene.place.kind for scene in scenes} == set(PLACES)
     assert {scene.prop.kind for scene in scenes if scene.prop} == set(PROPS)
 
