@@ -24,9 +24,8 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads, float32, {len(CAPTIONS)} frames of {model.config.picture_size} px")
     for steps in (8, 12, 20, 50):
         config = TellConfig(steps=steps)
-        seconds, started = [], time.perf_counter()
-        for _ in tell(model, story, config):
-            seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        seconds = [time.perf_counter() - started for _ in tell(model, story, config)]
         print(f"{config.scheduler} {steps:3} steps: first frame {seconds[0]:.1f} s, all {seconds[-1]:.1f} s")
 
 

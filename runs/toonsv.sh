@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # From nothing to the models that ship with the program: src/arldm/weights/toonsv and src/arldm/weights/reader.
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder), STEPS (of AR-LDM) and THREADS may be set, the same at every call.
+# OUT (a folder), ALONE and STEPS (of AR-LDM, see 4 and 5) and THREADS may be set, the same at every call.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out}"
-steps="${STEPS:-4000}"
+alone="${ALONE:-2000}"
+steps="${STEPS:-600}"
 threads="${THREADS:-0}"
 toonsv=(--autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
 
@@ -40,10 +41,14 @@ lesson=()
 for option in "${toonsv[@]}"; do lesson+=("${option/#--/--toonsv.}"); done
 train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders" "${lesson[@]}"
 
-# 4. AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
+# 4. one picture to one caption, in the place of Stable Diffusion's pretraining
+toonsv+=(--encoders "$out/encoders/encoders.safetensors")
+train toonsv "$out/alone/model" --out "$out/alone" --history none --train.steps "$alone" "${toonsv[@]}"
+
+# 5. from there AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
 for history in pictures none; do
-    train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --train.steps "$steps" --train.precision bf16 \
-        --encoders "$out/encoders/encoders.safetensors" "${toonsv[@]}"
+    train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --train.steps "$steps" --start "$out/alone/model" \
+        "${toonsv[@]}"
 done
 
 install "$out/pictures/model" src/arldm/weights/toonsv

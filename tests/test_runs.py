@@ -49,7 +49,11 @@ def test_the_autoencoder_run_leaves_a_measured_autoencoder(recipe: ToonSV) -> No
 
 @pytest.mark.parametrize("history", ["pictures", "none"])
 def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path, history: str) -> None:
+    (tmp_path / ".model.123.new").mkdir()  # of a process that was killed
+    (tmp_path / ".git").mkdir()  # of the user
     run(replace(recipe, history=history), tmp_path)
+    assert not (tmp_path / ".model.123.new").exists()
+    assert (tmp_path / ".git").exists()
     model = ARLDM.from_pretrained(tmp_path / "model")
     assert model.config == replace(TINY, history=history)
     told = list(tell(model, story("test", 0, 3, 64), TellConfig(steps=1), frames=[2]))
@@ -67,7 +71,7 @@ def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeyp
     monkeypatch.setattr(arldm.train.reader, "CHECKED", 1)
     run(Reader(replace(TRAIN, steps=1, preview_every=0), scenes=2), tmp_path)
     assert (tmp_path / "model" / "model.safetensors").exists()
-    shares = json.loads((tmp_path / "accuracy.json").read_text())
+    shares = json.loads((tmp_path / "model" / "accuracy.json").read_text())
     assert {"facts", "mood", "hue"} <= set(shares)
     assert all(0 <= share <= 1 for share in shares.values())
 
@@ -81,6 +85,21 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(recipe: ToonSV, tmp
     assert begin(replace(recipe, history="none", encoders=tmp_path / "encoders.safetensors")).history_encoder is None
     with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
         begin(replace(recipe, encoders=tmp_path / "none"))
+
+
+def test_a_run_goes_on_from_a_model_with_less_history(recipe: ToonSV, tmp_path: Path) -> None:
+    run(replace(recipe, history="none"), tmp_path / "alone")
+    alone = ARLDM.from_pretrained(tmp_path / "alone" / "model")
+    fresh, begun = begin(recipe), begin(replace(recipe, start=tmp_path / "alone" / "model"))
+    assert begun.config.history == "pictures"
+    for name, tensor in begun.state_dict().items():
+        source = fresh if name.startswith("history_encoder") else alone
+        assert torch.equal(tensor, source.state_dict()[name]), name
+    run(recipe, tmp_path / "past")
+    with pytest.raises(ConfigError, match=r"holds history_encoder.*; expected a start with no more history"):
+        begin(replace(recipe, history="none", start=tmp_path / "past" / "model"))
+    with pytest.raises(ConfigError, match=r"made with .* but for the history, choose another --start"):
+        begin(replace(recipe, model=replace(TINY, window=2), start=tmp_path / "alone" / "model"))
 
 
 def test_the_same_command_with_other_options_is_refused(recipe: ToonSV, tmp_path: Path) -> None:

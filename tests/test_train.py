@@ -202,6 +202,19 @@ def test_samples_show_the_average_and_change_nothing(unbroken: Path, tmp_path: P
     assert same_bytes(tmp_path, unbroken)
 
 
+def test_a_sample_lost_in_a_crash_is_drawn_again(unbroken: Path, tmp_path: Path) -> None:
+    config = replace(TRAIN, preview_every=14)  # due with a checkpoint
+
+    def no_preview() -> Image.Image:
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), batches, config, tmp_path, preview=no_preview)
+    fit(toy(), batches, config, tmp_path, preview=lambda: Image.new("RGB", (4, 4)))
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0000014.png", "0000028.png"]
+    assert same_bytes(tmp_path, unbroken)
+
+
 def test_learning_rate_rises_and_falls() -> None:
     config = TrainConfig(steps=110, warmup=10, learning_rate=1.0)
     rates = [rate(config, step) for step in range(110)]

@@ -1,4 +1,7 @@
-"""Coherent stories, frame after frame: auto-regressive latent diffusion (AR-LDM, arXiv 2211.10950). Names are loaded when they are used."""
+"""Coherent stories, frame after frame: auto-regressive latent diffusion (AR-LDM, arXiv 2211.10950).
+
+Names are loaded when they are used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -15,7 +15,7 @@ Positions = Literal["absolute", "relative"]
 
 @dataclass(frozen=True, slots=True)
 class TextConfig:
-    """The CLIP text encoder (current caption). `vocabulary` is what the tokenizer is trained to, at most; real sizes follow from it."""
+    """The CLIP text encoder (current caption). `vocabulary` is the most that the tokenizer is trained to."""
 
     width: int = 768
     layers: int = 12
@@ -129,7 +129,7 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """The config of `kind` that `to_dict` wrote. Raises ConfigError on an unknown or missing key."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := set(values) - set(fields):
-        raise ConfigError(f"{kind.__name__}: unknown option {sorted(unknown)[0]!r}; expected one of {', '.join(sorted(fields))}")
+        raise ConfigError(f"{kind.__name__}: unknown option {min(unknown)!r}; expected one of {', '.join(sorted(fields))}")
     hints = {name: field.type for name, field in fields.items()}
     return kind(**{name: _value(hints[name], value) for name, value in values.items()})
 

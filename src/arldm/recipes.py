@@ -40,10 +40,10 @@ READER_TRAIN = TrainConfig(
     steps=2500, batch=32, learning_rate=1.5e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=0
 )
 TOONSV_TRAIN = TrainConfig(
-    steps=1400, batch=8, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
+    steps=2000, batch=4, learning_rate=5e-4, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=100, preview_every=250
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=600, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
+    steps=400, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
 )
 
 
@@ -79,6 +79,7 @@ class ToonSV:
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
+    start: Path | None = None  # a trained model's folder to go on from, perhaps one with less history; None = from nothing
     cache: Path | None = None  # as above
 
 

@@ -1,6 +1,6 @@
 """What readings of generated stories are worth: frame accuracy, character F1, relevance and consistency, with intervals.
 
-Plain counting over readings and known truth. `Reading` and truth are dictionaries from `Key` to value, as `toonsv.cast.truth` gives them.
+Plain counting over readings and known truth; both are dictionaries from `Key` to value, as `toonsv.cast.truth` gives them.
 """
 
 from collections import defaultdict
@@ -82,7 +82,7 @@ def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
     sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for tally in tallies:
         sums[tally.story] += (tally.won, tally.held)
-    if not sums:
+    if not any(held for _, held in sums.values()):
         return Measure(float("nan"), float("nan"), float("nan"), 0)
     table = np.stack(list(sums.values()))  # (story, 2)
     dice = np.random.Generator(np.random.PCG64(seed))

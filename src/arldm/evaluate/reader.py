@@ -38,7 +38,7 @@ class ReaderBatch:
 
 
 class Reader(nn.Module):
-    """Convolutions see, one learned query for each entity looks at what they saw, and each family of entities shares its answers."""
+    """Convolutions see, one learned query for each entity looks at what they saw; each family of entities shares its answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Reader(nn.Module):
         return scores
 
     def loss(self, batch: ReaderBatch, generator: torch.Generator) -> Tensor:
-        """The mean cross-entropy of all that has an answer, on pictures as a model might have drawn them: a little off in every way."""
+        """The mean cross-entropy of all that has an answer, on pictures as a model might draw them: a little off in every way."""
         scores = self(disturbed(_floats(batch.pictures), generator))
         losses = [F.cross_entropy(score, batch.answers[:, k], reduction="sum") for k, score in enumerate(scores)]
         return torch.stack(losses).sum() / (batch.answers != ABSENT).sum()
@@ -99,7 +99,7 @@ class Reader(nn.Module):
         """Read a saved reader; "toonsv" is the one that ships with the program. Raises ModelError."""
         path = EMBEDDED if folder == "toonsv" else Path(folder)
         try:
-            values = json.loads((path / CONFIG).read_text())["values"]
+            values = dict(json.loads((path / CONFIG).read_text())["values"])
             found = load_file(path / WEIGHTS)
             module = cls()
             module.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=True)

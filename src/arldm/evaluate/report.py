@@ -1,8 +1,10 @@
 """From pictures to a report: every picture is read, every fact counted, and the rows that bracket a model are drawn beside it."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ class Report:
 
 
 def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], reader: Reader, given: int = 0) -> Report:
-    """Judge told stories, frame by frame, against what is known of them. The first `given` frames are looked back at but not scored."""
+    """Judge told stories, frame by frame, against what is known of them. The first `given` frames are remembered but not scored."""
     flat = reader.read([picture for row in pictures for picture in row])
     readings, first = [], 0
     for row in pictures:
@@ -61,7 +63,7 @@ def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], re
 
 
 def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Image.Image]:
-    """A story as one would draw it who reads each caption and remembers nothing: all that the caption does not tell is drawn at random.
+    """A story as drawn by one who reads each caption and remembers nothing: all that the caption does not tell is random.
 
     Who is in a frame stays right, though a pronoun may tell it: this is the best that could be done without history.
     """
@@ -101,12 +103,21 @@ def table(rows: Mapping[str, Report]) -> str:
 
 
 def write(path: Path, report: dict[str, Any]) -> None:
-    """Write a report as JSON, whole or not at all. Raises OutputError."""
+    """Write a report as JSON, whole or not at all; what there was nothing to measure of is null. Raises OutputError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(report, indent=1) + "\n")
+        beside.write_text(json.dumps(_finite(report), indent=1, allow_nan=False) + "\n")
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that could not be made holds nothing to clear away
+            beside.unlink()
         raise OutputError(f"{path}: the report cannot be written ({error.strerror}); choose another --json") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN

@@ -1,4 +1,4 @@
-"""The autoencoder, both ways: pictures in [-1, 1] to latents of about zero mean and unit deviation, and back.
+"""The autoencoder, both ways: pictures in [-1, 1] to latents of zero mean and unit deviation (over all channels), and back.
 
 Stable Diffusion's `AutoencoderKL`, or `AutoencoderDC` behind a pixel unshuffle: diffusers' own classes, so a saved `vae/` opens
 in stock diffusers.
@@ -66,11 +66,16 @@ class Latents(nn.Module):
 
     @torch.no_grad()
     def measure(self, pictures: Iterable[Tensor]) -> None:
-        """Set shift and scale from batches of pictures (n, 3, size, size), so that latents have zero mean and unit deviation."""
+        """Set shift and scale from batches of pictures (n, 3, size, size).
+
+        Each channel gets zero mean, all together unit variance. A principal component keeps the square root of the deviation
+        that it has in pixels: what is large drowns in noise later and is drawn first, as in pixels, but details are not lost.
+        """
         latents = torch.cat([self._encode(batch).float().transpose(0, 1).flatten(1) for batch in pictures], dim=1)  # (channel, all)
         deviation, mean = torch.std_mean(latents, dim=1)
+        wanted = torch.ones_like(deviation) if self.patches is None else self.patches.deviation.sqrt()
         self.shift.copy_(mean)
-        self.scale.copy_(1 / deviation.clamp_min(1e-6))
+        self.scale.copy_(wanted / wanted.square().mean().sqrt() / deviation.clamp_min(1e-6))
         self.vae.register_to_config(scaling_factor=float(self.scale.mean()))  # the one number that stock diffusers knows
 
     def write_statistics(self, folder: Path) -> None:
@@ -94,7 +99,7 @@ class Latents(nn.Module):
 
     def _encode(self, pictures: Tensor) -> Tensor:
         pictures = pictures.to(self.scale.dtype)
-        encoded = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
+        encoded: Any = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
         if self.patches is None:
             return encoded.mode()  # the mean: latents are cached, so nothing is drawn here
         return self.patches.encode(pictures) + self.CORRECTION * encoded
@@ -152,6 +157,7 @@ def _dc(config: LatentConfig) -> AutoencoderDC:
         encoder_qkv_multiscales=plain,
         decoder_qkv_multiscales=plain,
     )
-    for parameter in vae.decoder.conv_out.parameters():
-        nn.init.zeros_(parameter)
+    last: Any = vae.decoder.conv_out
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
     return vae

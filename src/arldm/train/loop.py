@@ -53,14 +53,14 @@ def fit(
             started = time.monotonic()
             loss, rate = learner.advance(batches)
             record.add(learner.step, loss, rate, time.monotonic() - started)
-            stop = learner.agree(asked())
-            if stop or _due(learner.step, config.checkpoint_every) or learner.step == config.steps:
-                learner.save(out)
-            if stop:
-                raise KeyboardInterrupt(f"stopped after step {learner.step} of {config.steps}; the same command continues")
             if preview is not None and learner.main and _due(learner.step, config.preview_every):
                 with learner.averaged():
                     record.show(learner.step, preview())
+            stop = learner.agree(asked())
+            if stop or _due(learner.step, config.checkpoint_every) or learner.step == config.steps:
+                learner.save(out)  # last: what comes before a checkpoint is done again if it is lost, what comes after is not
+            if stop:
+                raise KeyboardInterrupt(f"stopped after step {learner.step} of {config.steps}; the same command continues")
     learner.adopt_average()
 
 

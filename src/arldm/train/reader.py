@@ -23,11 +23,11 @@ from arldm.train.stories import turn
 
 FRAMES = 5
 DRAWN = 256  # pixels, the size of the pictures it will read
-CHECKED = 100  # stories of the validation split
+CHECKED = 200  # stories of the test split
 
 
 def reader(recipe: Recipe, out: Path) -> None:
-    """Train the reader; leaves `out/model`, and in `out/accuracy.json` the share of facts it reads right on drawn frames."""
+    """Train the reader; leaves `out/model`, and in its `accuracy.json` the share of facts it reads right on drawn test frames."""
     with PartialState().main_process_first():
         pictures = scene_pictures(recipe.cache or out / "cache", recipe.scenes)
     facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
@@ -37,7 +37,7 @@ def reader(recipe: Recipe, out: Path) -> None:
     if PartialState().is_main_process:
         beside = out / ".model.new"
         module.save_pretrained(beside)
-        (out / "accuracy.json").write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
+        (beside / "accuracy.json").write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
         shutil.rmtree(out / "model", ignore_errors=True)
         beside.replace(out / "model")
 
@@ -66,8 +66,8 @@ def scene_pictures(folder: Path, scenes: int) -> np.ndarray:
 
 
 def accuracy(module: Reader) -> dict[str, float]:
-    """The share of facts of drawn validation frames that are read right: of all ("facts"), and of each attribute."""
-    scenes = [shot.scene for index in range(CHECKED) for shot in plot("val", index, FRAMES)]
+    """The share of facts of drawn test frames that are read right: of all ("facts"), and of each attribute."""
+    scenes = [shot.scene for index in range(CHECKED) for shot in plot("test", index, FRAMES)]
     readings = module.read([draw(scene, DRAWN) for scene in scenes])
     right: dict[str, list[bool]] = {"facts": []}
     for scene, reading in zip(scenes, readings, strict=True):

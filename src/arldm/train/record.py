@@ -55,7 +55,9 @@ class Record:
         """Keep a sample picture."""
         path = self.out / "samples" / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        picture.save(path)
+        beside = path.with_name(f".{path.name}")
+        picture.save(beside, "PNG")
+        beside.replace(path)
 
 
 def _cut(path: Path, rows: int) -> None:

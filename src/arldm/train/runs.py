@@ -1,8 +1,10 @@
 """From a recipe to its run."""
 
+import shutil
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 
 from arldm.config import to_dict
 from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
@@ -12,13 +14,19 @@ from arldm.train.loop import claim
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
+#: whatever a run writes has such a name until it is whole
+HALF_WRITTEN = (".checkpoint-*", ".model.*new", ".*.safetensors.*", ".config.json.*", ".metrics.jsonl.*", "samples/.*.png")
+
 
 def run(recipe: Recipe, out: Path) -> None:
     """Train what the recipe says, in the folder `out`; the same call continues a run that was stopped.
 
     Raises ConfigError if `out` holds a run with other options.
     """
-    claim(out, to_dict(recipe))
+    with PartialState().main_process_first():
+        if PartialState().is_main_process:
+            _sweep(out)
+        claim(out, to_dict(recipe))
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     match recipe:
@@ -30,3 +38,12 @@ def run(recipe: Recipe, out: Path) -> None:
             encoders(recipe, out)
         case ToonSV():
             toonsv(recipe, out)
+
+
+def _sweep(out: Path) -> None:
+    """Clear what a killed process had begun to write, and nothing else: `out` may be any folder."""
+    for half in [path for pattern in HALF_WRITTEN for path in out.glob(pattern)]:
+        if half.is_dir():
+            shutil.rmtree(half)
+        else:
+            half.unlink()

@@ -63,6 +63,8 @@ def begin(recipe: ToonSV) -> ARLDM:
     model.latents = autoencoder
     if recipe.encoders is not None:
         load_encoders(model, recipe.encoders)
+    if recipe.start is not None:
+        _go_on(model, recipe.start)
     model.dropout = recipe.train.dropout
     return model
 
@@ -79,6 +81,20 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         raise ModelError(
             f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
         ) from error
+
+
+def _go_on(model: ARLDM, folder: Path) -> None:
+    """Give a model all that the model in `folder` has learned; what that one lacks, the history's encoder, stays as it is."""
+    start = ARLDM.from_pretrained(folder)
+    if replace(start.config, history=model.config.history) != model.config:
+        raise ConfigError(
+            f"{folder}: made with {start.config}; expected {model.config} but for the history, choose another --start"
+        )
+    if start.tokenizer.tokenizer.get_vocab() != model.tokenizer.tokenizer.get_vocab():
+        raise ConfigError(f"{folder}: reads captions in other tokens than this run; expected a start from the same captions")
+    unknown = model.load_state_dict(start.state_dict(), strict=False).unexpected_keys
+    if unknown:
+        raise ConfigError(f"{folder}: holds {unknown[0]}, for which this model has no place; expected a start with no more history")
 
 
 def _untold(known: Story) -> Story:
