@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from arldm.toonsv import draw, plot, stories, story
+from arldm.toonsv import paint, plot, stories, story
 from arldm.toonsv.cast import (
     ACTIONS,
     CAST,
@@ -67,7 +67,7 @@ GOLDEN = {
 
 @lru_cache(maxsize=512)
 def pixels(scene: Scene, size: int = SIZE) -> np.ndarray:
-    return np.asarray(draw(scene, size)).astype(int)
+    return np.asarray(paint(scene, size)).astype(int)
 
 
 def changed(scene: Scene, other: Scene) -> int:
@@ -134,22 +134,22 @@ def test_the_jitter_moves_but_changes_no_colour_much() -> None:
 @pytest.mark.parametrize("size", [64, 128, 256, 512])
 @pytest.mark.parametrize("scene", [ALONE, HOLDS, TRIO], ids=["alone", "holds", "trio"])
 def test_every_size_is_drawn_the_same_twice(size: int, scene: Scene) -> None:
-    picture = draw(scene, size)
+    picture = paint(scene, size)
     assert picture.mode == "RGB"
     assert picture.size == (size, size)
-    assert picture.tobytes() == draw(scene, size).tobytes()
+    assert picture.tobytes() == paint(scene, size).tobytes()
 
 
 @pytest.mark.parametrize("size", [64, 256, 512])
 def test_every_size_shows_the_same_picture(size: int) -> None:
-    small = np.asarray(draw(TRIO, size).resize((32, 32), Image.Resampling.BOX)).astype(int)
-    assert np.abs(small - np.asarray(draw(TRIO, SIZE).resize((32, 32), Image.Resampling.BOX))).mean() < 6
+    small = np.asarray(paint(TRIO, size).resize((32, 32), Image.Resampling.BOX)).astype(int)
+    assert np.abs(small - np.asarray(paint(TRIO, SIZE).resize((32, 32), Image.Resampling.BOX))).mean() < 6
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_bytes_never_change(name: str) -> None:
     scene, digest = GOLDEN[name]
-    assert hashlib.sha256(draw(scene, SIZE).tobytes()).hexdigest() == digest
+    assert hashlib.sha256(paint(scene, SIZE).tobytes()).hexdigest() == digest
 
 
 def test_a_story_is_its_plot_drawn() -> None:
@@ -158,7 +158,7 @@ def test_a_story_is_its_plot_drawn() -> None:
     assert len(told.frames) == 6
     for frame, shot in zip(told.frames, shots, strict=True):
         assert frame.picture is not None
-        assert frame.picture.tobytes() == draw(shot.scene, 64).tobytes()
+        assert frame.picture.tobytes() == paint(shot.scene, 64).tobytes()
         assert (frame.caption, frame.facts) == (shot.caption, shot.facts)
         assert frame.characters == tuple(figure.who for figure in shot.scene.figures)
         assert frame.lettering is None

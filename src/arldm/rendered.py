@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from arldm.errors import OutputError
-from arldm.toonsv import draw, plot
+from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import Scene
 from arldm.toonsv.scenes import random_scene
 
@@ -86,7 +86,7 @@ def look(size: int) -> str:
 
 
 def _block(split: str, indices: range, size: int, frames: int) -> np.ndarray:
-    return np.stack([np.stack([np.asarray(draw(scene, size)) for scene in scenes(split, index, frames)]) for index in indices])
+    return np.stack([np.stack([np.asarray(paint(scene, size)) for scene in scenes(split, index, frames)]) for index in indices])
 
 
 def scenes(split: str, index: int, frames: int) -> list[Scene]:

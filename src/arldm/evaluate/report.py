@@ -15,7 +15,7 @@ from arldm.errors import OutputError
 from arldm.evaluate.consistency import Measure, by_attribute, character_f1, consistency, frame_accuracy, measure, relevance
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
-from arldm.toonsv import draw, plot
+from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import (
     COLOURS,
     HATS,
@@ -33,7 +33,8 @@ from arldm.toonsv.cast import (
     Prop,
     Scene,
 )
-from arldm.toonsv.plot import Dice, Shot
+from arldm.toonsv.plot import Shot
+from arldm.toonsv.world import Dice
 
 METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy": frame_accuracy, "character_f1": character_f1}
 
@@ -67,7 +68,7 @@ def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Ima
 
     Who is in a frame stays right, though a pronoun may tell it: this is the best that could be done without history.
     """
-    return [draw(_forgotten(shot, Dice(f"afresh/{split}/{index}/{t}")), size) for t, shot in enumerate(plot(split, index, frames))]
+    return [paint(_forgotten(shot, Dice(f"afresh/{split}/{index}/{t}")), size) for t, shot in enumerate(plot(split, index, frames))]
 
 
 def _forgotten(shot: Shot, dice: Dice) -> Scene:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 from arldm.story import Frame, Story
-from arldm.toonsv.draw import draw
+from arldm.toonsv.paint import paint
 from arldm.toonsv.plot import SPLITS, plot, split_hash
 
-__all__ = ["SPLITS", "draw", "plot", "split_hash", "stories", "story"]
+__all__ = ["SPLITS", "paint", "plot", "split_hash", "stories", "story"]
 
 
 def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
     """The story number `index` of a split, its pictures `size` pixels on a side."""
     shots = plot(split, index, frames)
-    drawn = (Frame(s.caption, draw(s.scene, size), tuple(f.who for f in s.scene.figures), None, s.facts) for s in shots)
+    drawn = (Frame(s.caption, paint(s.scene, size), tuple(f.who for f in s.scene.figures), None, s.facts) for s in shots)
     return Story(f"{split}-{index:06d}", tuple(drawn))
 
 

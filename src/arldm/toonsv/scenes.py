@@ -21,7 +21,7 @@ from arldm.toonsv.cast import (
     Prop,
     Scene,
 )
-from arldm.toonsv.plot import Dice
+from arldm.toonsv.world import Dice
 
 SOLO_ACTIONS = tuple(action for action in ACTIONS if action not in PAIR_ACTIONS)
 

@@ -14,7 +14,7 @@ from arldm.evaluate.reader import SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
 from arldm.rendered import Rows, drawn, look
-from arldm.toonsv import draw, plot
+from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
 from arldm.toonsv.scenes import random_scene
@@ -68,7 +68,7 @@ def scene_pictures(folder: Path, scenes: int) -> np.ndarray:
 def accuracy(module: Reader) -> dict[str, float]:
     """The share of facts of drawn test frames that are read right: of all ("facts"), and of each attribute."""
     scenes = [shot.scene for index in range(CHECKED) for shot in plot("test", index, FRAMES)]
-    readings = module.read([draw(scene, DRAWN) for scene in scenes])
+    readings = module.read([paint(scene, DRAWN) for scene in scenes])
     right: dict[str, list[bool]] = {"facts": []}
     for scene, reading in zip(scenes, readings, strict=True):
         for key, value in truth(scene).items():
