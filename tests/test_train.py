@@ -223,3 +223,17 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[60] == pytest.approx(0.5)
     assert 0 < rates[109] < 0.01
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_muon_learns_and_is_continued_bit_for_bit(unbroken: Path, tmp_path: Path) -> None:
+    config = replace(TRAIN, muon=0.02)
+    fit(toy(), batches, config, tmp_path / "whole")
+    losses = [row["loss"] for row in measured(tmp_path / "whole")]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    assert not same_bytes(tmp_path / "whole", unbroken)
+    kinds = {key.rsplit(".", 1)[1] for key in load_file(tmp_path / "whole" / "checkpoint-0000040" / "optimizer.safetensors")}
+    assert kinds == {"momentum_buffer", "exp_avg", "exp_avg_sq", "step"}
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), stopping_at(25, fail), config, tmp_path / "cut")
+    fit(toy(), batches, config, tmp_path / "cut")
+    assert same_bytes(tmp_path / "cut", tmp_path / "whole")

@@ -95,6 +95,7 @@ class TrainConfig:
     steps: int = 10_000
     batch: int = 8  # stories (or pictures) a step, on each process
     learning_rate: float = 1e-5
+    muon: float = 0.0  # learning rate of Muon for the denoiser's matrices; 0 = AdamW for all weights
     warmup: int = 500  # steps
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)

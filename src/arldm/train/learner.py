@@ -15,8 +15,7 @@ from arldm.config import TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.noise import seeded
 from arldm.train import checkpoint
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+from arldm.train.optimizer import build_optimizer, moments, take_moments
 
 
 class Batch(Protocol):
@@ -46,10 +45,8 @@ class Learner:
         self.module, self.config, self.accelerator = module, config, accelerator
         self.step = 0
         self.weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-        self.adam = torch.optim.AdamW(
-            self.weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True
-        )
-        self.objective, self.optimizer = accelerator.prepare(Objective(module), self.adam)
+        self.plain = build_optimizer(module, self.weights, config)
+        self.objective, self.optimizer = accelerator.prepare(Objective(module), self.plain)
         self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
         module.train()
 
@@ -62,7 +59,7 @@ class Learner:
         """One step. Returns its loss and learning rate."""
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         learning_rate = rate(self.config, self.step)
-        for group in self.adam.param_groups:
+        for group in self.plain.param_groups:
             group["lr"] = learning_rate
         seed = derived_seed(self.config.seed, rank, self.step)
         batch = batches(self.step * processes + rank).to(self.accelerator.device)
@@ -87,7 +84,7 @@ class Learner:
     def save(self, run: Path) -> None:
         """Write a checkpoint."""
         if self.main:
-            parts = {"weights": dict(self.weights), "average": self.average, "optimizer": self._moments()}
+            parts = {"weights": dict(self.weights), "average": self.average, "optimizer": moments(self.plain, self.weights)}
             checkpoint.save(run, self.step, parts, self._facts(), self.config.checkpoints)
         self.accelerator.wait_for_everyone()
 
@@ -100,10 +97,7 @@ class Learner:
             self.accelerator.print(line)
         _copy(found.parts["weights"], self.weights)
         _copy(found.parts["average"], self.average)
-        moments = found.parts["optimizer"]
-        for name, weight in self.weights.items():
-            if f"{name}.step" in moments:
-                self.adam.state[weight] = {kind: moments[f"{name}.{kind}"].to(weight.device) for kind in MOMENTS}
+        take_moments(self.plain, self.weights, found.parts["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found.facts["scaler"])
         self.step = found.step
@@ -130,11 +124,6 @@ class Learner:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         for name, average in self.average.items():
             average.lerp_(self.weights[name], 1 - decay)
-
-    def _moments(self) -> dict[str, Tensor]:
-        """The optimizer's state; a weight that the loss never reached has none."""
-        states = {name: self.adam.state.get(weight, {}) for name, weight in self.weights.items()}
-        return {f"{name}.{kind}": value for name, state in states.items() for kind, value in state.items()}
 
     def _facts(self) -> dict[str, Any]:
         """What the bytes depend on beyond the config."""
