@@ -79,7 +79,7 @@ def read_origin(path: Path) -> Origin:
             text = image.info.get(CHUNK) if image.format == "PNG" else None
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
-    except OSError as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
     if text is None:
         raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
@@ -87,7 +87,7 @@ def read_origin(path: Path) -> Origin:
         found = json.loads(text)
         found["config"] = TellConfig(**found["config"])
         return Origin(**{**found, "captions": tuple(found["captions"]), "past": tuple(found["past"])})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PictureError(
             f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"
         ) from error

@@ -1,6 +1,7 @@
 """Telling: a story whose later pictures are missing is completed, frame after frame, given 0, 1 or more pictures."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
@@ -55,7 +56,7 @@ def tell_batch(
     Each story starts from the noise it has alone; kernels may round differently between batch sizes.
     """
     config = config or TellConfig()
-    again = _checked(model, stories, config, frames)
+    again = _checked(model, stories, config, frames, take)
     past = Past(model, stories, pinned)
     for t in range(len(stories[0].frames)):
         row = [story.frames[t] for story in stories]
@@ -145,14 +146,20 @@ def _draw(
     return [image(picture) for picture in model.latents.decode(latents)]
 
 
-def _checked(model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None) -> frozenset[int]:
+def _checked(
+    model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None, take: int
+) -> frozenset[int]:
     """The frames to draw again, once everything that can be wrong has been looked at."""
     lengths = sorted({len(story.frames) for story in stories})
     if len(lengths) != 1 or lengths[0] == 0:
         raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
+    if take < 0:
+        raise ConfigError(f"take is {take}; expected 0 or more")
     if beyond := sorted(t for t in frames or () if not 0 <= t < lengths[0]):
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
     if model.history != "none":
         model.conditioner.check_length(lengths[0])
+    if not (math.isfinite(config.guidance) and config.guidance >= 0):
+        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 3 is usual")
     build_sampler(config, model.schedule)
     return frozenset(frames or ())

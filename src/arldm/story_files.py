@@ -9,7 +9,9 @@ import json
 import os
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +25,30 @@ LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is
 GUTTER = 8  # pixels between the frames of a strip
 
 
-def read_script(path: Path | str, cast: Collection[str] = ()) -> Story:
-    """The story of a script. Raises ScriptError and PictureError; with a `cast`, also for a [Name] that is not in it."""
+def read_script(path: Path | str) -> Story:
+    """The story of a script. Raises ScriptError and PictureError."""
     path = Path(path)
     if path.is_dir():
         path = path / STORY
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ScriptError(f"{path}: not there; expected a script, one frame a line, or a story.json") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ScriptError(
             f"{path}: cannot be read as text; expected a script in UTF-8, one frame a line, or a story.json"
         ) from error
-    story = _from_json(text, path) if path.suffix == ".json" else parse(text, path.name)
+    return _from_json(text, path) if path.suffix.lower() == ".json" else parse(text, path.name)
+
+
+def check_cast(story: Story, words: Collection[str]) -> None:
+    """Raises ScriptError for a [Name] that is none of the words that a model knows."""
     for frame in story.frames:
-        if unknown := [name for name in frame.characters if cast and name not in cast]:
-            raise ScriptError(f"{path}: [{unknown[0]}] is nobody the model knows; expected one of {', '.join(sorted(cast))}")
-    return story
+        for name in frame.characters if words else ():
+            if not all(word in words for word in name.split()):
+                close = get_close_matches(name, words, 1)
+                meant = f"perhaps you meant [{close[0]}]" if close else "expected a name from its training"
+                raise ScriptError(f"[{name}] in {frame.caption!r} is nobody the model knows; {meant}")
 
 
 def parse(text: str, name: str = "script") -> Story:
@@ -51,7 +59,7 @@ def parse(text: str, name: str = "script") -> Story:
             title = line[2:].strip()
         elif line.strip():
             caption, _, lettering = line.partition(" #")
-            characters = tuple(dict.fromkeys(found.lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)))
+            characters = tuple(dict.fromkeys(found.strip().lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)))
             caption = re.sub(r"\[([^\[\]]+)\]", r"\1", caption).strip()
             if not caption:
                 raise ScriptError(
@@ -73,21 +81,32 @@ def _from_json(text: str, path: Path) -> Story:
     try:
         found = json.loads(text)
         frames = [_frame(entry, path) for entry in found["frames"]]
-        return identified(frames, str(found.get("title", "")), path.name)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return identified(frames, _text(found.get("title")) or "", path.name)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ScriptError(
             f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
         ) from error
 
 
 def _frame(entry: dict[str, Any], path: Path) -> Frame:
-    picture, lettering = entry.get("picture"), entry.get("lettering")
-    if not isinstance(entry["caption"], str) or not entry["caption"].strip():
+    caption, picture, lettering = (_text(entry.get(name)) for name in ("caption", "picture", "lettering"))
+    if caption is None:
         raise ScriptError(f"{path}: a frame has the caption {entry['caption']!r}; expected words")
-    characters = tuple(str(name).lower() for name in entry.get("characters", ()))
-    return Frame(
-        entry["caption"].strip(), read_picture(_inside(path.parent, picture)) if picture else None, characters, lettering or None
-    )
+    names = entry.get("characters") or []
+    if not isinstance(names, list):
+        raise TypeError(f"characters are {names!r}, expected a list")
+    characters = tuple((_text(name) or "").lower() for name in names)
+    return Frame(caption, read_picture(_inside(path.parent, picture)) if picture else None, characters, lettering)
+
+
+def _text(value: object) -> str | None:
+    """A text that can be written down again; None for nothing and for blanks."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} stands where words should")
+    value.encode()  # half a character, "\\ud83d", is none
+    return value.strip() or None
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -127,7 +146,7 @@ class StoryFolder:
         if held.exists():
             try:
                 found = json.loads(held.read_text(encoding="utf-8"))["id"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
             if found != story.id:
                 raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
@@ -182,8 +201,9 @@ def read_told(folder: Path) -> Story:
 
 
 def strip(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Frames side by side."""
-    height = max(picture.height for picture in pictures)
+    """Frames side by side, as high as the last; a given picture may have another size."""
+    height = pictures[-1].height
+    pictures = [picture.resize((max(1, round(picture.width * height / picture.height)), height)) for picture in pictures]
     width = sum(picture.width for picture in pictures) + GUTTER * (len(pictures) - 1)
     sheet = Image.new("RGB", (width, height), "white")
     x = 0
@@ -211,7 +231,8 @@ def put(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
 
 

@@ -10,7 +10,7 @@ from arldm.errors import ArldmError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted, state kept."""
+    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted, all kept."""
     try:
         return parsed(list(sys.argv[1:] if arguments is None else arguments))()
     except ArldmError as error:
@@ -42,8 +42,22 @@ def parsed(arguments: list[str]):
 
 
 def _in_one_line(box: str) -> str:
-    lines = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()]
-    lines = [line for line in lines[1:] if line]
-    said = lines[0] if lines else "the arguments cannot be understood"
-    meant = re.search(r"--[a-z][\w.-]*", " ".join(lines[1:])) if "Unrecognized" in said else None
-    return said + (f"; perhaps you meant {meant[0]}" if meant else "") + "; see --help"
+    rows = [line[1:-1].rstrip() for line in box.splitlines() if line.startswith("│")]
+    parts: list[list[str]] = [[]]
+    for row in rows:
+        if set(row.strip()) == {"─"}:
+            parts.append([])
+        elif row.strip():
+            parts[-1].append(row)
+    said, hints = parts[0], " ".join(row.strip() for part in parts[1:-1] for row in part)
+    if not said:
+        return "the arguments cannot be understood; see --help"
+    if said[0].strip().startswith("Missing from"):
+        outermost = min(len(row) - len(row.lstrip()) for row in said[1:])
+        names = [row.strip() for row in said[1:] if row[outermost] != " "]
+        return f"{said[0].strip()} {', '.join(names)}; see --help"
+    line = " ".join(row.strip() for row in said).rstrip(".")
+    if "Unrecognized" in line and "--" not in line:
+        return f"{line}; expected one of: {hints.removeprefix('Available subcommands: ')}"
+    meant = re.search(r"--[a-z][\w.-]*", hints) if "Unrecognized" in line else None
+    return line + (f"; perhaps you meant {meant[0]}" if meant else "") + "; see --help"

@@ -17,7 +17,7 @@ Split = Literal["train", "val", "test"]
 class Tell:
     """Draw a story: frame after frame from a script."""
 
-    script: Positional[Path]
+    script: Annotated[Positional[Path], arg(metavar="SCRIPT")]
     """One frame a line, or a story.json."""
     out: Path
     """The folder to draw into; a telling that was interrupted continues there."""
@@ -49,7 +49,7 @@ class Tell:
 class Page:
     """Lay a told story out as a comic page, or a book of them."""
 
-    story: Positional[Path]
+    story: Annotated[Positional[Path], arg(metavar="STORY")]
     """A told story's folder."""
     out: Annotated[Path, arg(aliases=["-o"])]
     """A .png or .pdf file."""
@@ -67,7 +67,7 @@ class Page:
 class Show:
     """Print what a frame was made from."""
 
-    frame: Positional[Path]
+    frame: Annotated[Positional[Path], arg(metavar="FRAME")]
     """A PNG that arldm drew."""
 
     def __call__(self) -> int:
@@ -81,7 +81,7 @@ class Show:
 class Replay:
     """Draw a told story again and say of each frame whether the bytes are equal (exit 0) or not (exit 1)."""
 
-    story: Positional[Path]
+    story: Annotated[Positional[Path], arg(metavar="STORY")]
     """A told story's folder."""
     model: str = ""
     """Where the model is now, if it has moved."""
@@ -96,7 +96,7 @@ class Replay:
 class Draw:
     """Write stories of ToonSV, the embedded world, as folders."""
 
-    out: Positional[Path]
+    out: Annotated[Positional[Path], arg(metavar="OUT")]
     """One folder a story is made in here."""
     split: Split = "test"
     stories: int = 20
@@ -110,7 +110,8 @@ class Draw:
         from arldm.story_files import write_known
         from arldm.toonsv import stories
 
-        for known in tqdm(stories(self.split, self.stories, self.frames, self.size), total=self.stories, unit="story"):
+        known_stories = stories(self.split, self.stories, self.frames, self.size)  # complains before a bar is shown
+        for known in tqdm(known_stories, total=self.stories, unit="story"):
             write_known(known, self.out / known.id)
         return 0
 
@@ -185,10 +186,13 @@ class Train:
 
 
 @dataclass(frozen=True)
-class EvaluateToonSV:
+class Evaluate:
     """Tell stories of ToonSV and read them back: relevance, consistency, frame accuracy, character F1."""
 
+    of: Annotated[Positional[Literal["toonsv"]], arg(metavar="toonsv")]
+    """The embedded world."""
     model: str = "toonsv"
+    """A model's folder; "toonsv" is the one that ships with the program."""
     stories: int = 200
     given: int = 0
     """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
@@ -210,16 +214,6 @@ class EvaluateToonSV:
         from arldm.cli.evaluating import evaluate_toonsv
 
         return evaluate_toonsv(self)
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Measure a model."""
-
-    of: Annotated[Annotated[EvaluateToonSV, subcommand("toonsv")], arg(name="")]
-
-    def __call__(self) -> int:
-        return self.of()
 
 
 Command = (

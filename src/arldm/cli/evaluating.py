@@ -22,10 +22,10 @@ from arldm.story import Story
 from arldm.toonsv import split_hash, stories
 
 if TYPE_CHECKING:
-    from arldm.cli.commands import EvaluateToonSV
+    from arldm.cli.commands import Evaluate
 
 
-def evaluate_toonsv(options: "EvaluateToonSV") -> int:
+def evaluate_toonsv(options: "Evaluate") -> int:
     """Tell, read, count, print the table, write the report."""
     if options.stories < 1 or not 0 <= options.given < 5:
         raise ConfigError(

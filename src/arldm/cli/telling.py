@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from arldm.config import TellConfig
-from arldm.errors import ConfigError, PictureError
+from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.provenance import origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
-from arldm.story_files import StoryFolder, read_picture, read_script, read_told
+from arldm.story_files import StoryFolder, check_cast, read_picture, read_script, read_told
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Replay, Tell
@@ -28,32 +29,32 @@ def tell_script(options: "Tell") -> int:
     seed = random.SystemRandom().randrange(2**31) if options.seed == -1 else options.seed
     config = TellConfig(options.steps, options.guidance, options.scheduler, seed)
     again = _numbers(options.frames)
-    model = _model(options.model, options.threads)
-    story = _with_given(read_script(options.script, _cast(model)), options.picture)
+    story = _with_given(read_script(options.script), options.picture)
     given = sum(frame.picture is not None for frame in story.frames)
     folder = StoryFolder(options.out, story)
-    _warn(model, story)
     held = folder.with_drawn(story)
-    frames = tell(model, held, config, frames=again, take=options.take, on_step=_Bar(config, held, again))
-    print(f"seed {seed}", flush=True)
+    _check_given(folder, story)
+    model = _model(options.model, options.threads)
+    check_cast(story, model.tokenizer.words)
+    _warn(model, story)
+    bar = _Bar(config, held, again)
+    frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
+    print(f"seed {seed}" if bar.total else f"{options.out}: all is drawn; --frames 0,1 draws these again", flush=True)
     pictures: list[Image.Image] = []
-    for number, frame in enumerate(_told(frames)):
-        pictures.append(_picture(frame))
-        drawn = number in again or held.frames[number].picture is None
-        if number == 0:
-            folder.begin(story)
-        if drawn or number < given:
-            facts = origin(
-                story,
-                number,
-                pictures,
-                config,
-                model=(options.model, model.hash()),
-                history=model.history,
-                take=options.take,
-                threads=torch.get_num_threads(),
-            )
-            folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata and drawn else {})
+    with closing(bar):  # wiped away before an error is told
+        for number, frame in enumerate(_told(frames)):
+            pictures.append(_picture(frame))
+            if number == 0:
+                folder.begin(story)
+            if number in again or held.frames[number].picture is None:
+                made = (options.model, model.hash())
+                threads = torch.get_num_threads()
+                facts = origin(
+                    story, number, pictures, config, model=made, history=model.history, take=options.take, threads=threads
+                )
+                folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
+            elif number < given:
+                folder.keep(number, pictures[-1], {})
     folder.finish(pictures)
     print(options.out / "strip.png")
     return 0
@@ -76,9 +77,8 @@ def replay(options: "Replay") -> int:
             models[name, made.threads] = _model(name, made.threads)
         model = models[name, made.threads]
         if model.hash() != made.model_hash:
-            raise ConfigError(
-                f"{name}: is model {model.hash()}; expected {made.model_hash}, which drew frame {number}, give its folder with --model"
-            )
+            got = f"is model {model.hash()}; expected {made.model_hash}, which drew frame {number}"
+            raise ConfigError(f"{name}: {got}, give its folder with --model")
         model.use_history(made.history)  # type: ignore[arg-type]
         frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
         *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)
@@ -93,11 +93,18 @@ class _Bar:
 
     def __init__(self, config: TellConfig, story: Story, again: frozenset[int]) -> None:
         frames = sum(frame.picture is None or number in again for number, frame in enumerate(story.frames))
-        self.bar = tqdm(total=frames * config.steps, desc="drawing", unit="step", leave=False)
+        self.total = frames * config.steps
+        self.bar: tqdm[None] | None = None
 
     def __call__(self, frame: int, step: int) -> None:
+        self.bar = self.bar or tqdm(total=self.total, unit="step", leave=False)  # not before all has been found right
         self.bar.set_description(f"frame {frame}", refresh=False)
         self.bar.update()
+
+    def close(self) -> None:
+        """Wipe it away."""
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _told(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -113,14 +120,11 @@ def _picture(frame: Frame) -> Image.Image:
 
 
 def _model(name: str, threads: int) -> ARLDM:
+    if threads < 0:
+        raise ConfigError(f"--threads: got {threads}; expected 1 or more, or 0 for all")
     if threads:
         torch.set_num_threads(threads)
     return ARLDM.from_pretrained(name)
-
-
-def _cast(model: ARLDM) -> frozenset[str]:
-    """Who may stand in brackets: the words the model knows; any, where it knows no list of words."""
-    return frozenset(model.tokenizer.words)
 
 
 def _numbers(text: str) -> frozenset[int]:
@@ -137,6 +141,14 @@ def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:
         )
     given = [replace(frame, picture=read_picture(path)) for frame, path in zip(story.frames, paths, strict=False)]
     return replace(story, frames=(*given, *story.frames[len(paths) :]))
+
+
+def _check_given(folder: StoryFolder, story: Story) -> None:
+    """What is drawn follows from what was given: another picture makes another story."""
+    for number, frame in enumerate(story.frames):
+        there = folder.picture(number)
+        if frame.picture is not None and there.exists() and pixel_hash(read_picture(there)) != pixel_hash(frame.picture):
+            raise OutputError(f"{there}: another picture than the one given; choose another --out")
 
 
 def _warn(model: ARLDM, story: Story) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from arldm.story import Fact, Story
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, Key
@@ -84,12 +85,13 @@ def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
         sums[tally.story] += (tally.won, tally.held)
     if not any(held for _, held in sums.values()):
         return Measure(float("nan"), float("nan"), float("nan"), 0)
-    table = np.stack(list(sums.values()))  # (story, 2)
-    dice = np.random.Generator(np.random.PCG64(seed))
-    drawn = table[dice.integers(0, len(table), (RESAMPLES, len(table)))].sum(1)  # (resample, 2)
-    low, high = np.percentile(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9), (2.5, 97.5))
-    won, held = table.sum(0)
-    return Measure(float(won / held), float(low), float(high), len(tallies))
+    won, held = np.stack(list(sums.values()), axis=1)  # (story), (story)
+    value = low = high = float(_share(won, held))
+    if len(won) > 1:
+        dice = np.random.default_rng(seed)
+        found = bootstrap((won, held), _share, paired=True, n_resamples=RESAMPLES, method="percentile", rng=dice)
+        low, high = (float(end) for end in found.confidence_interval)
+    return Measure(value, low, high, len(tallies))
 
 
 def by_attribute(tallies: Sequence[Tally]) -> dict[str, Measure]:
@@ -99,6 +101,10 @@ def by_attribute(tallies: Sequence[Tally]) -> dict[str, Measure]:
         groups[tally.attribute].append(tally)
     measured = {attribute: measure(group) for attribute, group in groups.items()}
     return dict(sorted(measured.items(), key=lambda pair: pair[1].value))
+
+
+def _share(won: np.ndarray, held: np.ndarray, axis: int = -1) -> np.ndarray:
+    return won.sum(axis) / np.maximum(held.sum(axis), 1e-9)
 
 
 def _numbered(stories: Sequence[Story], readings: Sequence[Sequence[Reading]]) -> Iterator[tuple[int, Story, Sequence[Reading]]]:

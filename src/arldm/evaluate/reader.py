@@ -121,7 +121,7 @@ def seen(picture: Image.Image) -> np.ndarray:
 
 
 def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (n, 3, size, size) shifted, softened, recoloured a little and made noisy, each in its own way."""
+    """Pictures (n, 3, size, size) shifted together; softened, recoloured a little and made noisy, each in its own way."""
 
     def draw(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=generator.device).to(pictures.device)

@@ -95,11 +95,11 @@ def _stranger(figure: Figure, dice: Dice, mood: str) -> Figure:
 
 def table(rows: Mapping[str, Report]) -> str:
     """Reports side by side, as lines of text."""
-    head = f"{'':28}" + "".join(f"{name.replace('_', ' '):>24}" for name in METRICS)
-    lines = [head]
+    wide = max([28, *map(len, rows)])
+    lines = [" " * wide + "".join(f"{name.replace('_', ' '):>24}" for name in METRICS)]
     for name, report in rows.items():
         cells = (report.metrics[metric] for metric in METRICS)
-        lines.append(f"{name:28}" + "".join(f"{cell.value:10.3f} [{cell.low:.3f}, {cell.high:.3f}]".rjust(24) for cell in cells))
+        lines.append(f"{name:{wide}}" + "".join(f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]".rjust(24) for one in cells))
     return "\n".join(lines)
 
 

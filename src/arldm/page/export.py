@@ -22,6 +22,8 @@ NUMBER_SIZE = 18.0
 
 def render(story: Story, path: Path) -> list[Path]:
     """Write the pages of a story; several PNG pages are numbered. Raises ConfigError, PictureError, OutputError."""
+    if not story.frames:
+        raise PictureError("the story has no frames; expected at least one with a picture")
     if missing := [number for number, frame in enumerate(story.frames) if frame.picture is None]:
         raise PictureError(f"frame {missing[0]} has no picture; expected a story that is told, run `arldm tell` first")
     pages = laid_out(story)

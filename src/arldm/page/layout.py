@@ -11,7 +11,8 @@ from arldm.story import Frame, Story
 WIDTH = 1000.0
 MARGIN = 44.0
 GUTTER = 20.0
-CAPTION = 62.0  # height of the band under a picture
+HEADING = 74.0  # height of the title, if it fits
+CAPTION = 62.0  # height of the band under a picture, if its caption fits
 PAD = 12.0
 A_PAGE = 6  # panels at most
 
@@ -81,9 +82,10 @@ def _pages(frames: int) -> list[list[int]]:
 
 def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str) -> Page:
     y, heading = MARGIN, None
-    if title:
-        heading = Text(Box(MARGIN, y, WIDTH - 2 * MARGIN, 74), fitted(title, (WIDTH - 2 * MARGIN, 74), 58, 20, bold=True))
-        y += 74 + GUTTER
+    if title.strip():
+        block = fitted(title, (WIDTH - 2 * MARGIN, HEADING), 58, 20, bold=True)
+        heading = Text(Box(MARGIN, y, WIDTH - 2 * MARGIN, max(HEADING, block.height)), block)
+        y += heading.box.height + GUTTER
     panels: list[Panel] = []
     for row in rows:
         size = (WIDTH - 2 * MARGIN - GUTTER * (row - 1)) / row
@@ -96,12 +98,11 @@ def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str)
 
 def _panel(frame: Frame, picture: Box) -> Panel:
     assert frame.picture is not None
-    if frame.lettering:
+    if frame.lettering and frame.lettering.strip():
         block = fitted(frame.lettering, (picture.width * 0.62, picture.height * 0.24), 25, bold=True)
         balloon = Box(picture.x + PAD, picture.y + PAD, block.width + 3.4 * PAD, block.height + 2.2 * PAD)
         return Panel(picture, picture, frame.picture, None, Text(balloon, block))
-    band = Box(picture.x, picture.y + picture.height, picture.width, CAPTION)
-    block = fitted(frame.caption, (band.width - 2 * PAD, band.height - PAD * 0.6), 24)
-    return Panel(
-        Box(picture.x, picture.y, picture.width, picture.height + CAPTION), picture, frame.picture, Text(band, block), None
-    )
+    block = fitted(frame.caption, (picture.width - 2 * PAD, CAPTION - PAD * 0.6), 24)
+    band = Box(picture.x, picture.y + picture.height, picture.width, max(CAPTION, block.height + PAD * 0.6))
+    whole = Box(picture.x, picture.y, picture.width, picture.height + band.height)
+    return Panel(whole, picture, frame.picture, Text(band, block), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 FONTS = Path(__file__).parent / "fonts"
-REGULAR, BOLD = FONTS / "ComicNeue-Regular.otf", FONTS / "ComicNeue-Bold.otf"
+REGULAR, BOLD = FONTS / "ComicNeue-Regular.ttf", FONTS / "ComicNeue-Bold.ttf"
 LEADING = 1.22  # line height, in sizes
 MEASURED_AT = 200  # pixels; large, so that rounding does not matter
 
@@ -68,7 +68,8 @@ def _pieces(word: str, size: float, room: float, bold: bool) -> list[str]:
 def balanced(text: str, size: float, room: float, bold: bool = False) -> tuple[str, ...]:
     """Text in as few lines as fit, and these as equal in length as can be: no word is left alone on the last."""
     best = wrapped(text, size, room, bold)
-    while room > size and len(narrower := wrapped(text, size, room := room * 0.95, bold)) == len(best):
+    widest = max((width(word, size, bold) for word in text.split()), default=room)  # narrower, a word would be broken for nothing
+    while (room := room * 0.95) >= widest and len(narrower := wrapped(text, size, room, bold)) == len(best):
         best = narrower
     return best
 

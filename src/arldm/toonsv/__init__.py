@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from arldm.errors import ConfigError
 from arldm.story import Frame, Story
 from arldm.toonsv.paint import paint
 from arldm.toonsv.plot import SPLITS, plot, split_hash
@@ -17,5 +18,8 @@ def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
 
 
 def stories(split: str, count: int, frames: int = 5, size: int = 256) -> Iterator[Story]:
-    """The first `count` stories of a split, drawn one by one."""
+    """The first `count` stories of a split, drawn one by one. Raises ConfigError, and that before anything is drawn."""
+    if count < 1 or size < 16:
+        raise ConfigError(f"stories: got {count} of {size} pixels, expected at least 1 of at least 16 pixels")
+    plot(split, 0, frames)
     return (story(split, index, frames, size) for index in range(count))

@@ -11,7 +11,8 @@ from arldm.config import TrainConfig
 class MuonAdamW(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024) for matrices, AdamW for all else; torch's own, each with its own learning rate.
 
-    A convolution's weight is to Muon the matrix (out, in * height * width). A group's `lr` is AdamW's, `muon` the ratio of Muon's to it.
+    A convolution's weight is to Muon the matrix (out, in * height * width). A group's `lr` is AdamW's; `muon` is Muon's in
+    multiples of it.
     The state of every weight lies in `state`, as in any optimizer.
     """
 
@@ -45,9 +46,7 @@ class MuonAdamW(torch.optim.Optimizer):
 def build_optimizer(module: nn.Module, weights: dict[str, nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of a run, over the weights that learn."""
     if not config.muon:
-        return torch.optim.AdamW(
-            weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True
-        )
+        return torch.optim.AdamW(weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
     learned = {id(weight) for weight in weights.values()}
     return MuonAdamW(list(weights.values()), [weight for weight in matrices(module) if id(weight) in learned], config)
 

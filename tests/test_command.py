@@ -1,0 +1,331 @@
+"""The command, as its users know it: what goes well, and one clear line for everything that does not."""
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+from safetensors.torch import load_file, save_file
+
+import arldm.sample
+from arldm.cli import main
+from arldm.provenance import read_origin
+from conftest import build, picture
+
+SCRIPT = """# A day out
+Momo walks to the beach.  # Hello!
+A stranger waves at [Momo].
+They sit down.
+"""
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model at toy width."""
+    path = tmp_path_factory.mktemp("saved") / "model"
+    build().save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.txt"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.fixture
+def tell(folder: Path, script: Path) -> Run:
+    """`arldm tell` with the toy model, two steps a frame."""
+    return lambda out, *options, script=script: main(
+        ["tell", str(script), "--out", str(out), "--model", str(folder), "--steps", "2", *map(str, options)]
+    )
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str]) -> Callable[[int, str], None]:
+    """Was it refused with exit code 2 and one line that says this?"""
+
+    def check(code: int, *said: str) -> None:
+        shown = capfd.readouterr().err.splitlines()
+        lines = [line for line in shown if line.strip() and "step/s]" not in line]  # a bar may have been there, and is wiped away
+        assert len(lines) == 1, shown
+        assert lines[0].startswith("arldm: ")
+        for part in said:
+            assert part in lines[0]
+        assert "Traceback" not in lines[0]
+        assert code == 2
+
+    return check
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def test_a_story_is_told_and_told_again_only_where_asked(tell: Run, tmp_path: Path, capfd) -> None:
+    out = tmp_path / "told"
+    assert tell(out) == 0
+    told = files(out)
+    assert sorted(told) == ["000.png", "001.png", "002.png", "story.json", "strip.png"]
+    assert json.loads(told["story.json"])["frames"][0]["lettering"] == "Hello!"
+    assert opened(out / "strip.png").size == (3 * 32 + 2 * 8, 32)
+    capfd.readouterr()
+    assert tell(out) == 0
+    assert "all is drawn; --frames" in capfd.readouterr().out
+    assert files(out) == told
+    assert tell(out, "--frames", "1", "--take", 1) == 0
+    again = files(out)
+    assert again["001.png"] != told["001.png"]
+    assert {name for name in told if told[name] != again[name]} == {"001.png", "strip.png"}
+
+
+def test_interrupted_and_continued_is_the_unbroken_story(tell: Run, tmp_path: Path, monkeypatch, capfd) -> None:
+    assert tell(tmp_path / "whole") == 0
+    drawn = arldm.sample._draw
+    calls: list[int] = []
+
+    def ctrl_c(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return drawn(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(arldm.sample, "_draw", ctrl_c)
+        assert tell(tmp_path / "cut") == 130
+    assert "the same command continues" in capfd.readouterr().err
+    assert sorted(files(tmp_path / "cut")) == ["000.png", "001.png", "story.json"]
+    assert tell(tmp_path / "cut") == 0
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_a_given_picture_is_continued(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    picture(1, 48).save(tmp_path / "first.png")
+    out = tmp_path / "told"
+    assert tell(out, "--picture", tmp_path / "first.png") == 0
+    assert opened(out / "000.png").tobytes() == picture(1, 48).tobytes()
+    assert main(["replay", str(out)]) == 0
+    picture(2, 48).save(tmp_path / "other.png")
+    before = files(out)
+    capfd.readouterr()
+    refused(tell(out, "--picture", tmp_path / "other.png"), "another picture", "choose another --out")
+    assert files(out) == before
+
+
+def test_words_the_model_never_saw_are_named(tell: Run, tmp_path: Path, script: Path, capfd) -> None:
+    script.write_text("Momo juggles.\nShe sits down.\n")
+    assert tell(tmp_path / "told") == 0
+    assert "never saw these words, and may not draw them: juggles" in capfd.readouterr().err
+
+
+def test_a_random_seed_is_told(tell: Run, tmp_path: Path, capfd) -> None:
+    assert tell(tmp_path / "told", "--seed", "-1") == 0
+    seed = int(capfd.readouterr().out.splitlines()[0].removeprefix("seed "))
+    assert read_origin(tmp_path / "told" / "000.png").config.seed == seed
+
+
+def test_show_replay_and_page(tell: Run, tmp_path: Path, capfd, refused) -> None:
+    out = tmp_path / "told"
+    tell(out)
+    capfd.readouterr()
+    assert main(["show", str(out / "001.png")]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert (shown["frame"], shown["captions"][1]) == (1, "A stranger waves at Momo.")
+    assert main(["replay", str(out)]) == 0
+    assert capfd.readouterr().out.count("identical") == 3
+    changed = opened(out / "002.png")
+    text = dict(changed.info)
+    changed = changed.copy()
+    changed.putpixel((0, 0), (1, 2, 3))
+    info = PngImagePlugin.PngInfo()
+    for name, value in text.items():
+        info.add_itxt(name, value)
+    changed.save(out / "002.png", pnginfo=info)
+    assert main(["replay", str(out)]) == 1
+    assert "002.png: different" in capfd.readouterr().out
+    for name in ("page.png", "page.pdf"):
+        assert main(["page", str(out), "-o", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).exists()
+    capfd.readouterr()
+    refused(main(["page", str(out), "-o", str(tmp_path / "page.gif")]), "page.gif", ".png", ".pdf")
+    refused(main(["page", str(tmp_path / "nothing"), "-o", str(tmp_path / "x.png")]), "not there")
+    refused(main(["replay", str(tmp_path / "nothing")]), "not there")
+
+
+def test_no_metadata_leaves_none(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    assert tell(tmp_path / "told", "--no-metadata") == 0
+    assert opened(tmp_path / "told" / "000.png").info == {}
+    capfd.readouterr()
+    refused(main(["show", str(tmp_path / "told" / "000.png")]), "does not say what it was made from")
+
+
+def test_replay_with_another_model_is_refused(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    tell(tmp_path / "told")
+    build(seed=2).save_pretrained(tmp_path / "other")
+    capfd.readouterr()
+    refused(
+        main(["replay", str(tmp_path / "told"), "--model", str(tmp_path / "other")]), "is model", "which drew frame 0", "--model"
+    )
+
+
+def huge(path: Path) -> None:
+    """A PNG that says it is 30,000 x 30,000 and has nearly nothing in it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", ("has 0 frames", "at least 2")),
+        (b"Momo waves.\n", ("has 1 frame;", "at least 2")),
+        (b"\xff\xfe\x00", ("cannot be read as text", "UTF-8")),
+        (b"Momo waves.\n" + b"walks " * 60 + b"\n", ("tokens", "the limit is 32", "shorten")),
+        (b"Momo waves.\n[Nobody] waves.\n", ("[nobody]", "nobody the model knows")),
+        (b"Momo waves.\n[Mono] waves.\n", ("perhaps you meant [momo]",)),
+        (b"Momo waves.\n # Only lettering\n", ("no caption",)),
+    ],
+)
+def test_scripts_that_cannot_be_told(tell: Run, tmp_path: Path, script: Path, refused, text: bytes, said: tuple) -> None:
+    script.write_bytes(text)
+    refused(tell(tmp_path / "told"), *said)
+    assert not (tmp_path / "told").exists()
+
+
+def test_script_that_is_not_there(tell: Run, tmp_path: Path, refused) -> None:
+    refused(tell(tmp_path / "told", script=tmp_path / "no.txt"), "no.txt: not there", "expected a script")
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "text", "huge", "folder"])
+def test_pictures_that_cannot_be_used(tell: Run, tmp_path: Path, refused, kind: str) -> None:
+    path = tmp_path / "first.png"
+    if kind == "truncated":
+        picture(1, 64).save(path)
+        path.write_bytes(path.read_bytes()[:-40])
+    elif kind == "text":
+        path.write_text("not a picture")
+    elif kind == "huge":
+        huge(path)
+    elif kind == "folder":
+        path.mkdir()
+    expected = {"missing": "not there", "truncated": "cannot be decoded", "text": "is not a picture", "huge": "64 million"}
+    refused(tell(tmp_path / "told", "--picture", path), "first.png", expected.get(kind, "expected"))
+    assert not (tmp_path / "told").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--steps", "many"], ("--steps", "many")),
+        (["--steps", "0"], ("steps is 0", "1 or more")),
+        (["--guidance", "nan"], ("guidance is nan",)),
+        (["--scheduler", "ddim2"], ("ddim2", "'ddim', 'dpm++', 'unipc'")),
+        (["--take", "-1"], ("take", "0 or more")),
+        (["--threads", "-3"], ("--threads: got -3",)),
+        (["--frames", "9"], ("frame 9", "0 to 2")),
+        (["--frames", "x"], ("--frames", "'x'", "3,4")),
+        (["--stepz", "3"], ("--stepz", "perhaps you meant --steps")),
+        (["--picture", "a", "--picture", "b", "--picture", "c"], ("got 3 for a story of 3 frames",)),
+        (["--model", "nowhere"], ("nowhere", "not there")),
+    ],
+)
+def test_options_that_cannot_be(tell: Run, tmp_path: Path, refused, options: list[str], said: tuple[str, ...]) -> None:
+    refused(tell(tmp_path / "told", *options), *said)
+    assert not (tmp_path / "told").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tell"], ("Missing from arldm tell: SCRIPT, --out PATH",)),
+        (["draw"], ("Unrecognized options: draw", "tell, page, show")),
+        (["train", "toonsv", "--out", "x", "--train.stepz", "3"], ("perhaps you meant --train.steps",)),
+        (["show", "nothing.png"], ("nothing.png: not there",)),
+        (["evaluate", "toonsv", "--stories", "0"], ("--stories 0", "at least 1")),
+        (["evaluate", "toonsv", "--given", "5"], ("--given 5", "0 to 4")),
+        (["toonsv", "x", "--stories", "0"], ("got 0", "at least 1")),
+        (["toonsv", "x", "--size", "0"], ("of 0 pixels", "at least 16")),
+        (["toonsv", "x", "--frames", "1"], ("frames: got 1", "2 to 100")),
+        (["toonsv", "x", "--frames", "101"], ("frames: got 101", "2 to 100")),
+        (["train", "toonsv", "--out", "x", "--autoencoder", "no.safetensors"], ("no.safetensors", "toonsv-autoencoder")),
+    ],
+)
+def test_commands_that_cannot_be(tmp_path: Path, monkeypatch, refused, arguments: list[str], said: tuple[str, ...]) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(main(arguments), *said)
+    assert not [path for path in tmp_path.rglob("*") if path.name != "config.json" and path.is_file()]
+
+
+@pytest.mark.parametrize("how", ["missing", "shape", "pickle"])
+def test_model_folders_that_cannot_be_used(tell: Run, folder: Path, tmp_path: Path, refused, how: str) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    weights = broken / "unet" / "diffusion_pytorch_model.safetensors"
+    if how == "shape":
+        tensors = load_file(weights)
+        save_file({**tensors, "conv_in.weight": torch.zeros(1)}, weights)
+    else:
+        weights.unlink()
+    if how == "pickle":
+        (broken / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
+    refused(tell(tmp_path / "told", "--model", broken), "broken")
+    assert not (tmp_path / "told").exists()
+
+
+def test_folders_that_are_taken(tell: Run, tmp_path: Path, script: Path, refused, capfd) -> None:
+    assert tell(tmp_path / "told") == 0
+    before = files(tmp_path / "told")
+    capfd.readouterr()
+    script.write_text("Momo walks.\nMomo sits down.\n")
+    refused(tell(tmp_path / "told"), "holds another story", "choose another --out")
+    assert files(tmp_path / "told") == before
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "diary.txt").write_text("mine")
+    refused(tell(tmp_path / "full"), "is not empty", "choose another --out")
+    refused(tell(script), "expected a new folder")
+
+
+@pytest.mark.parametrize("reason", ["No space left on device", "Read-only file system"])
+def test_a_disk_that_cannot_be_written(tell: Run, tmp_path: Path, monkeypatch, refused, reason: str) -> None:
+    opened = Path.open
+
+    def fails(path: Path, mode: str = "r", *rest, **options):
+        if "w" in mode and "told" in str(path):
+            raise OSError(28, reason)
+        return opened(path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", fails)
+    refused(tell(tmp_path / "told"), "cannot be written", reason)
+    assert files(tmp_path) == {"script.txt": SCRIPT.encode()}
+
+
+def test_toonsv_writes_stories_with_their_truth(tmp_path: Path) -> None:
+    assert main(["toonsv", str(tmp_path / "world"), "--stories", "2", "--frames", "2", "--size", "32", "--split", "val"]) == 0
+    assert sorted(path.name for path in (tmp_path / "world").iterdir()) == ["val-000000", "val-000001"]
+    assert json.loads((tmp_path / "world" / "val-000000" / "truth.json").read_text())[0]
+    assert opened(tmp_path / "world" / "val-000001" / "001.png").size == (32, 32)
+
+
+def test_the_installed_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "arldm", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "tell" in done.stderr + done.stdout
