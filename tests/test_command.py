@@ -16,7 +16,12 @@ from safetensors.torch import load_file, save_file
 
 import arldm.sample
 from arldm.cli import main
+from arldm.model.arldm import ARLDM
+from arldm.model.text import CaptionTokenizer
+from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.provenance import read_origin
+from arldm.recipes import TINY
+from arldm.toonsv import plot
 from conftest import build, picture
 
 SCRIPT = """# A day out
@@ -316,6 +321,31 @@ def test_a_disk_that_cannot_be_written(tell: Run, tmp_path: Path, monkeypatch, r
     monkeypatch.setattr(Path, "open", fails)
     refused(tell(tmp_path / "told"), "cannot be written", reason)
     assert files(tmp_path) == {"script.txt": SCRIPT.encode()}
+
+
+@pytest.fixture
+def worldly(tmp_path: Path) -> Path:
+    """A toy model that reads ToonSV's captions."""
+    captions = [shot.caption for index in range(40) for shot in plot("train", index)]
+    tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, TINY.text.vocabulary), TINY.text.max_tokens)
+    past_tokenizer = CaptionTokenizer(train_bert_tokenizer(captions, TINY.past.vocabulary), TINY.past.max_tokens)
+    ARLDM.build(TINY, tokenizer, past_tokenizer).save_pretrained(tmp_path / "worldly")
+    return tmp_path / "worldly"
+
+
+def test_evaluation_reports_what_it_takes_to_repeat_it(worldly: Path, tmp_path: Path, capfd, refused) -> None:
+    report = tmp_path / "report.json"
+    options = ["--stories", "2", "--steps", "1", "--given", "1", "--history", "captions", "--brackets", "--json", str(report)]
+    assert main(["evaluate", "toonsv", "--model", str(worldly), *options]) == 0
+    found = json.loads(report.read_text())
+    assert {"relevance", "consistency", "frame_accuracy", "character_f1"} == set(found["metrics"])
+    assert {"value", "low", "high", "count"} == set(found["metrics"]["relevance"])
+    assert set(found["brackets"]) == {"rendered truth", "truth without memory", "autoencoder's reconstruction"}
+    assert (found["history"], found["options"]["given"], found["sampling"]["steps"]) == ("captions", 1, 1)
+    assert found["seconds_per_story"] > 0
+    assert 0.9 < found["reader"]["facts"] <= 1
+    assert "relevance" in capfd.readouterr().out
+    refused(main(["evaluate", "toonsv", "--model", str(worldly), "--stories", "1", "--history", "more"]), "--history", "pictures")
 
 
 def test_toonsv_writes_stories_with_their_truth(tmp_path: Path) -> None:

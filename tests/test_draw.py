@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from arldm.errors import ConfigError
 from arldm.toonsv import paint, plot, stories, story
 from arldm.toonsv.cast import (
     ACTIONS,
@@ -168,4 +169,5 @@ def test_stories_come_one_by_one() -> None:
     first = list(islice(stories("test", 10**9, frames=2, size=64), 3))
     assert [told.id for told in first] == ["test-000000", "test-000001", "test-000002"]
     assert first[2] == story("test", 2, frames=2, size=64)
-    assert list(stories("test", 0)) == []
+    with pytest.raises(ConfigError, match="stories: got 0 of 64 pixels, expected at least 1"):
+        stories("test", 0, size=64)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError
-from arldm.evaluate.reader import Reader
+from arldm.evaluate.reader import Reader, reader_accuracy
 from arldm.evaluate.report import afresh, score, table, write
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
@@ -67,6 +67,7 @@ def evaluate_toonsv(options: "Evaluate") -> int:
                 },
                 "sampling": to_dict(config),
                 "history": model.history,
+                "reader": reader_accuracy(),
                 "model_hash": model.hash(),
                 "split_hash": split_hash(options.split, options.stories),
                 "threads": torch.get_num_threads(),

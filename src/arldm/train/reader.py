@@ -10,7 +10,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 
-from arldm.evaluate.reader import SIZE, Reader, ReaderBatch, seen
+from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
 from arldm.rendered import Rows, drawn, look
@@ -37,7 +37,7 @@ def reader(recipe: Recipe, out: Path) -> None:
     if PartialState().is_main_process:
         beside = out / ".model.new"
         module.save_pretrained(beside)
-        (beside / "accuracy.json").write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
+        (beside / ACCURACY).write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
         shutil.rmtree(out / "model", ignore_errors=True)
         beside.replace(out / "model")
 
