@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -15,6 +16,7 @@ from arldm.story import Story
 
 CHUNK = "arldm"
 PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")
+Record = TypeVar("Record", "Origin", TellConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +74,41 @@ def pixel_hash(picture: Image.Image) -> str:
     return hashlib.sha256(f"{picture.size}".encode() + picture.convert("RGB").tobytes()).hexdigest()[:16]
 
 
+def has_origin(path: Path) -> bool:
+    """Does this picture say what it was made from? Raises PictureError for what is no picture."""
+    return _said(path) is not None
+
+
 def read_origin(path: Path) -> Origin:
     """The origin that a frame carries. Raises PictureError where there is none."""
-    try:
-        with Image.open(path) as image:
-            text = image.info.get(CHUNK) if image.format == "PNG" else None
-    except FileNotFoundError as error:
-        raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
+    text = _said(path)
     if text is None:
         raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
     try:
         found = json.loads(text)
-        found["config"] = TellConfig(**found["config"])
-        return Origin(**{**found, "captions": tuple(found["captions"]), "past": tuple(found["past"])})
+        found["config"] = _typed(TellConfig(**found["config"]))
+        return _typed(Origin(**{**found, "captions": tuple(found["captions"]), "past": tuple(found["past"])}))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PictureError(
             f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"
         ) from error
+
+
+def _said(path: Path) -> str | None:
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # a size that Pillow warns of is only looked at
+            return image.info.get(CHUNK) if image.format == "PNG" else None
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
+
+
+def _typed(record: Record) -> Record:
+    """The record, its words words and its numbers numbers. Raises TypeError."""
+    kinds: dict[Any, tuple[type, ...]] = {int: (int,), str: (str,), float: (int, float)}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.type in kinds and type(value) not in kinds[field.type]:
+            raise TypeError(f"{field.name} is {value!r}")
+    return record

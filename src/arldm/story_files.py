@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import warnings
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -28,9 +29,9 @@ GUTTER = 8  # pixels between the frames of a strip
 def read_script(path: Path | str) -> Story:
     """The story of a script. Raises ScriptError and PictureError."""
     path = Path(path)
-    if path.is_dir():
-        path = path / STORY
     try:
+        if path.is_dir():
+            path = path / STORY
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ScriptError(f"{path}: not there; expected a script, one frame a line, or a story.json") from error
@@ -41,14 +42,16 @@ def read_script(path: Path | str) -> Story:
     return _from_json(text, path) if path.suffix.lower() == ".json" else parse(text, path.name)
 
 
-def check_cast(story: Story, words: Collection[str]) -> None:
-    """Raises ScriptError for a [Name] that is none of the words that a model knows."""
+def check_cast(story: Story, words: Collection[str], names: Sequence[str] = ()) -> None:
+    """Raises ScriptError for a [Name] that is none of the words that a model knows; `names` are those of its words to propose."""
+    known = [name for name in names if name in words]
     for frame in story.frames:
         for name in frame.characters if words else ():
             if not all(word in words for word in name.split()):
-                close = get_close_matches(name, words, 1)
-                meant = f"perhaps you meant [{close[0]}]" if close else "expected a name from its training"
-                raise ScriptError(f"[{name}] in {frame.caption!r} is nobody the model knows; {meant}")
+                close = get_close_matches(name, known, 1) or get_close_matches(name, words, 1)
+                meant = f"perhaps you meant [{close[0]}], " if close else ""
+                expected = f"one of {', '.join(known)}" if known else "a name from its training"
+                raise ScriptError(f"[{name}] in {frame.caption!r} is nobody the model knows; {meant}expected {expected}")
 
 
 def parse(text: str, name: str = "script") -> Story:
@@ -119,7 +122,7 @@ def _inside(folder: Path, name: str) -> Path:
 def read_picture(path: Path) -> Image.Image:
     """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # Pillow also warns of what is refused below
             if image.width * image.height > LARGEST:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{path}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
@@ -131,9 +134,9 @@ def read_picture(path: Path) -> Image.Image:
         raise PictureError(f"{path}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{path}: is not a picture; expected PNG, JPEG or WebP") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise PictureError(
-            f"{path}: cannot be decoded ({str(error).splitlines()[0]}); expected a whole picture, save it again"
+            f"{path}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
         ) from error
 
 
@@ -150,7 +153,7 @@ class StoryFolder:
                 raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
             if found != story.id:
                 raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        elif path.exists() and (not path.is_dir() or any(not _half(one) for one in path.iterdir())):
             raise OutputError(f"{path}: is not empty and holds no story; expected a new folder, choose another --out")
 
     def picture(self, number: int) -> Path:
@@ -193,6 +196,11 @@ class StoryFolder:
         put(self.path / STRIP, encoded(strip(pictures)))
 
 
+def _half(path: Path) -> bool:
+    """Is this a story.json that a killed process had begun to write?"""
+    return path.name.startswith(f".{STORY}.")
+
+
 def read_told(folder: Path) -> Story:
     """A told story with its pictures and its own id. Raises ScriptError, PictureError."""
     story = read_script(folder / STORY)
@@ -231,9 +239,10 @@ def put(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        with suppress(OSError):  # where all went well it is gone already
+            beside.unlink()
 
 
 def write_known(story: Story, path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 
@@ -10,14 +11,18 @@ from arldm.errors import ArldmError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted, all kept."""
+    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted."""
     try:
         return parsed(list(sys.argv[1:] if arguments is None else arguments))()
     except ArldmError as error:
-        print(f"arldm: {error}", file=sys.stderr)
+        print(f"arldm: {' '.join(str(error).splitlines())}", file=sys.stderr)  # a path may have several lines
+        return 2
+    except OSError as error:  # what the system refuses where nobody expected it
+        got = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"arldm: {' '.join(got.splitlines())}; check the path and the disk, or choose another folder", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        print(f"arldm: {str(error) or 'interrupted; the same command continues'}", file=sys.stderr)
+        print(f"arldm: {str(error) or 'interrupted; to go on, run the same command again'}", file=sys.stderr)
         return 130
     except SystemExit as end:
         return int(end.code or 0)
@@ -42,22 +47,36 @@ def parsed(arguments: list[str]):
 
 
 def _in_one_line(box: str) -> str:
-    rows = [line[1:-1].rstrip() for line in box.splitlines() if line.startswith("│")]
-    parts: list[list[str]] = [[]]
-    for row in rows:
-        if set(row.strip()) == {"─"}:
-            parts.append([])
-        elif row.strip():
-            parts[-1].append(row)
-    said, hints = parts[0], " ".join(row.strip() for part in parts[1:-1] for row in part)
+    said, *hints = _parts(box)
     if not said:
         return "the arguments cannot be understood; see --help"
-    if said[0].strip().startswith("Missing from"):
-        outermost = min(len(row) - len(row.lstrip()) for row in said[1:])
-        names = [row.strip() for row in said[1:] if row[outermost] != " "]
-        return f"{said[0].strip()} {', '.join(names)}; see --help"
-    line = " ".join(row.strip() for row in said).rstrip(".")
-    if "Unrecognized" in line and "--" not in line:
-        return f"{line}; expected one of: {hints.removeprefix('Available subcommands: ')}"
-    meant = re.search(r"--[a-z][\w.-]*", hints) if "Unrecognized" in line else None
-    return line + (f"; perhaps you meant {meant[0]}" if meant else "") + "; see --help"
+    if said[0].startswith("Missing from"):
+        return f"{said[0]} {', '.join(_outermost(said[1:]))}; see --help"
+    line = " ".join(row.strip() for row in said).rstrip(" .")
+    if misplaced := [row.strip() for row in said[1:] if row.startswith(" ")]:  # each "(applied to arldm train)", which is no help
+        line = "Unrecognized options: " + re.sub(r" \(applied to [^)]*\)", ",", " ".join(misplaced)).rstrip(",")
+    for title, *rows in hints:
+        if title.startswith("Available subcommands: "):
+            return f"{line}; expected one of: {' '.join([title, *rows]).removeprefix('Available subcommands: ')}"
+    similar = [_outermost(rows)[0] for title, *rows in hints if title.startswith(("Perhaps you meant", "Arguments similar"))]
+    meant = ", ".join(sorted(name for row in similar for name in re.findall(r"--[\w.-]+", row)))
+    return line + (f"; perhaps you meant {meant}" if meant else "") + "; see --help"
+
+
+def _parts(box: str) -> list[list[str]]:
+    """What stands between the rules of tyro's box: what is wrong, then hints. A terminal's has colours, an ASCII one no edges."""
+    parts: list[list[str]] = [[]]
+    for line in re.sub(r"\x1b\[[\d;]*m", "", box).splitlines():
+        row = line.strip("│╭╮╰╯").rstrip()
+        if line.startswith("╭") or (row and set(row.strip()) <= {"─", "-"}):
+            parts.append([])
+        elif row:
+            parts[-1].append(row)
+    inside = [textwrap.dedent("\n".join(part)).split("\n") for part in parts[1:] if part]  # without the title
+    return inside or [[]]
+
+
+def _outermost(rows: list[str]) -> list[str]:
+    """Names without what is explained below them, further in."""
+    least = min(len(row) - len(row.lstrip()) for row in rows)
+    return [row.strip() for row in rows if row[least] != " "]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.config import History, TellConfig
-from arldm.recipes import Autoencoder, Encoders, Reader, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
 
 Split = Literal["train", "val", "test"]
 
@@ -111,8 +111,10 @@ class Draw:
         from arldm.toonsv import stories
 
         known_stories = stories(self.split, self.stories, self.frames, self.size)  # complains before a bar is shown
-        for known in tqdm(known_stories, total=self.stories, unit="story"):
-            write_known(known, self.out / known.id)
+        with tqdm(known_stories, total=self.stories, unit="story", leave=False) as bar:  # wiped away before an error is told
+            for known in bar:
+                write_known(known, self.out / known.id)
+        print(self.out)
         return 0
 
 
@@ -122,11 +124,10 @@ class _Training:
     """The run's folder. The same command continues a run that was stopped."""
 
 
-def _run(recipe: Autoencoder | Encoders | Reader | ToonSV, out: Path) -> int:
-    from arldm.train import run
+def _run(recipe: Recipe, out: Path) -> int:
+    from arldm.cli.training import train
 
-    run(recipe, out)
-    return 0
+    return train(recipe, out)
 
 
 @dataclass(frozen=True)

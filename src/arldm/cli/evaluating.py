@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from arldm.cli.telling import check_steps
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError
+from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.reader import Reader, reader_accuracy
 from arldm.evaluate.report import afresh, score, table, write
 from arldm.model.arldm import ARLDM
@@ -31,11 +32,16 @@ def evaluate_toonsv(options: "Evaluate") -> int:
         raise ConfigError(
             f"--stories {options.stories} --given {options.given}: expected at least 1 story and 0 to 4 given pictures"
         )
+    if options.batch < 1:
+        raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
+    if options.json is not None and options.json.is_dir():  # better said now than after hours
+        raise OutputError(f"--json: {options.json} is a folder; expected a file to write the report into")
     model = ARLDM.from_pretrained(options.model)
     if options.history is not None:
         model.use_history(options.history)
     reader = Reader.from_pretrained("toonsv")
     config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
+    check_steps(model, config)
     truths = list(stories(options.split, options.stories, size=model.config.picture_size))
     started = time.perf_counter()
     told = _told(model, truths, config, options.given, options.batch)
@@ -79,10 +85,11 @@ def evaluate_toonsv(options: "Evaluate") -> int:
 
 def _told(model: ARLDM, truths: Sequence[Story], config: TellConfig, given: int, batch: int) -> list[list[Image.Image]]:
     told: list[list[Image.Image]] = []
-    for first in tqdm(range(0, len(truths), batch), desc="telling", unit="batch", mininterval=5):
-        group = [_begun(story, given) for story in truths[first : first + batch]]
-        frames = list(tell_batch(model, group, config))
-        told += [[row[k].picture for row in frames if row[k].picture is not None] for k in range(len(group))]  # type: ignore[misc]
+    with tqdm(range(0, len(truths), batch), desc="telling", unit="batch", mininterval=5, leave=False) as bar:
+        for first in bar:
+            group = [_begun(story, given) for story in truths[first : first + batch]]
+            frames = list(tell_batch(model, group, config))
+            told += [[row[k].picture for row in frames if row[k].picture is not None] for k in range(len(group))]  # type: ignore[misc]
     return told
 
 

@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,16 @@ from tqdm import tqdm
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
-from arldm.provenance import origin, pixel_hash, read_origin
+from arldm.provenance import has_origin, origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
 from arldm.story_files import StoryFolder, check_cast, read_picture, read_script, read_told
+from arldm.toonsv.cast import NAMES
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Replay, Tell
+
+MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as many as it is told to
 
 
 def tell_script(options: "Tell") -> int:
@@ -30,14 +33,14 @@ def tell_script(options: "Tell") -> int:
     config = TellConfig(options.steps, options.guidance, options.scheduler, seed)
     again = _numbers(options.frames)
     story = _with_given(read_script(options.script), options.picture)
-    given = sum(frame.picture is not None for frame in story.frames)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
     _check_given(folder, story)
-    model = _model(options.model, options.threads)
-    check_cast(story, model.tokenizer.words)
-    _warn(model, story)
-    bar = _Bar(config, held, again)
+    _use(options.threads)
+    model = ARLDM.from_pretrained(options.model)
+    check_steps(model, config)
+    check_cast(story, model.tokenizer.words, NAMES)
+    bar = _Bar(config, held, again, lambda: _warn(model, story))
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
     print(f"seed {seed}" if bar.total else f"{options.out}: all is drawn; --frames 0,1 draws these again", flush=True)
     pictures: list[Image.Image] = []
@@ -53,7 +56,7 @@ def tell_script(options: "Tell") -> int:
                     story, number, pictures, config, model=made, history=model.history, take=options.take, threads=threads
                 )
                 folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
-            elif number < given:
+            elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
     folder.finish(pictures)
     print(options.out / "strip.png")
@@ -64,18 +67,20 @@ def replay(options: "Replay") -> int:
     """Draw each frame of a told story again, from the frames before it as they are, and compare."""
     story = read_told(options.story)
     folder = StoryFolder(options.story, story)
-    models: dict[tuple[str, int], ARLDM] = {}
+    ours = [number for number in range(len(story.frames)) if has_origin(folder.picture(number))]
+    if not ours:
+        raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
+    models: dict[str, ARLDM] = {}
     equal = True
     for number, frame in enumerate(story.frames):
-        try:
-            made = read_origin(folder.picture(number))
-        except PictureError:
+        if number not in ours:
             print(f"{number:03}.png: given, not drawn")
             continue
+        made = read_origin(folder.picture(number))
         name = options.model or made.model
-        if (name, made.threads) not in models:
-            models[name, made.threads] = _model(name, made.threads)
-        model = models[name, made.threads]
+        _use(made.threads)
+        model = models[name] = models.get(name) or ARLDM.from_pretrained(name)
+        check_steps(model, made.config)
         if model.hash() != made.model_hash:
             got = f"is model {model.hash()}; expected {made.model_hash}, which drew frame {number}"
             raise ConfigError(f"{name}: {got}, give its folder with --model")
@@ -89,15 +94,18 @@ def replay(options: "Replay") -> int:
 
 
 class _Bar:
-    """Progress over all steps of all frames that are to be drawn."""
+    """Progress over all steps of all frames that are to be drawn. It begins with `warn`, once all has been found right."""
 
-    def __init__(self, config: TellConfig, story: Story, again: frozenset[int]) -> None:
+    def __init__(self, config: TellConfig, story: Story, again: frozenset[int], warn: Callable[[], None]) -> None:
         frames = sum(frame.picture is None or number in again for number, frame in enumerate(story.frames))
         self.total = frames * config.steps
+        self.warn = warn
         self.bar: tqdm[None] | None = None
 
     def __call__(self, frame: int, step: int) -> None:
-        self.bar = self.bar or tqdm(total=self.total, unit="step", leave=False)  # not before all has been found right
+        if self.bar is None:
+            self.warn()
+            self.bar = tqdm(total=self.total, unit="step", leave=False)
         self.bar.set_description(f"frame {frame}", refresh=False)
         self.bar.update()
 
@@ -119,12 +127,18 @@ def _picture(frame: Frame) -> Image.Image:
     return frame.picture
 
 
-def _model(name: str, threads: int) -> ARLDM:
-    if threads < 0:
-        raise ConfigError(f"--threads: got {threads}; expected 1 or more, or 0 for all")
+def _use(threads: int) -> None:
+    if not 0 <= threads <= MOST_THREADS:
+        raise ConfigError(f"--threads: got {threads}; expected 1 to {MOST_THREADS}, or 0 for all")
     if threads:
         torch.set_num_threads(threads)
-    return ARLDM.from_pretrained(name)
+
+
+def check_steps(model: ARLDM, config: TellConfig) -> None:
+    """Raises ConfigError for no steps and for more than the model was trained with."""
+    most = model.config.denoiser.train_timesteps
+    if not 1 <= config.steps <= most:
+        raise ConfigError(f"steps is {config.steps}; expected 1 or more, at most the {most} that the model was trained with")
 
 
 def _numbers(text: str) -> frozenset[int]:

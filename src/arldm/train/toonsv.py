@@ -92,7 +92,9 @@ def _go_on(model: ARLDM, folder: Path) -> None:
         )
     if start.tokenizer.tokenizer.get_vocab() != model.tokenizer.tokenizer.get_vocab():
         raise ConfigError(f"{folder}: reads captions in other tokens than this run; expected a start from the same captions")
-    unknown = model.load_state_dict(start.state_dict(), strict=False).unexpected_keys
+    # the autoencoder is read already, and exactly: saved models are kept in half precision, and cached latents know theirs
+    learned = {name: tensor for name, tensor in start.state_dict().items() if not name.startswith("latents.")}
+    unknown = model.load_state_dict(learned, strict=False).unexpected_keys
     if unknown:
         raise ConfigError(f"{folder}: holds {unknown[0]}, for which this model has no place; expected a start with no more history")
 
