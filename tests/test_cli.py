@@ -196,7 +196,7 @@ class TestRefusedTelling:
         picture(1).save(desk / "odd", kind)
         data = bytearray((desk / "odd").read_bytes())
         data[80:84] = b"\x8a\0\0\0" if kind == "DDS" else data[80:84]  # an unknown kind of pixels: NotImplementedError
-        (desk / "odd").write_bytes(data if kind == "DDS" else data[:-20])  # a directory cut off: a warning
+        (desk / "odd").write_bytes(data if kind == "DDS" else data[:100])  # cut within its header: a warning
         refused([*TELL, "--picture", "odd"], "odd: ", "expected")
 
     @pytest.mark.parametrize(
