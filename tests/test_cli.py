@@ -390,7 +390,7 @@ class TestWorldAndTraining:
             ("--crop 0", "--crop: got 0; expected a multiple of 4 pixels"),
             ("--crop 64", "--crop: got 64; expected a multiple of 4 pixels, and no crop larger than the picture"),
             ("--picture-size 30", "--picture-size: got 30; expected a multiple of 4"),
-            ("--out script.txt", "script.txt: File exists; check the path"),
+            ("--out script.txt", "script.txt: is a file; expected a folder for the run"),
         ],
     )
     def test_trainings_that_cannot_be(self, refused: Refused, options: str, said: str) -> None:

@@ -119,6 +119,9 @@ def test_the_history_has_one_switch(recipe: ToonSV) -> None:
 def test_an_autoencoder_that_is_not_there_or_of_another_size(recipe: ToonSV, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no autoencoder can be read .* run `arldm train toonsv-autoencoder` first"):
         begin(replace(recipe, autoencoder=tmp_path / "none.safetensors"))
+    with pytest.raises(ModelError):
+        run(replace(recipe, autoencoder=tmp_path / "none.safetensors"), tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()  # or the mended command would be one with other options
     with pytest.raises(ConfigError, match=r"made with .*; expected .*, give --model.latents"):
         begin(replace(recipe, model=replace(TINY, latents=replace(TINY.latents, channels=8))))
 

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.telling import check_steps
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.reader import Reader, reader_accuracy
 from arldm.evaluate.report import afresh, score, table, write
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
+from arldm.model.denoiser import build_sampler
 from arldm.provenance import PACKAGES
 from arldm.sample import tell_batch
 from arldm.story import Story
@@ -41,7 +41,7 @@ def evaluate_toonsv(options: "Evaluate") -> int:
         model.use_history(options.history)
     reader = Reader.from_pretrained("toonsv")
     config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
-    check_steps(model, config)
+    build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
     truths = list(stories(options.split, options.stories, size=model.config.picture_size))
     started = time.perf_counter()
     told = _told(model, truths, config, options.given, options.batch)

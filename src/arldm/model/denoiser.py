@@ -56,9 +56,10 @@ def build_schedule(config: DenoiserConfig) -> DDPMScheduler:
 
 
 def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
-    """A fresh sampler over the trained schedule, its steps set. The paper's is DDIM."""
-    if config.steps < 1:
-        raise ConfigError(f"steps is {config.steps}; expected 1 or more")
+    """A fresh sampler over the trained schedule, its steps set. The paper's is DDIM. Raises ConfigError."""
+    most = schedule.config["num_train_timesteps"]
+    if not 1 <= config.steps <= most:
+        raise ConfigError(f"steps is {config.steps}; expected 1 or more, at most the {most} that the model was trained with")
     kinds = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
     if config.scheduler not in kinds:
         raise ConfigError(f"scheduler is {config.scheduler!r}; expected one of {', '.join(kinds)}")

@@ -42,7 +42,8 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
     def preview() -> Image.Image:
         return grid([image(picture) for picture in torch.cat([held, module.decode(module.encode(held))])], len(held))
 
-    fit(module, Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed), recipe.train, out, preview=preview)
+    crops = Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed)
+    fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)
     module.measure(some(pictures, 1000))
     if PartialState().is_main_process:
         save_autoencoder(module, out / NAME)

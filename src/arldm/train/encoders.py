@@ -11,6 +11,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 
+from arldm.config import to_dict
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import normalised
 from arldm.model.history import HistoryEncoder
@@ -43,6 +44,7 @@ def encoders(recipe: Encoders, out: Path) -> None:
         lambda number: lesson(data, true, told, turn(number, recipe.train.batch, len(rows), recipe.train.seed)),
         recipe.train,
         out,
+        options=to_dict(recipe),
     )
     kept = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith("answer")}
     if PartialState().is_main_process:

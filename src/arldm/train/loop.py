@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 
 from arldm.config import TrainConfig, to_dict
-from arldm.errors import ConfigError
+from arldm.errors import ConfigError, OutputError
 from arldm.train.learner import Batch, Learner
 from arldm.train.record import Record
 
@@ -34,19 +34,23 @@ def fit(
     config: TrainConfig,
     out: Path,
     *,
+    options: dict[str, Any] | None = None,
     preview: Callable[[], Image.Image] | None = None,
     accelerator: Accelerator | None = None,
 ) -> None:
     """Train `module`, which has `loss(batch, generator)`, and leave it holding the moving average of its weights.
 
     `batches(number)` must depend on the number alone; it is the step, or with several processes step * processes + rank.
-    `preview` draws with the averaged weights. Writes config.json, checkpoints, metrics.jsonl, logs/ and samples/ into `out`.
-    Raises ConfigError if `out` holds a run with other options. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a checkpoint.
+    `options` are what the run was asked for, if that is more than `config`. `preview` draws with the averaged weights.
+    Writes config.json, checkpoints, metrics.jsonl, logs/ and samples/ into `out`. Raises OutputError, and ConfigError if
+    `out` holds a run with other options. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a checkpoint.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    claim(out, {"train": to_dict(config)})
-    learner = Learner(module, config, accelerator or _accelerator(config))
+    accelerator = accelerator or _accelerator(config)
+    with accelerator.main_process_first():
+        claim(out, options or {"train": to_dict(config)})
+    learner = Learner(module, config, accelerator)
     learner.resume(out)
     with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
         while learner.step < config.steps:
@@ -72,7 +76,21 @@ def _accelerator(config: TrainConfig) -> Accelerator:
 
 
 def claim(out: Path, options: dict[str, Any]) -> None:
-    """Write the options into `out/config.json`, or check that a run begun there has them. Raises ConfigError on the first other."""
+    """Write the options into `out/config.json`, where a run with others must not have begun. Raises ConfigError."""
+    path = out / CONFIG
+    held = check_claim(out, options)
+    if held | options == held and path.exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps(held | options, indent=1) + "\n")
+    beside.replace(path)
+
+
+def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """What the run in `out` was begun with, {} where there is none. Raises ConfigError if an option is now another."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out}: is a file; expected a folder for the run, choose another --out")
     path = out / CONFIG
     held = _read(path) if path.exists() else {}
     begun = dict(_flat(held))
@@ -80,12 +98,7 @@ def claim(out: Path, options: dict[str, Any]) -> None:
         if name in begun and begun[name] != value:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is {value!r}; {out} was begun with {begun[name]!r}, keep it or choose another --out")
-    if held | options == held and path.exists():
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(held | options, indent=1) + "\n")
-    beside.replace(path)
+    return held
 
 
 def _read(path: Path) -> dict[str, Any]:

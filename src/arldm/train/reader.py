@@ -10,6 +10,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 
+from arldm.config import to_dict
 from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
@@ -33,7 +34,8 @@ def reader(recipe: Recipe, out: Path) -> None:
     facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
     with seeded(recipe.train.seed):
         module = Reader()
-    fit(module, Exercises(pictures, facts, recipe.train.batch, recipe.train.seed), recipe.train, out)
+    exercises = Exercises(pictures, facts, recipe.train.batch, recipe.train.seed)
+    fit(module, exercises, recipe.train, out, options=to_dict(recipe))
     if PartialState().is_main_process:
         beside = out / ".model.new"
         module.save_pretrained(beside)

@@ -10,7 +10,7 @@ from arldm.config import to_dict
 from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
-from arldm.train.loop import claim
+from arldm.train.loop import check_claim
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
@@ -26,7 +26,7 @@ def run(recipe: Recipe, out: Path) -> None:
     with PartialState().main_process_first():
         if PartialState().is_main_process:
             _sweep(out)
-        claim(out, to_dict(recipe))
+        check_claim(out, to_dict(recipe))
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     match recipe:

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from arldm.config import ModelConfig
+from arldm.config import ModelConfig, to_dict
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
@@ -42,7 +42,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         told = [row[k].picture for k in range(len(shown)) for row in rows]
         return grid([picture for picture in told if picture is not None], len(rows))
 
-    fit(model, batches, recipe.train, out, preview=preview)
+    fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
 
