@@ -38,7 +38,7 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
     """The paper's text as a loop: each frame alone, its context put together token by token, nothing padded, nothing masked."""
     stories, frames = batch.latents.shape[:2]
     dropped = torch.rand(stories, frames, generator=generator) < model.dropout
-    timesteps = torch.randint(0, 1000, (stories * frames,), generator=generator)
+    timesteps = ((1 - torch.rand(stories * frames, generator=generator)) * 1000).long().clamp_max(999)
     noise = torch.randn(batch.latents.shape, generator=generator)
     alphas = model.schedule.alphas_cumprod
     clip, blip = model.text_encoder.clip, model.history_encoder
@@ -67,6 +67,16 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
             wanted = stain if model.config.denoiser.prediction == "epsilon" else a.sqrt() * stain - (1 - a).sqrt() * clean
             total = total + (said - wanted).square().mean()
     return total / (stories * frames)
+
+
+def test_timesteps_are_all_alike_or_oftener_from_the_middle() -> None:
+    model = build(TINY)
+    for scale, middle in ((0.0, 0.5), (1.29, 0.728)):
+        model.mode_scale = scale
+        drawn = model.timesteps(40_000, generator())
+        assert 0 <= drawn.min() < 10
+        assert 990 < drawn.max() <= 999
+        assert ((drawn >= 250) & (drawn < 750)).float().mean().item() == pytest.approx(middle, abs=0.01)
 
 
 @pytest.mark.parametrize("config", [PAPER_LIKE, TINY, dataclasses.replace(TINY, window=2)], ids=["paper", "relative", "window"])

@@ -46,6 +46,7 @@ TOONSV_TRAIN = TrainConfig(
     muon=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
     warmup=40,
     betas=(0.9, 0.99),
+    mode_scale=1.29,
     ema=0.995,
     checkpoint_every=100,
     preview_every=250,

@@ -84,7 +84,7 @@ def _forgotten(shot: Shot, dice: Dice) -> Scene:
     figures = tuple(_stranger(figure, dice, kept(figure.who, "mood", figure.mood, MOODS)) for figure in scene.figures)
     prop = scene.prop and Prop(scene.prop.kind, kept(scene.prop.kind, "colour", scene.prop.colour, COLOURS))
     weather, time = kept("scene", "weather", scene.weather, WEATHERS), kept("scene", "time", scene.time, TIMES)
-    return Scene(place, weather, time, figures, prop, scene.jitter)
+    return Scene(place, weather, time, figures, prop, scene.aside)
 
 
 def _stranger(figure: Figure, dice: Dice, mood: str) -> Figure:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from diffusers.training_utils import compute_density_for_timestep_sampling
 from diffusers.utils.hub_utils import PushToHubMixin
 from einops import rearrange
 from torch import Tensor, nn
@@ -30,7 +31,8 @@ class ARLDM(nn.Module, PushToHubMixin):
     """The auto-regressive latent diffusion model.
 
     `history` is the mode in use: what the model was built with, or less (`use_history`). `dropout` is the share of frames that lose
-    caption and history together in training. Everything but the autoencoder learns.
+    caption and history together in training, `mode_scale` how much oftener it takes timesteps from the middle. Everything but the
+    autoencoder learns.
     """
 
     def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
@@ -39,6 +41,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.config = config
         self.history: History = config.history
         self.dropout = 0.1
+        self.mode_scale = 0.0
         self.tokenizer = tokenizer
         self.past_tokenizer = past_tokenizer
         self.schedule = build_schedule(config.denoiser)
@@ -93,9 +96,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         stories, frames = batch.latents.shape[:2]
         device = batch.latents.device
         dropped = (torch.rand(stories, frames, generator=generator, device=generator.device) < self.dropout).to(device)
-        steps = (stories * frames,)
-        last = self.config.denoiser.train_timesteps
-        timesteps = torch.randint(0, last, steps, generator=generator, device=generator.device).to(device)
+        timesteps = self.timesteps(stories * frames, generator).to(device)
         noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device).to(device).flatten(0, 1)
         latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
@@ -105,6 +106,14 @@ class ARLDM(nn.Module, PushToHubMixin):
     def forward(self, batch: StoryBatch, generator: torch.Generator) -> Tensor:
         """`loss`, where a wrapper (data parallel) must go through the module's call."""
         return self.loss(batch, generator)
+
+    def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
+        """Timesteps to learn at (count,): all alike, or with `mode_scale` those in the middle oftener (Esser et al. 2024, 3.1)."""
+        share = compute_density_for_timestep_sampling(
+            "mode", count, mode_scale=self.mode_scale, device=generator.device, generator=generator
+        )
+        last = self.config.denoiser.train_timesteps - 1
+        return (share * (last + 1)).long().clamp(0, last)
 
     def target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """What the U-Net learns to say: the noise, or the velocity (Salimans and Ho 2022)."""

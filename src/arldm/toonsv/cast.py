@@ -111,7 +111,7 @@ class Scene:
     time: str
     figures: tuple[Figure, ...]
     prop: Prop | None = None
-    jitter: int = 0  # 0..15: a small variation of stance without meaning, drawn afresh every frame
+    aside: int = 0  # 1 = figures stand a step away from the landmark; without meaning, drawn afresh every frame
 
 
 class Key(NamedTuple):

@@ -10,7 +10,7 @@ from arldm.toonsv.sky import fallen, sky
 
 HORIZON = 150.0
 SKIRTING = 182.0  # where an indoor wall meets the floor
-LANDMARK_X = 44.0  # from the side it stands on
+LANDMARK_X = 40.0  # from the side it stands on
 
 
 def place(pen: Pen, where: Place, weather: str, time: str) -> None:

@@ -43,7 +43,7 @@ def _shot(world: World, t: int, seen: dict[Key, str]) -> Shot:
     figures = tuple(
         Figure(who, world.moods[who], event.actions[who], world.shirts.get(who), world.looks.get(who)) for who in event.who
     )
-    scene = Scene(world.place, world.weather, world.time, figures, event.prop, world.dice.pick(range(16)))
+    scene = Scene(world.place, world.weather, world.time, figures, event.prop, world.dice.pick((0, 1)))
     told = event.told | {Key("scene", what) for what, _ in told_sky}
     if movement:
         told.add(Key("scene", "kind"))

@@ -40,7 +40,7 @@ def random_scene(split: str, index: int) -> Scene:
         actions[k] = "stand"
     figures = tuple(_figure(dice, one, action) for one, action in zip(who, actions, strict=True))
     prop = Prop(dice.pick(PROPS), dice.pick(COLOURS)) if holders else None
-    return Scene(place, dice.pick(WEATHERS), dice.pick(TIMES), figures, prop, dice.pick(range(16)))
+    return Scene(place, dice.pick(WEATHERS), dice.pick(TIMES), figures, prop, dice.pick((0, 1)))
 
 
 def _figures(dice: Dice) -> list[str]:

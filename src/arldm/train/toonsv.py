@@ -65,7 +65,7 @@ def begin(recipe: ToonSV) -> ARLDM:
         load_encoders(model, recipe.encoders)
     if recipe.start is not None:
         _go_on(model, recipe.start)
-    model.dropout = recipe.train.dropout
+    model.dropout, model.mode_scale = recipe.train.dropout, recipe.train.mode_scale
     return model
 
 
