@@ -386,6 +386,8 @@ class TestWorldAndTraining:
             ("--train.learning-rate inf", "--train.learning-rate: got inf"),
             ("--train.ema 1.5", "--train.ema: got 1.5; expected 0 to 1"),
             ("--train.seed -1", "--train.seed: got -1"),
+            ("--train.mode-scale 3", "--train.mode-scale: got 3.0; expected 0 to 1.75"),
+            ("--latents.layers 0", "--latents.layers: got 0; expected 1 or more"),
             ("--stories 0", "--stories: got 0"),
             ("--crop 0", "--crop: got 0; expected a multiple of 4 pixels"),
             ("--crop 64", "--crop: got 64; expected a multiple of 4 pixels, and no crop larger than the picture"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_timesteps_are_all_alike_or_oftener_from_the_middle() -> None:
         assert 0 <= drawn.min() < 10
         assert 990 < drawn.max() <= 999
         assert ((drawn >= 250) & (drawn < 750)).float().mean().item() == pytest.approx(middle, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("part", "option", "value", "said"),
+    [
+        ("denoiser", "groups", 7, "must be divisible by num_groups (7)"),
+        ("text", "heads", 3, "The hidden size (16) is not a multiple of the number of attention heads (3)"),
+        ("latents", "widths", (-8, 16), "negative dimension -8"),
+    ],
+)
+def test_an_architecture_that_cannot_be_is_refused(part: str, option: str, value: object, said: str) -> None:
+    config = dataclasses.replace(TINY, **{part: dataclasses.replace(getattr(TINY, part), **{option: value})})
+    with pytest.raises(ConfigError, match=r"the model cannot be built \(.*" + re.escape(said)):
+        build(config)
 
 
 @pytest.mark.parametrize("config", [PAPER_LIKE, TINY, dataclasses.replace(TINY, window=2)], ids=["paper", "relative", "window"])

@@ -54,9 +54,15 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     @classmethod
     def build(cls, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer, seed: int = 0) -> Self:
-        """A model with fresh weights, the same for the same seed."""
-        with seeded(seed):
-            return cls(config, tokenizer, past_tokenizer)
+        """A model with fresh weights, the same for the same seed. Raises ConfigError for an architecture that cannot be built."""
+        try:
+            with seeded(seed):
+                return cls(config, tokenizer, past_tokenizer)
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever the libraries say of it
+            said = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+            raise ConfigError(f"the model cannot be built ({said}); expected widths that heads and groups divide") from error
 
     @classmethod
     def from_pretrained(cls, folder: Path | str, dtype: torch.dtype = torch.float32) -> Self:
