@@ -37,7 +37,15 @@ AUTOENCODER_TRAIN = TrainConfig(
     steps=2500, batch=8, learning_rate=1e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
 )
 READER_TRAIN = TrainConfig(
-    steps=2500, batch=32, learning_rate=1.5e-3, warmup=100, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=0
+    steps=2500,
+    batch=32,
+    learning_rate=1.5e-3,
+    muon=5e-3,
+    warmup=100,
+    betas=(0.9, 0.99),
+    ema=0.998,
+    checkpoint_every=250,
+    preview_every=0,
 )
 TOONSV_TRAIN = TrainConfig(
     steps=1200,
@@ -46,7 +54,7 @@ TOONSV_TRAIN = TrainConfig(
     muon=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
     warmup=40,
     betas=(0.9, 0.99),
-    mode_scale=1.29,
+    mode_scale=1.29,  # Esser et al.'s best
     ema=0.995,
     checkpoint_every=100,
     preview_every=250,
