@@ -3,11 +3,12 @@
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
 # OUT (a folder), ALONE and STEPS (of AR-LDM, see 4 and 5) and THREADS may be set, the same at every call.
 set -euo pipefail
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out}"
-alone="${ALONE:-2000}"
-steps="${STEPS:-600}"
+alone="${ALONE:-4500}"
+steps="${STEPS:-700}"
 threads="${THREADS:-0}"
 toonsv=(--autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
 
@@ -47,8 +48,8 @@ train toonsv "$out/alone/model" --out "$out/alone" --history none --train.steps 
 
 # 5. from there AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
 for history in pictures none; do
-    train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --train.steps "$steps" --start "$out/alone/model" \
-        "${toonsv[@]}"
+    train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --start "$out/alone/model" "${toonsv[@]}" \
+        --train.steps "$steps" --train.learning-rate 2.5e-4 --train.muon 1.5e-3
 done
 
 install "$out/pictures/model" src/arldm/weights/toonsv
