@@ -348,6 +348,26 @@ def test_evaluation_reports_what_it_takes_to_repeat_it(worldly: Path, tmp_path: 
     refused(main(["evaluate", "toonsv", "--model", str(worldly), "--stories", "1", "--history", "more"]), "--history", "pictures")
 
 
+def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, capfd, refused) -> None:
+    kept = tmp_path / "kept"
+    evaluate = ["evaluate", "toonsv", "--model", str(worldly), "--steps", "1", "--keep", str(kept), "--stories"]
+    assert main([*evaluate, "1"]) == 0
+    first = {path: path.stat().st_mtime_ns for path in kept.rglob("*.png")}
+    assert len(first) == 5
+    assert main([*evaluate, "2", "--json", str(tmp_path / "two.json")]) == 0
+    assert len(list(kept.rglob("*.png"))) == 10
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    assert main([*evaluate, "2", "--json", str(tmp_path / "again.json")]) == 0
+    two, again = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("two", "again"))
+    assert (two["metrics"], two["seconds_per_story"]) == (again["metrics"], again["seconds_per_story"])
+    capfd.readouterr()
+    refused(main([*evaluate, "2", "--given", "1"]), "--keep", "told with given 0, this is 1")
+    (kept / "told.json").write_text("{")
+    refused(main([*evaluate, "2"]), "--keep", "told.json cannot be read")
+    (kept / "told.json").unlink()
+    refused(main([*evaluate, "2"]), "--keep", "is not empty and holds no told stories")
+
+
 def test_toonsv_writes_stories_with_their_truth(tmp_path: Path) -> None:
     assert main(["toonsv", str(tmp_path / "world"), "--stories", "2", "--frames", "2", "--size", "32", "--split", "val"]) == 0
     assert sorted(path.name for path in (tmp_path / "world").iterdir()) == ["val-000000", "val-000001"]

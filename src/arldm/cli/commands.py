@@ -210,6 +210,8 @@ class Evaluate:
     """Also the rows between which a model stands: truth, truth without memory, the autoencoder's reconstruction."""
     json: Path | None = None
     """Where to write the report."""
+    keep: Path | None = None
+    """A folder to keep the told pictures in; interrupted, the same command goes on there."""
 
     def __call__(self) -> int:
         from arldm.cli.evaluating import evaluate_toonsv

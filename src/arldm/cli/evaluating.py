@@ -1,9 +1,12 @@
 """`arldm evaluate`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +17,7 @@ from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.reader import Reader, reader_accuracy
 from arldm.evaluate.report import afresh, score, table, write
+from arldm.evaluate.told import ToldStories
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
 from arldm.model.denoiser import build_sampler
@@ -43,9 +47,17 @@ def evaluate_toonsv(options: "Evaluate") -> int:
     config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
     truths = list(stories(options.split, options.stories, size=model.config.picture_size))
-    started = time.perf_counter()
-    told = _told(model, truths, config, options.given, options.batch)
-    seconds = (time.perf_counter() - started) / len(truths)
+    made_with = {
+        "model_hash": model.hash(),
+        "sampling": to_dict(config),
+        "history": model.history,
+        "given": options.given,
+        "split": options.split,
+    }
+    with _folder(options.keep) as folder:
+        kept = ToldStories(folder, made_with)
+        told = _told(model, truths, config, options.given, options.batch, kept)
+    seconds = kept.seconds
     rows = {f"{options.model} ({model.history}, given {options.given})": score(told, truths, reader, options.given)}
     if options.brackets:
         rows |= {
@@ -67,14 +79,9 @@ def evaluate_toonsv(options: "Evaluate") -> int:
                 **main.to_dict(),
                 "brackets": {name: report.to_dict() for name, report in zip(list(rows)[1:], brackets, strict=True)},
                 "seconds_per_story": seconds,
-                "options": {
-                    name: None if value is None else str(value) if name == "json" else value
-                    for name, value in asdict(options).items()
-                },
-                "sampling": to_dict(config),
-                "history": model.history,
+                "options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
+                **made_with,
                 "reader": reader_accuracy(),
-                "model_hash": model.hash(),
                 "split_hash": split_hash(options.split, options.stories),
                 "threads": torch.get_num_threads(),
                 "versions": {package: version(package) for package in PACKAGES},
@@ -83,14 +90,30 @@ def evaluate_toonsv(options: "Evaluate") -> int:
     return 0
 
 
-def _told(model: ARLDM, truths: Sequence[Story], config: TellConfig, given: int, batch: int) -> list[list[Image.Image]]:
-    told: list[list[Image.Image]] = []
-    with tqdm(range(0, len(truths), batch), desc="telling", unit="batch", mininterval=5, leave=False) as bar:
-        for first in bar:
-            group = [_begun(story, given) for story in truths[first : first + batch]]
-            frames = list(tell_batch(model, group, config))
-            told += [[row[k].picture for row in frames if row[k].picture is not None] for k in range(len(group))]  # type: ignore[misc]
-    return told
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Where told pictures lie while they are read: where the user wants them, or nowhere for long."""
+    if keep is not None:
+        yield keep
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _told(
+    model: ARLDM, truths: Sequence[Story], config: TellConfig, given: int, batch: int, kept: ToldStories
+) -> list[list[Image.Image]]:
+    missing = [number for number in range(len(truths)) if number not in kept]
+    with tqdm(
+        total=len(truths), initial=len(truths) - len(missing), desc="telling", unit="story", mininterval=5, leave=False
+    ) as bar:
+        for first in range(0, len(missing), batch):
+            numbers, started = missing[first : first + batch], time.perf_counter()
+            frames = list(tell_batch(model, [_begun(truths[number], given) for number in numbers], config))
+            pictures = [[row[k].picture for row in frames] for k in range(len(numbers))]
+            kept.put(numbers, pictures, (time.perf_counter() - started) / len(numbers))  # type: ignore[arg-type]
+            bar.update(len(numbers))
+    return [kept.read(number, len(story.frames)) for number, story in enumerate(truths)]
 
 
 def _begun(story: Story, given: int) -> Story:
