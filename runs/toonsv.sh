@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out}"
 alone="${ALONE:-4500}"
-steps="${STEPS:-700}"
+steps="${STEPS:-600}"
 threads="${THREADS:-0}"
 toonsv=(--autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
 
@@ -49,7 +49,7 @@ train toonsv "$out/alone/model" --out "$out/alone" --history none --train.steps 
 # 5. from there AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
 for history in pictures none; do
     train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --start "$out/alone/model" "${toonsv[@]}" \
-        --train.steps "$steps" --train.learning-rate 2.5e-4 --train.muon 1.5e-3
+        --train.steps "$steps" --train.mode-scale 0 # what history tells is decided at the noisy end
 done
 
 install "$out/pictures/model" src/arldm/weights/toonsv

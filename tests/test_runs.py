@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import arldm.rendered
+import arldm.train.encoders
 import arldm.train.reader
 from arldm.config import ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
@@ -76,8 +77,15 @@ def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeyp
     assert all(0 <= share <= 1 for share in shares.values())
 
 
-def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(recipe: ToonSV, tmp_path: Path) -> None:
+def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
+    recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arldm.train.encoders, "EXAMINED", 4)
     run(Encoders(recipe, replace(TRAIN, preview_every=0)), tmp_path)
+    shares = json.loads((tmp_path / "accuracy.json").read_text())
+    assert set(shares) == {"told", "true"}
+    assert {"present", "mood", "hue"} <= set(shares["true"])
+    assert all(0 <= share <= 1 for each in shares.values() for share in each.values())
     fresh, taught = begin(recipe), begin(replace(recipe, encoders=tmp_path / "encoders.safetensors"))
     for name in ("text_encoder", "history_encoder"):
         before, after = getattr(fresh, name).state_dict(), getattr(taught, name).state_dict()

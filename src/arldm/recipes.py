@@ -60,7 +60,15 @@ TOONSV_TRAIN = TrainConfig(
     preview_every=250,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=400, batch=64, learning_rate=5e-4, warmup=50, betas=(0.9, 0.99), ema=0.99, checkpoint_every=100, preview_every=0
+    steps=1000,
+    batch=64,
+    learning_rate=5e-4,
+    muon=3e-3,
+    warmup=50,
+    betas=(0.9, 0.99),
+    ema=0.99,
+    checkpoint_every=100,
+    preview_every=0,
 )
 
 

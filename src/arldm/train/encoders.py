@@ -3,7 +3,9 @@
 The caption's encoder tells what the caption says; the history's encoder tells all that is true in the picture it looks at.
 """
 
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from arldm.model.history import HistoryEncoder
 from arldm.model.noise import seeded
 from arldm.model.text import TextEncoder
 from arldm.recipes import Encoders
+from arldm.story_files import put
 from arldm.toonsv import plot
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, QUESTIONS, answers
@@ -26,28 +29,33 @@ from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
 
-NAME = "encoders.safetensors"  # in the run's folder
+NAME, ACCURACY = "encoders.safetensors", "accuracy.json"  # in the run's folder
+EXAMINED = 100  # stories of the validation split
+NOISE = 0.1  # on pictures, in deviations, at most: those that a model draws are never as clean as rendered ones
 
 
 def encoders(recipe: Encoders, out: Path) -> None:
     """Train the encoders; leaves them in `out/encoders.safetensors`."""
     model = begin(recipe.toonsv)
+    cache = recipe.toonsv.cache or out / "cache"
     with PartialState().main_process_first():
-        data = cached(model, recipe.toonsv.cache or out / "cache", "train", recipe.toonsv.stories, recipe.toonsv.frames)
-    rows = [shot.facts for story in range(recipe.toonsv.stories) for shot in plot("train", story, recipe.toonsv.frames)]
-    true = np.stack([answers({Key(f.entity, f.attribute): f.value for f in facts}) for facts in rows])
-    told = np.stack([answers({Key(f.entity, f.attribute): f.value for f in facts if f.source == "caption"}) for facts in rows])
+        school, exam = (
+            Lessons.drawn(model, cache, split, stories, recipe.toonsv.frames)
+            for split, stories in (("train", recipe.toonsv.stories), ("val", EXAMINED))
+        )
     with seeded(recipe.train.seed):
         module = FactReading(model)
+    batch, seed = recipe.train.batch, recipe.train.seed
     fit(
         module,
-        lambda number: lesson(data, true, told, turn(number, recipe.train.batch, len(rows), recipe.train.seed)),
+        lambda number: school.batch(turn(number, batch, len(school.true), seed)),
         recipe.train,
         out,
         options=to_dict(recipe),
     )
     kept = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith("answer")}
     if PartialState().is_main_process:
+        put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
         checkpoint.save_whole(kept, out / NAME)
 
 
@@ -68,11 +76,29 @@ class Lesson:
         return Lesson(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
-def lesson(data: CachedStories, true: np.ndarray, told: np.ndarray, rows: list[int]) -> Lesson:
-    """Some frames, by number."""
-    ids, keep, past_ids, past_keep = (values[rows] for values in data.captions)
-    pictures = normalised(torch.from_numpy(data.small[rows]))
-    return Lesson(ids, keep, past_ids, past_keep, pictures, torch.from_numpy(told[rows]), torch.from_numpy(true[rows]))
+@dataclass(frozen=True, slots=True, eq=False)
+class Lessons:
+    """Frames of stories with the answers to all questions."""
+
+    stories: CachedStories
+    told: np.ndarray  # (frame, question)
+    true: np.ndarray
+
+    @classmethod
+    def drawn(cls, model: ARLDM, cache: Path, split: str, stories: int, frames: int) -> "Lessons":
+        """The first stories of a split."""
+        rows = [shot.facts for story in range(stories) for shot in plot(split, story, frames)]
+        true = [answers({Key(f.entity, f.attribute): f.value for f in facts}) for facts in rows]
+        told = [answers({Key(f.entity, f.attribute): f.value for f in facts if f.source == "caption"}) for facts in rows]
+        return cls(cached(model, cache, split, stories, frames), np.stack(told), np.stack(true))
+
+    def batch(self, rows: Sequence[int]) -> Lesson:
+        """Some frames, by number."""
+        ids, keep, past_ids, past_keep = (values[rows] for values in self.stories.captions)
+        pictures = normalised(torch.from_numpy(self.stories.small[rows]))
+        return Lesson(
+            ids, keep, past_ids, past_keep, pictures, torch.from_numpy(self.told[rows]), torch.from_numpy(self.true[rows])
+        )
 
 
 class FactReading(nn.Module):
@@ -85,13 +111,32 @@ class FactReading(nn.Module):
         self.answer_told = Answers(model.config.text.width)
         self.answer_true = Answers(model.config.text.width)
 
-    def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
-        """The cross-entropy of both heads."""
-        said = self.answer_told(self.text_encoder(batch.caption_ids, batch.caption_keep), batch.caption_keep, batch.told)
+    def forward(self, batch: Lesson) -> list[tuple[str, list[Tensor], Tensor]]:
+        """What each head was asked ("told", "true"), its scores (n, value) for each question, and the answers (n, question)."""
+        said = self.answer_told(self.text_encoder(batch.caption_ids, batch.caption_keep), batch.caption_keep)
         if self.history_encoder is None:
-            return said
+            return [("told", said, batch.told)]
         tokens = self.history_encoder(batch.past_ids, batch.past_keep, batch.pictures)
-        return said + self.answer_true(tokens, batch.past_keep, batch.true)
+        return [("told", said, batch.told), ("true", self.answer_true(tokens, batch.past_keep), batch.true)]
+
+    def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
+        """The cross-entropy of both heads, with pictures a little noisy."""
+        strength = NOISE * torch.rand(len(batch.pictures), 1, 1, 1, generator=generator, device=generator.device)
+        noise = strength * torch.randn(batch.pictures.shape, generator=generator, device=generator.device)
+        seen = replace(batch, pictures=batch.pictures + noise.to(batch.pictures.device))
+        return torch.stack([cross_entropy(scores, answered) for _, scores, answered in self(seen)]).sum()
+
+    @torch.no_grad()
+    def accuracy(self, lessons: Lessons, batch: int = 100) -> dict[str, dict[str, float]]:
+        """The share of questions that each head answers right, by attribute."""
+        right: dict[str, dict[str, list[bool]]] = {}
+        for first in range(0, len(lessons.true), batch):
+            rows = range(first, min(first + batch, len(lessons.true)))
+            for name, scores, answered in self(lessons.batch(list(rows)).to(next(self.parameters()).device)):
+                for key, score, wanted in zip(QUESTIONS, scores, answered.T, strict=True):
+                    asked = wanted != ABSENT
+                    right.setdefault(name, {}).setdefault(key.attribute, []).extend((score.argmax(1) == wanted)[asked].tolist())
+        return {name: {attribute: sum(one) / len(one) for attribute, one in each.items() if one} for name, each in right.items()}
 
 
 class Answers(nn.Module):
@@ -105,10 +150,14 @@ class Answers(nn.Module):
         self.look = nn.MultiheadAttention(width, 4, batch_first=True)
         self.say = nn.Linear(self.QUERIES * width, sum(map(len, QUESTIONS.values())))
 
-    def forward(self, tokens: Tensor, keep: Tensor, answered: Tensor) -> Tensor:
-        """Tokens (n, token, width), keep (n, token), answers (n, question) -> the mean cross-entropy of what has an answer."""
+    def forward(self, tokens: Tensor, keep: Tensor) -> list[Tensor]:
+        """Tokens (n, token, width), keep (n, token) -> for each question scores (n, value)."""
         queries = self.queries.expand(len(tokens), -1, -1)
         seen, _ = self.look(queries, tokens, tokens, key_padding_mask=~keep, need_weights=False)
-        scores = self.say(seen.flatten(1)).split([len(values) for values in QUESTIONS.values()], dim=1)
-        losses = [nn.functional.cross_entropy(score, answered[:, k], reduction="sum") for k, score in enumerate(scores)]
-        return torch.stack(losses).sum() / (answered != ABSENT).sum()
+        return list(self.say(seen.flatten(1)).split([len(values) for values in QUESTIONS.values()], dim=1))
+
+
+def cross_entropy(scores: list[Tensor], answered: Tensor) -> Tensor:
+    """The mean over all that has an answer; scores (n, value) for each question, answers (n, question)."""
+    losses = [nn.functional.cross_entropy(score, answered[:, k], reduction="sum") for k, score in enumerate(scores)]
+    return torch.stack(losses).sum() / (answered != ABSENT).sum()
