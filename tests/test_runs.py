@@ -100,9 +100,11 @@ def test_a_run_goes_on_from_a_model_with_less_history(recipe: ToonSV, tmp_path: 
     alone = ARLDM.from_pretrained(tmp_path / "alone" / "model")
     fresh, begun = begin(recipe), begin(replace(recipe, start=tmp_path / "alone" / "model"))
     assert begun.config.history == "pictures"
+    types = begun.conditioner.types.weight
+    assert torch.equal(types, alone.conditioner.types.weight[:1].expand_as(types))  # history begins as more of the same
     for name, tensor in begun.state_dict().items():
-        source = fresh if name.startswith(("history_encoder", "latents")) else alone
-        assert torch.equal(tensor, source.state_dict()[name]), name
+        source = fresh if name.startswith(("history_encoder", "latents", "conditioner.positions")) else alone
+        assert name == "conditioner.types.weight" or torch.equal(tensor, source.state_dict()[name]), name
     run(recipe, tmp_path / "past")
     with pytest.raises(ConfigError, match=r"holds history_encoder.*; expected a start with no more history"):
         begin(replace(recipe, history="none", start=tmp_path / "past" / "model"))

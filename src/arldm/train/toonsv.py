@@ -94,6 +94,11 @@ def _go_on(model: ARLDM, folder: Path) -> None:
         raise ConfigError(f"{folder}: reads captions in other tokens than this run; expected a start from the same captions")
     # the autoencoder is read already, and exactly: saved models are kept in half precision, and cached latents know theirs
     learned = {name: tensor for name, tensor in start.state_dict().items() if not name.startswith("latents.")}
+    if start.config.history == "none":
+        # it has no use for positions, and of types only the caption's: history begins as more of the same, at no place. A type that
+        # the U-Net has never met would be noise to it, and the first thing learned would be to look away from history (docs/log.md)
+        del learned["conditioner.positions.weight"]
+        learned["conditioner.types.weight"] = learned["conditioner.types.weight"][:1].expand(2, -1)
     unknown = model.load_state_dict(learned, strict=False).unexpected_keys
     if unknown:
         raise ConfigError(f"{folder}: holds {unknown[0]}, for which this model has no place; expected a start with no more history")
