@@ -70,10 +70,10 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
     return total / (stories * frames)
 
 
-def test_timesteps_are_all_alike_or_oftener_from_the_middle() -> None:
+def test_timesteps_are_all_alike_or_oftener_from_the_middle_or_from_the_noisy_end() -> None:
     model = build(TINY)
-    for scale, middle in ((0.0, 0.5), (1.29, 0.728)):
-        model.mode_scale = scale
+    for scale, shift, middle in ((0.0, 1.0, 0.5), (1.29, 1.0, 0.728), (0.0, 4.0, 0.352)):  # of 4: 0.25 <- 1/13, 0.75 <- 3/7
+        model.mode_scale, model.shift = scale, shift
         drawn = model.timesteps(40_000, generator())
         assert 0 <= drawn.min() < 10
         assert 990 < drawn.max() <= 999

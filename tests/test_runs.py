@@ -95,6 +95,16 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
         begin(replace(recipe, encoders=tmp_path / "none"))
 
 
+def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:
+    frozen = replace(recipe, freeze=("history_encoder",))
+    run(frozen, tmp_path)
+    fresh, taught = begin(recipe).state_dict(), ARLDM.from_pretrained(tmp_path / "model").state_dict()
+    kept = {name for name in fresh if fresh[name].is_floating_point() and torch.equal(fresh[name].half(), taught[name].half())}
+    assert {name for name in fresh if name.startswith("history_encoder") and fresh[name].is_floating_point()} <= kept
+    assert not [name for name in kept if name.startswith("unet.conv_in")]
+    assert begin(replace(frozen, history="none")).history_encoder is None
+
+
 def test_a_run_goes_on_from_a_model_with_less_history(recipe: ToonSV, tmp_path: Path) -> None:
     run(replace(recipe, history="none"), tmp_path / "alone")
     alone = ARLDM.from_pretrained(tmp_path / "alone" / "model")

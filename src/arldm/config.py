@@ -102,6 +102,7 @@ class TrainConfig:
     clip: float = 1.0  # norm of the gradient
     dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
     mode_scale: float = 0.0  # how much oftener the middle timesteps come than the ends (Esser et al. 2024, 3.1); 0 = all alike
+    shift: float = 1.0  # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (the same, eq. 23)
     ema: float = 0.999
     precision: Literal["no", "bf16", "fp16"] = "no"
     seed: int = 0

@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from arldm.config import DenoiserConfig, History, HistoryConfig, LatentConfig, ModelConfig, TextConfig, TrainConfig
 
@@ -104,6 +105,7 @@ class ToonSV:
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
+    freeze: tuple[Literal["text_encoder", "history_encoder"], ...] = ()  # what does not learn, beside the autoencoder
     start: Path | None = None  # a trained model's folder to go on from, perhaps one with less history; None = from nothing
     cache: Path | None = None  # as above
 

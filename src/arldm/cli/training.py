@@ -28,6 +28,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
     **dict.fromkeys(("patch", "channels", "unshuffle", "max_tokens", "vocabulary"), (1, math.inf)),
     "mode_scale": (0, 1.75),  # beyond 2 / (pi - 2) it is no distribution any more
+    "shift": (0.01, 100),
     "ema": (0, 1),
     "seed": (0, 2**63 - 1),
 }

@@ -41,7 +41,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.config = config
         self.history: History = config.history
         self.dropout = 0.1
-        self.mode_scale = 0.0
+        self.mode_scale, self.shift = 0.0, 1.0
         self.tokenizer = tokenizer
         self.past_tokenizer = past_tokenizer
         self.schedule = build_schedule(config.denoiser)
@@ -114,10 +114,11 @@ class ARLDM(nn.Module, PushToHubMixin):
         return self.loss(batch, generator)
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """Timesteps to learn at (count,): all alike, or with `mode_scale` those in the middle oftener (Esser et al. 2024, 3.1)."""
+        """Timesteps to learn at (count,): all alike, or those in the middle (`mode_scale`) or at the noisy end (`shift`) oftener."""
         share = compute_density_for_timestep_sampling(
             "mode", count, mode_scale=self.mode_scale, device=generator.device, generator=generator
         )
+        share = self.shift * share / (1 + (self.shift - 1) * share)
         last = self.config.denoiser.train_timesteps - 1
         return (share * (last + 1)).long().clamp(0, last)
 

@@ -65,7 +65,10 @@ def begin(recipe: ToonSV) -> ARLDM:
         load_encoders(model, recipe.encoders)
     if recipe.start is not None:
         _go_on(model, recipe.start)
-    model.dropout, model.mode_scale = recipe.train.dropout, recipe.train.mode_scale
+    for name in recipe.freeze:
+        if (part := getattr(model, name)) is not None:
+            part.requires_grad_(False)
+    model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     return model
 
 
