@@ -114,7 +114,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         return self.loss(batch, generator)
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """Timesteps to learn at (count,): all alike, or those in the middle (`mode_scale`) or at the noisy end (`shift`) oftener."""
+        """Timesteps to learn at (count,): all alike, or oftener from the middle (`mode_scale`), from the noisy end (`shift`)."""
         share = compute_density_for_timestep_sampling(
             "mode", count, mode_scale=self.mode_scale, device=generator.device, generator=generator
         )
