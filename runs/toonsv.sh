@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out}"
 alone="${ALONE:-4500}"
-steps="${STEPS:-600}"
+steps="${STEPS:-1700}"
 threads="${THREADS:-0}"
 toonsv=(--autoencoder "$out/autoencoder/autoencoder.safetensors" --cache "$out/cache")
 
@@ -46,10 +46,11 @@ train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders"
 toonsv+=(--encoders "$out/encoders/encoders.safetensors")
 train toonsv "$out/alone/model" --out "$out/alone" --history none --train.steps "$alone" "${toonsv[@]}"
 
-# 5. from there AR-LDM, and the same without history for as many steps: the comparison that shows what history is for
+# 5. from there AR-LDM, and the same without history for as many steps: the comparison that shows what history is for. First stories
+# that stand still, and noisy timesteps oftener: or a U-Net that knows its captions never learns to look back (docs/log.md)
 for history in pictures none; do
     train toonsv "$out/$history/model" --out "$out/$history" --history "$history" --start "$out/alone/model" "${toonsv[@]}" \
-        --train.steps "$steps" --train.mode-scale 0 # what history tells is decided at the noisy end
+        --still 500 --freeze history_encoder --train.mode-scale 0 --train.shift 2.5 --train.steps "$steps"
 done
 
 install "$out/pictures/model" src/arldm/weights/toonsv

@@ -171,6 +171,20 @@ def test_cached_stories_are_the_stories(recipe: ToonSV) -> None:
         assert torch.equal(getattr(found, name), getattr(true, name)), name
 
 
+def test_stories_that_stand_still_show_each_frame_twice(recipe: ToonSV) -> None:
+    assert recipe.cache is not None
+    data = cached(begin(recipe), recipe.cache, "train", recipe.stories)
+    order = turn(1, 6, len(data), seed=1)  # every story once, so that each offset comes
+    still, told, moving = (data.numbered(1, 6, seed=1, still=count) for count in (2, 1, 0))
+    assert torch.equal(told.latents, moving.latents)  # only the first `still` batches
+    for number, latents, pictures in zip(order, still.latents, still.past_pictures, strict=True):
+        offset = number % 3
+        true = data.batch([number])
+        for frame, source in enumerate((0, 0, 1, 1, 2)):
+            assert torch.equal(latents[frame], true.latents[0, offset + source])
+            assert torch.equal(pictures[frame], true.past_pictures[0, offset + source])
+
+
 def test_an_epoch_goes_through_everything_once() -> None:
     seen = [index for number in range(10) for index in turn(number, 3, 10, seed=1)]
     assert sorted(seen[:10]) == sorted(seen[10:20]) == sorted(seen[20:30]) == list(range(10))

@@ -106,6 +106,7 @@ class ToonSV:
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
     freeze: tuple[Literal["text_encoder", "history_encoder"], ...] = ()  # what does not learn, beside the autoencoder
+    still: int = 0  # so many batches, the first, of stories that stand still: the lesson that looking at the past pays
     start: Path | None = None  # a trained model's folder to go on from, perhaps one with less history; None = from nothing
     cache: Path | None = None  # as above
 

@@ -45,8 +45,8 @@ class Conditioner(nn.Module):
         self.relative = positions == "relative"
         self.types = nn.Embedding(2, dim)  # 0 = this frame's caption, 1 = history
         self.positions = nn.Embedding(window + 1, dim)
-        for table in (self.types, self.positions):  # small beside the tokens, as CLIP's and BERT's tables begin
-            nn.init.normal_(table.weight, std=0.02)
+        nn.init.normal_(self.types.weight, std=0.02)  # small beside the tokens, as CLIP's and BERT's tables begin
+        nn.init.normal_(self.positions.weight, std=0.3)  # smaller ones, short runs would never learn to tell apart
 
     def forward(
         self,

@@ -28,17 +28,19 @@ class CachedStories:
     def __len__(self) -> int:
         return len(self.latents) // self.frames
 
-    def batch(self, stories: Sequence[int]) -> StoryBatch:
-        """Some of the stories, by number."""
-        rows = np.concatenate([np.arange(story * self.frames, (story + 1) * self.frames) for story in stories])
+    def batch(self, stories: Sequence[int], still: bool = False) -> StoryBatch:
+        """Some of the stories, by number. `still`: half of each, every frame told twice, so that the past shows what to draw."""
+        order = np.arange(self.frames) // (2 if still else 1)
+        begins = [story * self.frames + (story % (self.frames - order[-1]) if still else 0) for story in stories]
+        rows = np.concatenate([begin + order for begin in begins])
         shape = (len(stories), self.frames)
         ids = [values[rows].unflatten(0, shape) for values in self.captions]
         pictures = torch.from_numpy(self.small[rows]).unflatten(0, shape)
         return assemble(*ids, small_pictures=pictures, latents=torch.from_numpy(self.latents[rows]).unflatten(0, shape))
 
-    def numbered(self, number: int, size: int, seed: int) -> StoryBatch:
-        """Batch number `number` of `size` stories; it depends on these three alone."""
-        return self.batch(turn(number, size, len(self), seed))
+    def numbered(self, number: int, size: int, seed: int, still: int = 0) -> StoryBatch:
+        """Batch number `number` of `size` stories, the first `still` batches standing still; it depends on these four alone."""
+        return self.batch(turn(number, size, len(self), seed), number < still)
 
 
 def turn(number: int, size: int, count: int, seed: int) -> list[int]:

@@ -35,7 +35,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     shown = [_untold(story("val", index, recipe.frames, 1)) for index in range(SHOWN)]  # captions alone
 
     def batches(number: int) -> StoryBatch:
-        return data.numbered(number, recipe.train.batch, recipe.train.seed)
+        return data.numbered(number, recipe.train.batch, recipe.train.seed, recipe.still)
 
     def preview() -> Image.Image:
         rows = list(tell_batch(model, shown))
