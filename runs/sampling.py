@@ -11,10 +11,10 @@ from pathlib import Path
 from arldm.cli import main as arldm
 
 SETTINGS = [
-    *product(("ddim",), (20,), (1.0, 1.5, 2.0, 3.0)),
-    *product(("ddim", "dpm++", "unipc"), (8, 12), (1.5,)),
-    *product(("dpm++", "unipc"), (20,), (1.5,)),
-    ("ddim", 50, 1.5),
+    *product(("ddim",), (20,), (1.0, 2.0, 3.0, 4.0)),
+    *product(("ddim", "dpm++", "unipc"), (8, 12), (3.0,)),
+    *product(("dpm++", "unipc"), (20,), (3.0,)),
+    ("ddim", 50, 3.0),
 ]
 
 

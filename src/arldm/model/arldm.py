@@ -31,8 +31,8 @@ class ARLDM(nn.Module, PushToHubMixin):
     """The auto-regressive latent diffusion model.
 
     `history` is the mode in use: what the model was built with, or less (`use_history`). `dropout` is the share of frames that lose
-    caption and history together in training, `mode_scale` how much oftener it takes timesteps from the middle. Everything but the
-    autoencoder learns.
+    caption and history together in training; `mode_scale` and `shift` say where its timesteps lie. Everything but the autoencoder
+    learns.
     """
 
     def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
