@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "frames": (2, 100),
     "threads": (0, 1024),
     "warmup": (0, math.inf),
+    "still": (0, math.inf),
     "learning_rate": (0, math.inf),
     "muon": (0, math.inf),
     "weight_decay": (0, math.inf),
