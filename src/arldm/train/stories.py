@@ -31,7 +31,7 @@ class CachedStories:
     def batch(self, stories: Sequence[int], still: bool = False) -> StoryBatch:
         """Some of the stories, by number. `still`: half of each, every frame told twice, so that the past shows what to draw."""
         order = np.arange(self.frames) // (2 if still else 1)
-        begins = [story * self.frames + (story % (self.frames - order[-1]) if still else 0) for story in stories]
+        begins = [story * self.frames + story % (self.frames - order[-1]) for story in stories]
         rows = np.concatenate([begin + order for begin in begins])
         shape = (len(stories), self.frames)
         ids = [values[rows].unflatten(0, shape) for values in self.captions]
