@@ -405,7 +405,7 @@ class TestWorldAndTraining:
             ("--autoencoder script.txt --encoders none", "--encoders: none is not there; run `arldm train toonsv-encoders`"),
             ("--autoencoder script.txt --start none", "--start: none is not there; run `arldm train toonsv`"),
             ("--frames 1", "--frames: got 1; expected 2 to 100"),
-            ("--autoencoder script.txt --still -3", "--still: got -3; expected 0 or more"),
+            ("--autoencoder script.txt --model.context -3", "--model.context: got -3; expected 0 or more"),
         ],
     )
     def test_what_a_training_starts_from(self, refused: Refused, options: str, said: str) -> None:

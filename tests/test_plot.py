@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from arldm.errors import ConfigError
 from arldm.story import Fact
 from arldm.toonsv import SPLITS, captions, plot, split_hash
-from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, PAIR_ACTIONS, PLACES, PROPS, Figure, Key, Scene, truth
+from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, NAMES, PAIR_ACTIONS, PLACES, PROPS, Figure, Key, Scene, held_out, truth
 from arldm.toonsv.plot import Shot
+from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, to_draw
 
 #: the first 200 test stories: their scenes, captions and facts; whoever changes it makes all scores incomparable
 TEST_SPLIT = "06dfc8ae02c4d1d906dbe60eb5da1a48d5af7e8e8b6e234f2a2b743f8dcd2819"
@@ -268,3 +270,40 @@ def test_an_impossible_story_is_refused_in_one_line(split: str, frames: int, exp
 
 def test_the_test_split_never_changes() -> None:
     assert split_hash("test", 200) == TEST_SPLIT
+
+
+def test_training_never_holds_what_is_held_out_and_the_test_split_does() -> None:
+    def held(split: str, frames: int) -> list[bool]:
+        shots = [shot for index in range(60) for shot in plot(split, index, frames)]
+        return [
+            any(held_out(figure.who, shot.scene.place.kind, shot.scene.prop.kind) for figure in shot.scene.figures)
+            for shot in shots
+            if shot.scene.prop is not None
+        ]
+
+    assert not any(held("train", 30))
+    assert 0.05 < sum(held("test", 30)) / len(held("test", 30)) < 0.35
+
+
+def test_one_combination_in_seven_is_held_out_and_no_part_of_it_is() -> None:
+    combinations = list(product(NAMES, PLACES, PROPS))
+    out = {combination for combination in combinations if held_out(*combination)}
+    assert len(out) == pytest.approx(len(combinations) / 7, rel=0.02)
+    left = set(combinations) - out
+    for first, second in ((0, 1), (0, 2), (1, 2)):  # each two of a combination are seen together in training
+        assert {(one[first], one[second]) for one in left} == {(one[first], one[second]) for one in combinations}
+
+
+def test_what_is_to_be_drawn_is_asked_by_where_it_stands() -> None:
+    shots = [shot for index in range(40) for shot in plot("val", index)]
+    for shot in shots:
+        asked = dict(zip(TO_DRAW, to_draw(shot, ("caption", "history", "free")), strict=True))
+        found = {key: TO_DRAW[key][answer] for key, answer in asked.items() if answer != ABSENT}
+        assert [found[Key(stand, "who")] for stand in STANDS][: len(shot.scene.figures)] == [f.who for f in shot.scene.figures]
+        assert found[Key("scene", "landmark")] == shot.scene.place.landmark
+        assert found[Key("prop", "who")] == (shot.scene.prop.kind if shot.scene.prop else "nothing")
+        told = to_draw(shot, ("caption",))
+        known = to_draw(shot, ("caption", "history"))
+        assert all(few in (ABSENT, more) for few, more in zip(told, known, strict=True))
+    asked_of_shirts = [to_draw(shot, ("caption",))[list(TO_DRAW).index(Key("left", "clothes"))] for shot in shots]
+    assert set(asked_of_shirts) == {ABSENT}  # no caption ever tells clothes

@@ -65,6 +65,7 @@ class DenoiserConfig:
     widths: tuple[int, ...] = (320, 640, 1280, 1280)
     layers: int = 2
     heads: int = 8  # number of attention heads, which is what diffusers' `attention_head_dim` means
+    coordinates: int = 0  # more channels of the input, sines that say where each cell is; 0, as in the paper, or a multiple of 4
     groups: int = 32
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
     zero_terminal_snr: bool = False
@@ -82,6 +83,8 @@ class ModelConfig:
     history: History = "pictures"
     positions: Positions = "absolute"
     window: int = 4  # past frames that stay visible; absolute positions have a table of window + 1
+    context: int = 0  # transformer layers over caption and history together, before the U-Net attends to them; 0, as in the paper
+    memory: int = 0  # past frames that the context reads, of which the U-Net attends to the window; 0 = no more than the window
     text: TextConfig = TextConfig()
     past: HistoryConfig = HistoryConfig()
     latents: LatentConfig = LatentConfig()

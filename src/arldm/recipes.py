@@ -15,10 +15,12 @@ TOONSV = ModelConfig(
     name="toonsv",
     picture_size=256,
     positions="relative",
+    context=2,
+    memory=48,
     text=TextConfig(width=256, layers=3, heads=4, max_tokens=48, vocabulary=1000),
     past=HistoryConfig(128, 16, 256, 4, 4, 256, 3, 4, max_tokens=48, vocabulary=1000),
     latents=LatentConfig(kind="dc", channels=32, widths=(128, 256), layers=3, encoder_layers=1, unshuffle=8),
-    denoiser=DenoiserConfig((128, 224), layers=1, heads=4, prediction="v_prediction", zero_terminal_snr=True),
+    denoiser=DenoiserConfig((128, 224), layers=1, heads=4, coordinates=16, prediction="v_prediction", zero_terminal_snr=True),
 )
 
 #: runs in seconds; its pictures are noise
@@ -26,16 +28,17 @@ TINY = ModelConfig(
     name="tiny",
     picture_size=64,
     positions="relative",
+    context=1,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
     past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
-    denoiser=DenoiserConfig((16, 32), layers=1, heads=2, groups=8, prediction="v_prediction", zero_terminal_snr=True),
+    denoiser=DenoiserConfig((16, 32), layers=1, heads=2, groups=8, coordinates=4, prediction="v_prediction", zero_terminal_snr=True),
 )
 
 
 #: learning rates and averages suit runs of a few thousand steps on a CPU, not the paper's 50 epochs
 AUTOENCODER_TRAIN = TrainConfig(
-    steps=2500, batch=8, learning_rate=1e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
+    steps=2500, batch=8, learning_rate=1e-3, muon=3e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
 )
 READER_TRAIN = TrainConfig(
     steps=2500,
@@ -61,13 +64,13 @@ TOONSV_TRAIN = TrainConfig(
     preview_every=250,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=1000,
-    batch=64,
+    steps=2400,
+    batch=3,  # stories
     learning_rate=5e-4,
     muon=3e-3,
     warmup=50,
     betas=(0.9, 0.99),
-    ema=0.99,
+    ema=0.995,
     checkpoint_every=100,
     preview_every=0,
 )
@@ -101,22 +104,22 @@ class ToonSV:
     model: ModelConfig = TOONSV
     train: TrainConfig = TOONSV_TRAIN
     history: History = "pictures"  # in place of model.history: "none" and "captions" are the baselines
-    stories: int = 5000
+    stories: int = 8000
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
-    freeze: tuple[Literal["text_encoder", "history_encoder"], ...] = ()  # what does not learn, beside the autoencoder
-    still: int = 0  # so many batches, the first, of stories that stand still: the lesson that looking at the past pays
-    start: Path | None = None  # a trained model's folder to go on from, perhaps one with less history; None = from nothing
+    freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     cache: Path | None = None  # as above
 
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The encoders' first lesson, on the stories of the run that will use them."""
+    """The first lesson of all that makes the condition, for the model of a run."""
 
     toonsv: ToonSV = ToonSV()
     train: TrainConfig = ENCODERS_TRAIN
+    stories: int = 2500
+    frames: int = 16  # longer ones than the U-Net learns from: whoever comes back after ten frames must be known again
 
 
 Recipe = Autoencoder | Reader | Encoders | ToonSV

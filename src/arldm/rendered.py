@@ -20,6 +20,7 @@ from arldm.toonsv.cast import Scene
 from arldm.toonsv.scenes import random_scene
 
 BLOCK = 50  # stories between two notes of progress
+LOOKED_AT = 200  # stories of a split that its fingerprint is made of
 
 
 class Rows:
@@ -53,7 +54,7 @@ class Rows:
 
 def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5) -> np.ndarray:
     """The pictures of the first `stories` stories of a split, uint8 (stories * frames, size, size, 3), kept in `folder`."""
-    rows = Rows(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.uint8, look(size))
+    rows = Rows(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.uint8, look(size, split, frames))
     for pictures in drawn(split, range(rows.done // frames, stories), size, frames):
         rows.put(rows.done, pictures.reshape(-1, size, size, 3))
     return rows.array
@@ -79,10 +80,11 @@ def drawn(split: str, indices: range, size: int, frames: int = 5) -> Iterator[np
             bar.update(len(pictures))
 
 
-def look(size: int) -> str:
-    """A fingerprint of how the world looks now: pictures drawn by another version of it are not taken for this one's."""
+def look(size: int, split: str, frames: int) -> str:
+    """A fingerprint of how the world looks and what happens in it: what another version of it made is not taken for this one's."""
     pictures = np.concatenate([_block("val", range(index, index + 1), size, 2) for index in (0, 1, 2)])
-    return hashlib.sha256(pictures.tobytes()).hexdigest()[:16]
+    told = repr([scenes(split, index, frames) for index in range(LOOKED_AT)])
+    return hashlib.sha256(pictures.tobytes() + told.encode()).hexdigest()[:16]
 
 
 def _block(split: str, indices: range, size: int, frames: int) -> np.ndarray:

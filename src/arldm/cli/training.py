@@ -19,13 +19,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "frames": (2, 100),
     "threads": (0, 1024),
     "warmup": (0, math.inf),
-    "still": (0, math.inf),
     "learning_rate": (0, math.inf),
     "muon": (0, math.inf),
     "weight_decay": (0, math.inf),
     "clip": (0, math.inf),
     "dropout": (0, 1),
     **dict.fromkeys(("layers", "encoder_layers", "text_layers", "vision_layers", "window", "train_timesteps"), (1, math.inf)),
+    **dict.fromkeys(("context", "coordinates", "memory"), (0, math.inf)),
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
     **dict.fromkeys(("patch", "channels", "unshuffle", "max_tokens", "vocabulary"), (1, math.inf)),
     "mode_scale": (0, 1.75),  # beyond 2 / (pi - 2) it is no distribution any more
@@ -34,7 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 #: files that a run starts from, and the run that leaves them
-STARTS = {"autoencoder": "toonsv-autoencoder", "encoders": "toonsv-encoders", "start": "toonsv"}
+STARTS = {"autoencoder": "toonsv-autoencoder", "encoders": "toonsv-encoders"}
 
 
 def train(recipe: Recipe, out: Path) -> int:

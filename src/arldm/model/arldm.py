@@ -48,7 +48,9 @@ class ARLDM(nn.Module, PushToHubMixin):
         side = config.picture_size // config.latents.downsample
         self.text_encoder = TextEncoder(config.text, tokenizer)
         self.history_encoder = HistoryEncoder(config.past, config.history, past_tokenizer) if config.history != "none" else None
-        self.conditioner = Conditioner(config.text.width, config.window, config.positions)
+        self.conditioner = Conditioner(
+            config.text.width, config.window, config.positions, config.context, config.text.heads, config.memory
+        )
         self.unet = build_unet(config.denoiser, config.latents.channels, side, config.text.width)
         self.latents = Latents(config.latents).requires_grad_(False)
 

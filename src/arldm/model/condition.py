@@ -1,5 +1,6 @@
 """Caption, history, type and position -> Condition; who may see whom. Built here alone, for training and for sampling."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -36,17 +37,24 @@ class Conditioner(nn.Module):
     """Adds type and position embeddings and joins what a frame may see, as AR-LDM does.
 
     `absolute` positions are the paper's: position[j] of a table of window + 1. `relative` ones count back from the frame that is
-    drawn, so that stories of any length work; beyond the table they stay at its last row.
+    drawn, so that stories of any length work: one row for each frame of the window, then one for each doubling of the distance.
+
+    With `layers`, a transformer reads caption and history together, so that "she" finds who was there and "the beach" how it looked,
+    up to `memory` frames back. The U-Net attends to the caption and the window as the transformer has read them. The paper leaves
+    all of that to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
     """
 
-    def __init__(self, dim: int, window: int, positions: Positions) -> None:
+    FAR = 4  # doublings of the distance beyond the window; what is farther is as far as that
+
+    def __init__(self, dim: int, window: int, positions: Positions, layers: int = 0, heads: int = 4, memory: int = 0) -> None:
         super().__init__()
-        self.window = window
+        self.window, self.memory = window, max(window, memory)
         self.relative = positions == "relative"
         self.types = nn.Embedding(2, dim)  # 0 = this frame's caption, 1 = history
-        self.positions = nn.Embedding(window + 1, dim)
+        self.positions = nn.Embedding(window + 1 + (self.FAR if self.relative and layers else 0), dim)
         nn.init.normal_(self.types.weight, std=0.02)  # small beside the tokens, as CLIP's and BERT's tables begin
         nn.init.normal_(self.positions.weight, std=0.3)  # smaller ones, short runs would never learn to tell apart
+        self.context = _context(dim, layers, heads) if layers else None
 
     def forward(
         self,
@@ -64,33 +72,34 @@ class Conditioner(nn.Module):
         `past` may hold any frames of the same stories; `hidden` (batch, frame) takes the whole history from a frame.
         """
         tokens = caption + self.types.weight[0]
-        if past is None or not (seen := [self.visible(t, past.frames, pinned) for t in frames]) or not any(seen):
-            return Condition(tokens, caption_keep)
-        most = max(len(row) for row in seen)
-        index = torch.tensor([row + [0] * (most - len(row)) for row in seen], device=caption.device)  # (frame, past)
-        real = torch.tensor([[k < len(row) for k in range(most)] for row in seen], device=caption.device)
-        rows = torch.tensor(
-            [[self.row(t, past.frames[k]) for k in row] + [0] * (most - len(row)) for t, row in zip(frames, seen, strict=True)],
-            device=caption.device,
+        if past is None:
+            return self._read(Condition(tokens, caption_keep))
+        near = [self.visible(t, past.frames, pinned) for t in frames]
+        far = [self.remembered(t, past.frames, pinned) for t in frames]
+        history = [self._join(part, frames, past, hidden) for part in (near, far)]
+        joined = Condition(
+            torch.cat([tokens, *(part.tokens for part in history)], dim=2),
+            torch.cat([caption_keep, *(part.keep for part in history)], dim=2),
         )
-        marks = self.types.weight[1] + self.positions(rows)  # (frame, past, dim)
-        history = past.tokens[:, index] + marks[:, :, None]  # (batch, frame, past, token, dim)
-        history_keep = past.keep[:, index] & real[:, :, None]  # (batch, frame, past, token)
-        if hidden is not None:
-            history_keep = history_keep & ~hidden[:, :, None, None]
-        return Condition(
-            torch.cat([tokens, rearrange(history, "batch frame past token dim -> batch frame (past token) dim")], dim=2),
-            torch.cat([caption_keep, history_keep.flatten(2)], dim=2),
-        )
+        read, kept = self._read(joined), tokens.shape[2] + history[0].tokens.shape[2]
+        return Condition(read.tokens[:, :, :kept], read.keep[:, :, :kept])
 
     def visible(self, frame: int, past: Sequence[int], pinned: Collection[int] = ()) -> list[int]:
-        """Which entries of `past` a frame may see: earlier ones, within the window or pinned."""
+        """Which entries of `past` the U-Net may see when it draws a frame: earlier ones, within the window or pinned."""
         return [k for k, j in enumerate(past) if j < frame and (frame - j <= self.window or j in pinned)]
+
+    def remembered(self, frame: int, past: Sequence[int], pinned: Collection[int] = ()) -> list[int]:
+        """Which more entries of `past` the context reads before."""
+        reach = self.memory if self.context is not None else 0
+        near = self.visible(frame, past, pinned)
+        return [k for k, j in enumerate(past) if j < frame and frame - j <= reach and k not in near]
 
     def row(self, frame: int, past: int) -> int:
         """The row of the position table for `past` as seen from `frame`. Raises ConfigError where absolute positions end."""
         if self.relative:
-            return min(frame - past, self.window)
+            distance, last = frame - past, self.positions.num_embeddings - 1
+            beyond = math.ceil(math.log2(distance / self.window)) if distance > self.window else 0
+            return min(distance, self.window + beyond, last)
         self.check_length(past + 1)
         return past
 
@@ -99,3 +108,32 @@ class Conditioner(nn.Module):
         if not self.relative and frames > self.window + 1:
             limit = self.window + 1
             raise ConfigError(f"story has {frames} frames; absolute positions end at {limit}, use a model with relative ones")
+
+    def _join(self, seen: Sequence[list[int]], frames: Sequence[int], past: PastTokens, hidden: Tensor | None) -> Condition:
+        """The past that each frame sees, in a row: entries `seen` of `past`, filled up with what is not kept."""
+        most, device = max(len(row) for row in seen), past.tokens.device
+        index = torch.tensor([row + [0] * (most - len(row)) for row in seen], dtype=torch.long, device=device)  # (frame, past)
+        real = torch.tensor([[k < len(row) for k in range(most)] for row in seen], dtype=torch.bool, device=device)
+        rows = torch.tensor(
+            [[self.row(t, past.frames[k]) for k in row] + [0] * (most - len(row)) for t, row in zip(frames, seen, strict=True)],
+            dtype=torch.long,
+            device=device,
+        )
+        marks = self.types.weight[1] + self.positions(rows)  # (frame, past, dim)
+        history = past.tokens[:, index] + marks[:, :, None]  # (batch, frame, past, token, dim)
+        keep = past.keep[:, index] & real[:, :, None]  # (batch, frame, past, token)
+        if hidden is not None:
+            keep = keep & ~hidden[:, :, None, None]
+        return Condition(rearrange(history, "batch frame past token dim -> batch frame (past token) dim"), keep.flatten(2))
+
+    def _read(self, condition: Condition) -> Condition:
+        if self.context is None:
+            return condition
+        folded = condition.folded()
+        read = self.context(folded.tokens, src_key_padding_mask=~folded.keep)
+        return Condition(read.view_as(condition.tokens), condition.keep)
+
+
+def _context(dim: int, layers: int, heads: int) -> nn.TransformerEncoder:
+    layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    return nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)

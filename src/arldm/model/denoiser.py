@@ -25,7 +25,7 @@ def build_unet(config: DenoiserConfig, channels: int, side: int, dim: int) -> UN
     attends = [level < ATTENDING for level in range(levels)]
     return UNet2DConditionModel(
         sample_size=side,
-        in_channels=channels,
+        in_channels=channels + config.coordinates,
         out_channels=channels,
         down_block_types=tuple("CrossAttnDownBlock2D" if attend else "DownBlock2D" for attend in attends),
         up_block_types=tuple("CrossAttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attends)),
@@ -75,6 +75,9 @@ def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
 
 def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
     """What the U-Net says of noisy latents (n, channel, h, w) at timesteps (n,), in float32; the condition is folded."""
+    if (missing := unet.config["in_channels"] - latents.shape[1]) > 0:
+        where = coordinates(missing, *latents.shape[2:]).to(latents.device, latents.dtype)
+        latents = torch.cat([latents, where.expand(len(latents), -1, -1, -1)], dim=1)
     return unet(
         latents.to(unet.dtype),
         timesteps,
@@ -82,6 +85,17 @@ def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, cond
         encoder_attention_mask=condition.keep,
         return_dict=False,
     )[0].float()
+
+
+def coordinates(channels: int, height: int, width: int) -> Tensor:
+    """Where each cell is: sines and cosines of y and x at octaves from half a wave on, (channels, height, width).
+
+    In pure noise nothing says where the sky is; a U-Net would have to find that by its borders.
+    """
+    rows, columns = ((torch.arange(size) + 0.5) / size for size in (height, width))
+    grid = torch.stack([rows[:, None].expand(height, width), columns.expand(height, width)])  # (2, h, w)
+    waves = [wave(torch.pi * 2**octave * grid) for octave in range(channels // 4) for wave in (torch.sin, torch.cos)]
+    return torch.cat(waves)
 
 
 def guided(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor, pair: Condition, guidance: float) -> Tensor:

@@ -114,6 +114,11 @@ class Scene:
     aside: int = 0  # 1 = figures stand a step away from the landmark; without meaning, drawn afresh every frame
 
 
+def held_out(who: str, place: str, prop: str) -> bool:
+    """Is this combination of a character, a place and a prop one that training never holds? Every seventh of them is."""
+    return who in NAMES and (NAMES.index(who) + 2 * tuple(PLACES).index(place) + 3 * PROPS.index(prop)) % 7 == 0
+
+
 class Key(NamedTuple):
     """What a fact is about, e.g. ("beach", "hue") or ("tilo", "mood")."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from arldm.toonsv import captions as say
-from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, MOODS, PAIR_ACTIONS, PROPS, Key, Prop
+from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, MOODS, PAIR_ACTIONS, PROPS, Key, Prop, held_out
 from arldm.toonsv.world import TRAINED, World
 
 PRONOUNS = {character.name: character.pronoun for character in CAST} | dict(
@@ -50,7 +50,7 @@ def _alone(world: World, who: str) -> Event:
     dice = world.dice
     subject, told = _refer(world, who)
     if dice.chance(0.3):
-        prop, words, prop_told = _take(world)
+        prop, words, prop_told = _take(world, (who,))
         new, world.prop_seen = not world.prop_seen, True
         verb = dice.pick(say.TAKE if new else say.KEEP).format(p=words)
         return Event((who,), {who: "hold"}, verb, subject, False, told | prop_told | {Key(who, "action")}, prop, new)
@@ -58,11 +58,14 @@ def _alone(world: World, who: str) -> Event:
     return Event((who,), {who: action}, dice.pick(say.SOLO[action])[0], subject, False, told | {Key(who, "action")})
 
 
-def _take(world: World) -> tuple[Prop, str, set[Key]]:
-    """The prop of the story, in words: new with or without its colour, or known."""
+def _take(world: World, who: tuple[str, ...]) -> tuple[Prop, str, set[Key]]:
+    """The prop of the story, in words: new with or without its colour, or known. What training must not hold, is not taken there."""
     dice = world.dice
-    if world.prop is None or (not world.prop_seen) or dice.chance(0.25 if world.frames > 8 else 0.1):
-        world.prop, world.prop_seen = Prop(dice.pick(PROPS), dice.pick(COLOURS)), False
+    barred = {kind for kind in PROPS if world.training and any(held_out(one, world.place.kind, kind) for one in who)}
+    other = world.prop is None or (not world.prop_seen) or dice.chance(0.25 if world.frames > 8 else 0.1)
+    if world.prop is None or other or world.prop.kind in barred:
+        world.prop = Prop(dice.pick([kind for kind in PROPS if kind not in barred]), dice.pick(COLOURS))
+        world.prop_seen = False
     told = {Key(world.prop.kind, "present")}
     if world.prop_seen:
         return world.prop, f"the {world.prop.kind}", told
@@ -96,7 +99,7 @@ def _together(world: World, who: tuple[str, ...]) -> Event:
             told |= {Key(first, "action"), Key(second, "action")}
             verb, style = dice.pick(say.PAIR[action])[1], "both"
     elif style == "give":
-        prop, words, prop_told = _take(world)
+        prop, words, prop_told = _take(world, who)
         verb = dice.pick(say.GIVE).format(p=words, o=other)
         new, world.prop_seen = not world.prop_seen, True
         actions[second] = "hold"

@@ -29,7 +29,7 @@ def plot(split: str, index: int, frames: int = 5) -> list[Shot]:
         raise ConfigError(f"split: got {split!r}, expected one of {', '.join(SPLITS)}")
     if not 2 <= frames <= LONGEST:
         raise ConfigError(f"frames: got {frames}, expected 2 to {LONGEST}")
-    world = begin(Dice(f"toonsv/{split}/{index}"), frames)
+    world = begin(Dice(f"toonsv/{split}/{index}"), frames, training=split == "train")
     seen: dict[Key, str] = {}
     return [_shot(world, t, seen) for t in range(frames)]
 

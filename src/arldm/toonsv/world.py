@@ -47,6 +47,7 @@ class World:
     place: Place
     weather: str
     time: str
+    training: bool = False  # then no frame holds a combination that is held out
     places: dict[str, Place] = field(default_factory=dict)
     shirts: dict[str, str] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class World:
     met: set[str] = field(default_factory=set)
 
 
-def begin(dice: Dice, frames: int) -> World:
+def begin(dice: Dice, frames: int, training: bool = False) -> World:
     """A world before its first frame: who will be in the story, where it begins, the sky."""
     lead = dice.pick(TRAINED)
     friend = dice.pick([name for name in TRAINED if name != lead])
@@ -65,7 +66,7 @@ def begin(dice: Dice, frames: int) -> World:
     if dice.chance(0.75):
         roles["extra"] = dice.pick(EXTRA_KINDS)
     place = _new_place(dice, tuple(PLACES))
-    return World(dice, frames, roles, place, dice.pick(WEATHERS), dice.pick(TIMES))
+    return World(dice, frames, roles, place, dice.pick(WEATHERS), dice.pick(TIMES), training)
 
 
 def _new_place(dice: Dice, kinds: Sequence[str]) -> Place:

@@ -21,26 +21,28 @@ class CachedStories:
     """Stories of one length. Arrays hold story after story, frame after frame."""
 
     frames: int
-    latents: np.ndarray  # (story * frame, channel, h, w) float16, normalised
+    latents: np.ndarray  # (story * frame, channel, h, w) float16, normalised; (story * frame, 0) where nobody asked for them
     small: np.ndarray  # (story * frame, past_size, past_size, 3) uint8
     captions: tuple[Tensor, Tensor, Tensor, Tensor]  # ids and keep by CLIP's tokenizer, the same by BLIP's; (story * frame, token)
 
     def __len__(self) -> int:
-        return len(self.latents) // self.frames
+        return len(self.small) // self.frames
 
-    def batch(self, stories: Sequence[int], still: bool = False) -> StoryBatch:
-        """Some of the stories, by number. `still`: half of each, every frame told twice, so that the past shows what to draw."""
-        order = np.arange(self.frames) // (2 if still else 1)
-        begins = [story * self.frames + story % (self.frames - order[-1]) for story in stories]
-        rows = np.concatenate([begin + order for begin in begins])
+    def rows(self, stories: Sequence[int]) -> np.ndarray:
+        """Which rows of the arrays are the frames of some stories, one story after the other."""
+        return (np.asarray(stories)[:, None] * self.frames + np.arange(self.frames)).flatten()
+
+    def batch(self, stories: Sequence[int]) -> StoryBatch:
+        """Some of the stories, by number."""
+        rows = self.rows(stories)
         shape = (len(stories), self.frames)
         ids = [values[rows].unflatten(0, shape) for values in self.captions]
         pictures = torch.from_numpy(self.small[rows]).unflatten(0, shape)
         return assemble(*ids, small_pictures=pictures, latents=torch.from_numpy(self.latents[rows]).unflatten(0, shape))
 
-    def numbered(self, number: int, size: int, seed: int, still: int = 0) -> StoryBatch:
-        """Batch number `number` of `size` stories, the first `still` batches standing still; it depends on these four alone."""
-        return self.batch(turn(number, size, len(self), seed), number < still)
+    def numbered(self, number: int, size: int, seed: int) -> StoryBatch:
+        """Batch number `number` of `size` stories; it depends on these three alone."""
+        return self.batch(turn(number, size, len(self), seed))
 
 
 def turn(number: int, size: int, count: int, seed: int) -> list[int]:
@@ -54,23 +56,25 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(count)
 
 
-def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5) -> CachedStories:
-    """The first `stories` stories of a split, encoded by the model's autoencoder; kept in `folder`, continued if interrupted."""
+def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5, *, encoded: bool = True) -> CachedStories:
+    """The first `stories` stories of a split; kept in `folder`, continued if interrupted. `encoded`: by the model's autoencoder."""
     config, size = model.config, model.config.picture_size
     side, seen = size // config.latents.downsample, config.past.picture_size
-    name, origin = f"{split}-{stories}x{frames}", look(size)
+    name, origin = f"{split}-{stories}x{frames}", look(size, split, frames)
     shape = (stories * frames, config.latents.channels, side, side)
-    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {_fingerprint(model.latents)}")
+    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {_fingerprint(model.latents)}") if encoded else None
     smalls = Rows(folder, f"{name}-small-{seen}", (stories * frames, seen, seen, 3), np.uint8, origin)
-    first = min(latents.done, smalls.done)
+    first = smalls.done if latents is None else min(latents.done, smalls.done)
     for block in drawn(split, range(first // frames, stories), size, frames):
         pictures = block.reshape(-1, size, size, 3)
-        latents.put(first, _encoded(model, pictures))
+        if latents is not None:
+            latents.put(first, _encoded(model, pictures))
         smalls.put(first, np.stack([small(Image.fromarray(picture), seen).numpy() for picture in pictures]))
         first += len(pictures)
     captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
     ids = (*model.tokenizer.encode(captions), *model.past_tokenizer.encode(captions))
-    return CachedStories(frames, latents.array, smalls.array, ids)
+    none = np.empty((stories * frames, 0), np.float16)
+    return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids)
 
 
 @torch.no_grad()

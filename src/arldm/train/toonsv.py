@@ -13,6 +13,7 @@ from arldm.config import ModelConfig, to_dict
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
+from arldm.model.latents import Latents
 from arldm.model.text import CaptionTokenizer, words_of
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.recipes import ToonSV
@@ -30,12 +31,13 @@ SHOWN = 2  # stories of the validation split in a sample picture
 def toonsv(recipe: ToonSV, out: Path) -> None:
     """Train AR-LDM on ToonSV; leaves `out/model`, a folder that `--model` takes."""
     model = begin(recipe)
+    model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
     shown = [_untold(story("val", index, recipe.frames, 1)) for index in range(SHOWN)]  # captions alone
 
     def batches(number: int) -> StoryBatch:
-        return data.numbered(number, recipe.train.batch, recipe.train.seed, recipe.still)
+        return data.numbered(number, recipe.train.batch, recipe.train.seed)
 
     def preview() -> Image.Image:
         rows = list(tell_batch(model, shown))
@@ -48,23 +50,17 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
 
 
 def begin(recipe: ToonSV) -> ARLDM:
-    """The model before its first step: tokenizers learned from the captions, the autoencoder read, all else from the seed."""
+    """The model before its first step: tokenizers learned from the captions, encoders read, all else from the seed."""
     config = replace(recipe.model, history=recipe.history)
     if recipe.model.history not in (ModelConfig().history, recipe.history):
         raise ConfigError(f"--model.history is {recipe.model.history!r}; expected it in --history, which counts")
-    autoencoder = load_autoencoder(recipe.autoencoder)
-    if autoencoder.config != config.latents:
-        raise ConfigError(f"{recipe.autoencoder}: made with {autoencoder.config}; expected {config.latents}, give --model.latents")
     captions = [shot.caption for index in range(VOCABULARY_STORIES) for shot in plot("train", index)]
     known = sorted({word for caption in captions for word in words_of(caption)})
     tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, config.text.vocabulary), config.text.max_tokens, known)
     past_tokenizer = CaptionTokenizer(train_bert_tokenizer(captions, config.past.vocabulary), config.past.max_tokens)
     model = ARLDM.build(config, tokenizer, past_tokenizer, recipe.train.seed)
-    model.latents = autoencoder
     if recipe.encoders is not None:
         load_encoders(model, recipe.encoders)
-    if recipe.start is not None:
-        _go_on(model, recipe.start)
     for name in recipe.freeze:
         if (part := getattr(model, name)) is not None:
             part.requires_grad_(False)
@@ -72,11 +68,18 @@ def begin(recipe: ToonSV) -> ARLDM:
     return model
 
 
+def _autoencoder(recipe: ToonSV) -> Latents:
+    found = load_autoencoder(recipe.autoencoder)
+    if found.config != recipe.model.latents:
+        raise ConfigError(f"{recipe.autoencoder}: made with {found.config}; expected {recipe.model.latents}, give --model.latents")
+    return found
+
+
 def load_encoders(model: ARLDM, path: Path) -> None:
     """Give a model the encoders that `encoders` left, as far as it has them. Raises ModelError."""
     try:
         found = load_file(path)
-        for name in ("text_encoder", "history_encoder"):
+        for name in ("text_encoder", "history_encoder", "conditioner"):
             part = getattr(model, name)
             if part is not None:
                 part.load_state_dict({key.removeprefix(f"{name}."): value for key, value in found.items() if key.startswith(name)})
@@ -84,27 +87,6 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         raise ModelError(
             f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
         ) from error
-
-
-def _go_on(model: ARLDM, folder: Path) -> None:
-    """Give a model all that the model in `folder` has learned; what that one lacks, the history's encoder, stays as it is."""
-    start = ARLDM.from_pretrained(folder)
-    if replace(start.config, history=model.config.history) != model.config:
-        raise ConfigError(
-            f"{folder}: made with {start.config}; expected {model.config} but for the history, choose another --start"
-        )
-    if start.tokenizer.tokenizer.get_vocab() != model.tokenizer.tokenizer.get_vocab():
-        raise ConfigError(f"{folder}: reads captions in other tokens than this run; expected a start from the same captions")
-    # the autoencoder is read already, and exactly: saved models are kept in half precision, and cached latents know theirs
-    learned = {name: tensor for name, tensor in start.state_dict().items() if not name.startswith("latents.")}
-    if start.config.history == "none":
-        # it has no use for positions, and of types only the caption's: history begins as more of the same, at no place. A type that
-        # the U-Net has never met would be noise to it, and the first thing learned would be to look away from history (docs/log.md)
-        del learned["conditioner.positions.weight"]
-        learned["conditioner.types.weight"] = learned["conditioner.types.weight"][:1].expand(2, -1)
-    unknown = model.load_state_dict(learned, strict=False).unexpected_keys
-    if unknown:
-        raise ConfigError(f"{folder}: holds {unknown[0]}, for which this model has no place; expected a start with no more history")
 
 
 def _untold(known: Story) -> Story:
