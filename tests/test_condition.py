@@ -9,6 +9,7 @@ from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.condition import Condition, Conditioner, PastTokens
 from arldm.model.denoiser import predict
+from arldm.model.noise import seeded
 from conftest import TINY, build, story
 
 DIM = 16
@@ -49,6 +50,42 @@ def test_window_and_pinned_frames() -> None:
 def test_relative_position_counts_back_and_stays_in_the_table() -> None:
     conditioner = Conditioner(DIM, 4, "relative")
     assert [conditioner.row(9, j) for j in (8, 7, 6, 5, 0)] == [1, 2, 3, 4, 4]
+
+
+def remembering() -> Conditioner:
+    with seeded(0):
+        return Conditioner(DIM, 2, "relative", layers=2, heads=2, memory=8).eval()
+
+
+def test_the_context_remembers_more_than_the_denoiser_sees() -> None:
+    conditioner = remembering()
+    assert conditioner.visible(9, range(9), pinned=(0,)) == [0, 7, 8]
+    assert conditioner.remembered(9, range(9), pinned=(0,)) == [1, 2, 3, 4, 5, 6]
+    assert conditioner.remembered(12, range(12)) == [4, 5, 6, 7, 8, 9]
+    assert [conditioner.row(20, j) for j in (19, 18, 17, 16, 15, 12, 11, 0)] == [1, 2, 3, 3, 4, 4, 4, 4]
+    assert Conditioner(DIM, 2, "relative", memory=8).remembered(9, range(9)) == []  # nobody would read it
+
+
+def test_what_is_remembered_reaches_the_caption_and_nothing_later_does() -> None:
+    conditioner = remembering()
+    caption, keep, past = tokens(6)
+    condition = conditioner(caption, keep, range(6), past)
+    assert condition.tokens.shape[2] == 3 + 2 * 4  # the caption and the window
+    told = condition.tokens[:, 5, :3].square().sum()
+    to_caption, to_past = torch.autograd.grad(told, (caption, past.tokens))
+    assert [bool(to_past[:, k].any()) for k in range(6)] == [True] * 5 + [False]
+    assert [bool(to_caption[:, k].any()) for k in range(6)] == [False] * 5 + [True]
+
+
+def test_tokens_that_are_not_kept_are_inert_to_the_context() -> None:
+    conditioner = remembering()
+    caption, keep, past = tokens(6)
+    keep[0, :, 2], past.keep[1, 3, 1:] = False, False
+    condition = conditioner(caption, keep, range(6), past)
+    others = torch.where(keep[..., None], caption, 100.0), torch.where(past.keep[..., None], past.tokens, 100.0)
+    again = conditioner(others[0], keep, range(6), PastTokens(others[1], past.keep, past.frames))
+    assert torch.equal(condition.keep, again.keep)
+    assert torch.equal(condition.tokens[condition.keep], again.tokens[again.keep])
 
 
 def test_absolute_position_is_the_frame_and_ends() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from arldm.evaluate.consistency import (
     Measure,
     Tally,
     by_attribute,
+    by_combination,
     character_f1,
     consistency,
     frame_accuracy,
@@ -28,7 +30,7 @@ from arldm.evaluate.reader import CONFIG, SIZE, VALUES, WEIGHTS, Reader, ReaderB
 from arldm.evaluate.report import METRICS, Report, _forgotten, afresh, score, table, write
 from arldm.model.noise import seeded
 from arldm.story import Fact, Frame, Source, Story
-from arldm.toonsv import paint, plot, stories, story
+from arldm.toonsv import chosen, paint, plot, stories, story
 from arldm.toonsv.cast import Key, truth
 from arldm.toonsv.questions import ABSENT, QUESTIONS, answers, reading
 from arldm.toonsv.scenes import random_scene
@@ -370,7 +372,7 @@ class TestMetrics:
 def rolls(count: int, share: float = 0.7, seed: int = 0) -> list[Tally]:
     """Stories of three facts each, every one of them won with this probability."""
     dice = np.random.Generator(np.random.PCG64(seed))
-    return [Tally(number, "mood", float(dice.random() < share), 1) for number in range(count) for _ in range(3)]
+    return [Tally(number, 0, "mood", float(dice.random() < share), 1) for number in range(count) for _ in range(3)]
 
 
 class TestMeasure:
@@ -393,7 +395,7 @@ class TestMeasure:
 
     def test_stories_are_drawn_whole(self) -> None:
         """Facts of one story stand or fall together: twenty in each of five stories are not a hundred."""
-        together = [Tally(number, "mood", float(number < 2), 1) for number in range(5) for _ in range(20)]
+        together = [Tally(number, 0, "mood", float(number < 2), 1) for number in range(5) for _ in range(20)]
         apart = [replace(one, story=k) for k, one in enumerate(together)]
         assert measure(together).value == measure(apart).value
         assert measure(together).high - measure(together).low > 2 * (measure(apart).high - measure(apart).low)
@@ -404,7 +406,7 @@ class TestMeasure:
         assert measure(uneven, seed=3) == measure(uneven, seed=3)
         assert measure(uneven, seed=3) != measure(uneven, seed=4)
 
-    @pytest.mark.parametrize("tallies", [[], [Tally(0, "who", 0, 0)], [Tally(0, "who", 0, 0), Tally(1, "who", 0, 0)]])
+    @pytest.mark.parametrize("tallies", [[], [Tally(0, 0, "who", 0, 0)], [Tally(0, 0, "who", 0, 0), Tally(1, 0, "who", 0, 0)]])
     def test_nothing_to_win_is_not_a_number(self, tallies: Sequence[Tally]) -> None:
         found = measure(tallies)
         assert all(math.isnan(value) for value in (found.value, found.low, found.high))
@@ -413,7 +415,8 @@ class TestMeasure:
 
 def report(value: float) -> Report:
     one = Measure(value, value - 0.1, value + 0.1, 7)
-    return Report(dict.fromkeys(METRICS, one), {"relevance": {"mood": one}, "consistency": {"hue": one}})
+    broken_down = {"relevance": {"mood": one}, "consistency": {"hue": one}}
+    return Report(dict.fromkeys(METRICS, one), broken_down, {"relevance": {0: one}}, {"held out": one}, value)
 
 
 @pytest.fixture(scope="module")
@@ -476,6 +479,21 @@ class TestReport:
         assert found.by_attribute["relevance"] == by_attribute(list(relevance(truths, flat)))
         assert set(found.by_attribute) == {"relevance", "consistency"}
         assert score(pictures, truths, reader, given=2).metrics["frame_accuracy"].count == 2
+        assert found.reader_fid == pytest.approx(0, abs=1e-3)  # the same pictures
+        assert score([row[::-1] for row in pictures], truths, reader, given=1).reader_fid > 1e-2
+        assert sum(one.count for one in found.by_frame["relevance"].values()) == found.metrics["relevance"].count
+        assert set(found.by_frame["consistency"]) == {1, 2}  # the first frame has no history
+
+    def test_what_training_never_held_is_counted_apart(self) -> None:
+        numbers = list(islice(chosen("test", only_held_out=True), 3))
+        assert numbers == sorted(numbers)
+        truths = [story("test", number, 5, 16) for number in numbers]
+        perfect = [[{Key(f.entity, f.attribute): f.value for f in frame.facts} for frame in one.frames] for one in truths]
+        tallies = list(relevance(truths, perfect))
+        found = by_combination(tallies, truths)
+        assert found["held out"].count >= 3
+        assert found["held out"].count + found["the rest"].count == len(tallies)
+        assert by_combination(tallies[:1], [story("test", 0, 5, 16)]).keys() == {"the rest"}
 
     def test_it_is_written_as_json(self, tmp_path: Path) -> None:
         path = tmp_path / "deep" / "report.json"
@@ -490,7 +508,7 @@ class TestReport:
         def refuse(name: str) -> None:
             raise ValueError(f"{name} is not JSON")
 
-        nothing = Report(dict.fromkeys(METRICS, measure([])), {})
+        nothing = Report(dict.fromkeys(METRICS, measure([])), {}, {}, {}, math.nan)
         write(tmp_path / "report.json", nothing.to_dict())
         found = json.loads((tmp_path / "report.json").read_text(), parse_constant=refuse)
         assert found["metrics"]["consistency"] == {"value": None, "low": None, "high": None, "count": 0}

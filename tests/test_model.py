@@ -61,10 +61,18 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
                 grounded = blip.text(words, encoder_hidden_states=looked, is_decoder=False).last_hidden_state
                 where = j if model.config.positions == "absolute" else t - j
                 context.append(grounded + kind[1] + place[where])
+            seen = torch.cat(context, dim=1)
+            if model.conditioner.context is not None:
+                seen = model.conditioner.context(seen)
             k = s * frames + t
             a = alphas[timesteps[k]]
             clean, stain = batch.latents[s, t], noise[s, t]
-            said = model.unet((a.sqrt() * clean + (1 - a).sqrt() * stain)[None], timesteps[k], torch.cat(context, dim=1)).sample[0]
+            noisy = (a.sqrt() * clean + (1 - a).sqrt() * stain)[None]
+            if model.config.denoiser.coordinates:
+                middle = torch.pi * (torch.arange(clean.shape[-1]) + 0.5) / clean.shape[-1]
+                rows, columns = middle[:, None].expand(clean.shape[1:]), middle.expand(clean.shape[1:])
+                noisy = torch.cat([noisy, torch.stack([rows.sin(), columns.sin(), rows.cos(), columns.cos()])[None]], dim=1)
+            said = model.unet(noisy, timesteps[k], seen).sample[0]
             wanted = stain if model.config.denoiser.prediction == "epsilon" else a.sqrt() * stain - (1 - a).sqrt() * clean
             total = total + (said - wanted).square().mean()
     return total / (stories * frames)

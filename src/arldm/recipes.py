@@ -17,8 +17,8 @@ TOONSV = ModelConfig(
     positions="relative",
     context=2,
     memory=48,
-    text=TextConfig(width=256, layers=3, heads=4, max_tokens=48, vocabulary=1000),
-    past=HistoryConfig(128, 16, 256, 4, 4, 256, 3, 4, max_tokens=48, vocabulary=1000),
+    text=TextConfig(width=256, layers=2, heads=4, max_tokens=48, vocabulary=1000),
+    past=HistoryConfig(128, 16, 256, 4, 4, 256, 2, 4, max_tokens=48, vocabulary=1000),
     latents=LatentConfig(kind="dc", channels=32, widths=(128, 256), layers=3, encoder_layers=1, unshuffle=8),
     denoiser=DenoiserConfig((128, 224), layers=1, heads=4, coordinates=16, prediction="v_prediction", zero_terminal_snr=True),
 )
@@ -32,13 +32,21 @@ TINY = ModelConfig(
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
     past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
-    denoiser=DenoiserConfig((16, 32), layers=1, heads=2, groups=8, coordinates=4, prediction="v_prediction", zero_terminal_snr=True),
+    denoiser=DenoiserConfig((16, 32), 1, heads=2, groups=8, coordinates=4, prediction="v_prediction", zero_terminal_snr=True),
 )
 
 
 #: learning rates and averages suit runs of a few thousand steps on a CPU, not the paper's 50 epochs
 AUTOENCODER_TRAIN = TrainConfig(
-    steps=2500, batch=8, learning_rate=1e-3, muon=3e-3, warmup=50, betas=(0.9, 0.99), ema=0.998, checkpoint_every=250, preview_every=250
+    steps=2500,
+    batch=8,
+    learning_rate=1e-3,
+    muon=3e-3,
+    warmup=50,
+    betas=(0.9, 0.99),
+    ema=0.998,
+    checkpoint_every=250,
+    preview_every=250,
 )
 READER_TRAIN = TrainConfig(
     steps=2500,
@@ -52,20 +60,20 @@ READER_TRAIN = TrainConfig(
     preview_every=0,
 )
 TOONSV_TRAIN = TrainConfig(
-    steps=1200,
+    steps=9000,
     batch=4,
     learning_rate=5e-4,
     muon=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
     warmup=40,
     betas=(0.9, 0.99),
-    mode_scale=1.29,  # Esser et al.'s best
-    ema=0.995,
-    checkpoint_every=100,
-    preview_every=250,
+    shift=2.5,  # what is told decides most where little is to be seen
+    ema=0.998,
+    checkpoint_every=200,
+    preview_every=500,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=2400,
-    batch=3,  # stories
+    steps=3000,
+    batch=4,  # stories
     learning_rate=5e-4,
     muon=3e-3,
     warmup=50,
@@ -114,12 +122,13 @@ class ToonSV:
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The first lesson of all that makes the condition, for the model of a run."""
+    """The first lesson of all that makes the condition."""
 
-    toonsv: ToonSV = ToonSV()
+    model: ModelConfig = TOONSV
     train: TrainConfig = ENCODERS_TRAIN
     stories: int = 2500
     frames: int = 16  # longer ones than the U-Net learns from: whoever comes back after ten frames must be known again
+    cache: Path | None = None  # as above
 
 
 Recipe = Autoencoder | Reader | Encoders | ToonSV

@@ -200,6 +200,10 @@ class Evaluate:
     history: History | None = None
     """Condition on less than the model can: captions or none."""
     split: Split = "test"
+    frames: int = 5
+    """Frames of each story."""
+    held_out: bool = False
+    """Only the stories of the split with a combination of character, place and prop that training never holds."""
     seed: int = 0
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance

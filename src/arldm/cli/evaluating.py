@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from arldm.model.denoiser import build_sampler
 from arldm.provenance import PACKAGES
 from arldm.sample import tell_batch
 from arldm.story import Story
-from arldm.toonsv import split_hash, stories
+from arldm.toonsv import chosen, split_hash, story
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Evaluate
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 
 def evaluate_toonsv(options: "Evaluate") -> int:
     """Tell, read, count, print the table, write the report."""
-    if options.stories < 1 or not 0 <= options.given < 5:
-        raise ConfigError(
-            f"--stories {options.stories} --given {options.given}: expected at least 1 story and 0 to 4 given pictures"
-        )
+    if options.stories < 1 or not 0 <= options.given < options.frames:
+        got = f"--stories {options.stories} --given {options.given}"
+        raise ConfigError(f"{got}: expected at least 1 story and 0 to {options.frames - 1} given pictures")
     if options.batch < 1:
         raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
     if options.json is not None and options.json.is_dir():  # better said now than after hours
@@ -46,13 +46,16 @@ def evaluate_toonsv(options: "Evaluate") -> int:
     reader = Reader.from_pretrained("toonsv")
     config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
-    truths = list(stories(options.split, options.stories, size=model.config.picture_size))
+    numbers = list(islice(chosen(options.split, options.frames, options.held_out), options.stories))
+    truths = [story(options.split, number, options.frames, model.config.picture_size) for number in numbers]
     made_with = {
         "model_hash": model.hash(),
         "sampling": to_dict(config),
         "history": model.history,
         "given": options.given,
         "split": options.split,
+        "frames": options.frames,
+        "held_out": options.held_out,
     }
     with _folder(options.keep) as folder:
         kept = ToldStories(folder, made_with)
@@ -63,7 +66,7 @@ def evaluate_toonsv(options: "Evaluate") -> int:
         rows |= {
             "rendered truth": score([_pictures(story) for story in truths], truths, reader, options.given),
             "truth without memory": score(
-                [afresh(options.split, number) for number in range(len(truths))], truths, reader, options.given
+                [afresh(options.split, number, options.frames) for number in numbers], truths, reader, options.given
             ),
             "autoencoder's reconstruction": score(
                 [_reconstructed(model, story) for story in truths], truths, reader, options.given
@@ -82,7 +85,7 @@ def evaluate_toonsv(options: "Evaluate") -> int:
                 "options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
                 **made_with,
                 "reader": reader_accuracy(),
-                "split_hash": split_hash(options.split, options.stories),
+                "split_hash": split_hash(options.split, options.stories, options.frames),
                 "threads": torch.get_num_threads(),
                 "versions": {package: version(package) for package in PACKAGES},
             },

@@ -4,15 +4,17 @@ Plain counting over readings and known truth; both are dictionaries from `Key` t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.stats import bootstrap
 
 from arldm.story import Fact, Story
-from arldm.toonsv.cast import EXTRA_KINDS, NAMES, Key
+from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PROPS, Key, held_out
 
+T = TypeVar("T")
 Reading = Mapping[Key, str]
 RESAMPLES = 2000
 WHO = (*NAMES, *EXTRA_KINDS)
@@ -30,9 +32,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One judged thing: to which story and attribute it belongs, and how much of it was right (`won` of `held`)."""
+    """One judged thing: to which frame of which story and to which attribute it belongs, and how much of it was right."""
 
     story: int
+    frame: int
     attribute: str
     won: float
     held: float
@@ -42,7 +45,7 @@ def frame_accuracy(stories: Sequence[Story], readings: Sequence[Sequence[Reading
     """Frames whose whole set of figures is right; what the field calls frame accuracy or exact match."""
     for number, story, read in _numbered(stories, readings):
         for t in range(given, len(story.frames)):
-            yield Tally(number, "who", float(_who(read[t]) == _present(story.frames[t].facts)), 1)
+            yield Tally(number, t, "who", float(_who(read[t]) == _present(story.frames[t].facts)), 1)
 
 
 def character_f1(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
@@ -50,7 +53,7 @@ def character_f1(stories: Sequence[Story], readings: Sequence[Sequence[Reading]]
     for number, story, read in _numbered(stories, readings):
         for t in range(given, len(story.frames)):
             there, found = _present(story.frames[t].facts), _who(read[t])
-            yield Tally(number, "who", 2 * len(there & found), len(there) + len(found))
+            yield Tally(number, t, "who", 2 * len(there & found), len(there) + len(found))
 
 
 def relevance(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
@@ -59,7 +62,7 @@ def relevance(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], g
         for t in range(given, len(story.frames)):
             for fact in story.frames[t].facts:
                 if fact.source == "caption":
-                    yield Tally(number, fact.attribute, float(read[t].get(_key(fact)) == fact.value), 1)
+                    yield Tally(number, t, fact.attribute, float(read[t].get(_key(fact)) == fact.value), 1)
 
 
 def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
@@ -74,7 +77,7 @@ def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]],
                 key = _key(fact)
                 if fact.source == "history" and key in last:
                     now = read[t].get(key)
-                    yield Tally(number, fact.attribute, float(now is not None and now == read[last[key]].get(key)), 1)
+                    yield Tally(number, t, fact.attribute, float(now is not None and now == read[last[key]].get(key)), 1)
             last |= {_key(fact): t for fact in frame.facts}
 
 
@@ -96,11 +99,30 @@ def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
 
 def by_attribute(tallies: Sequence[Tally]) -> dict[str, Measure]:
     """The same for each attribute by itself, the worst first."""
-    groups: dict[str, list[Tally]] = defaultdict(list)
+    return dict(sorted(_by(tallies, lambda tally: tally.attribute).items(), key=lambda pair: pair[1].value))
+
+
+def by_frame(tallies: Sequence[Tally]) -> dict[int, Measure]:
+    """The same for each frame of the stories by itself, from 0 on: does it fall as a story goes on?"""
+    return dict(sorted(_by(tallies, lambda tally: tally.frame).items()))
+
+
+def by_combination(tallies: Sequence[Tally], stories: Sequence[Story]) -> dict[str, Measure]:
+    """The same for frames with a combination of character, place and prop that training never held, and for all others."""
+    return _by(tallies, lambda tally: "held out" if _held_out(stories[tally.story].frames[tally.frame].facts) else "the rest")
+
+
+def _by(tallies: Sequence[Tally], group: Callable[[Tally], T]) -> dict[T, Measure]:
+    groups: dict[T, list[Tally]] = defaultdict(list)
     for tally in tallies:
-        groups[tally.attribute].append(tally)
-    measured = {attribute: measure(group) for attribute, group in groups.items()}
-    return dict(sorted(measured.items(), key=lambda pair: pair[1].value))
+        groups[group(tally)].append(tally)
+    return {name: measure(some) for name, some in groups.items()}
+
+
+def _held_out(facts: Sequence[Fact]) -> bool:
+    place = next((fact.value for fact in facts if fact.attribute == "kind"), None)
+    there = [fact.entity for fact in facts if fact.attribute == "present"]
+    return place is not None and any(held_out(who, place, prop) for who in there for prop in there if prop in PROPS)
 
 
 def _share(won: np.ndarray, held: np.ndarray, axis: int = -1) -> np.ndarray:

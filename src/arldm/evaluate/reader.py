@@ -88,6 +88,15 @@ class Reader(nn.Module):
             readings += [reading(row) for row in rows.tolist()]
         return readings
 
+    @torch.no_grad()
+    def features(self, pictures: Sequence[Image.Image], batch: int = 50) -> np.ndarray:
+        """What the convolutions see, averaged over each picture: (n, WIDTH)."""
+        rows = [
+            self.see(_floats(torch.from_numpy(np.stack([seen(picture) for picture in pictures[first : first + batch]]))))
+            for first in range(0, len(pictures), batch)
+        ]
+        return torch.cat(rows).mean((2, 3)).numpy()
+
     def save_pretrained(self, folder: Path) -> None:
         """Write weights in half precision, and the questions they answer."""
         folder.mkdir(parents=True, exist_ok=True)

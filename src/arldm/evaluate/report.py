@@ -12,7 +12,18 @@ from typing import Any
 from PIL import Image
 
 from arldm.errors import OutputError
-from arldm.evaluate.consistency import Measure, by_attribute, character_f1, consistency, frame_accuracy, measure, relevance
+from arldm.evaluate.consistency import (
+    Measure,
+    by_attribute,
+    by_combination,
+    by_frame,
+    character_f1,
+    consistency,
+    frame_accuracy,
+    measure,
+    relevance,
+)
+from arldm.evaluate.fid import Gaussian, frechet_distance
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
 from arldm.toonsv import paint, plot
@@ -41,10 +52,13 @@ METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy":
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The four figures, and the first two broken down by attribute, the worst first."""
+    """The four figures; relevance and consistency by attribute, the worst first, and by frame; relevance of what is held out."""
 
     metrics: dict[str, Measure]
     by_attribute: dict[str, dict[str, Measure]]
+    by_frame: dict[str, dict[int, Measure]]
+    relevance_by_combination: dict[str, Measure]
+    reader_fid: float  # between the reader's features of told and of true pictures: compares with nothing but itself
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in a report's JSON."""
@@ -53,14 +67,22 @@ class Report:
 
 def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], reader: Reader, given: int = 0) -> Report:
     """Judge told stories, frame by frame, against what is known of them. The first `given` frames are remembered but not scored."""
+    shown = [picture for row in pictures for picture in row[given:]]
+    true = [frame.picture for story in truths for frame in story.frames[given:] if frame.picture is not None]
+    sets = [Gaussian.of(reader.features(some)) for some in (shown, true)] if len(shown) > 1 else []
     flat = reader.read([picture for row in pictures for picture in row])
     readings, first = [], 0
     for row in pictures:
         readings.append(flat[first : first + len(row)])
         first += len(row)
     tallies = {name: list(metric(truths, readings, given)) for name, metric in METRICS.items()}
-    broken_down = {name: by_attribute(tallies[name]) for name in ("relevance", "consistency")}
-    return Report({name: measure(rows) for name, rows in tallies.items()}, broken_down)
+    return Report(
+        metrics={name: measure(rows) for name, rows in tallies.items()},
+        by_attribute={name: by_attribute(tallies[name]) for name in ("relevance", "consistency")},
+        by_frame={name: by_frame(tallies[name]) for name in ("relevance", "consistency")},
+        relevance_by_combination=by_combination(tallies["relevance"], truths),
+        reader_fid=frechet_distance(*sets) if sets else math.nan,
+    )
 
 
 def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Image.Image]:
@@ -96,10 +118,11 @@ def _stranger(figure: Figure, dice: Dice, mood: str) -> Figure:
 def table(rows: Mapping[str, Report]) -> str:
     """Reports side by side, as lines of text."""
     wide = max([28, *map(len, rows)])
-    lines = [" " * wide + "".join(f"{name.replace('_', ' '):>24}" for name in METRICS)]
+    lines = [" " * wide + "".join(f"{name.replace('_', ' '):>24}" for name in METRICS) + f"{'reader FID':>14}"]
     for name, report in rows.items():
         cells = (report.metrics[metric] for metric in METRICS)
         lines.append(f"{name:{wide}}" + "".join(f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]".rjust(24) for one in cells))
+        lines[-1] += f"{report.reader_fid:14.2f}"
     return "\n".join(lines)
 
 

@@ -39,12 +39,12 @@ class Conditioner(nn.Module):
     `absolute` positions are the paper's: position[j] of a table of window + 1. `relative` ones count back from the frame that is
     drawn, so that stories of any length work: one row for each frame of the window, then one for each doubling of the distance.
 
-    With `layers`, a transformer reads caption and history together, so that "she" finds who was there and "the beach" how it looked,
-    up to `memory` frames back. The U-Net attends to the caption and the window as the transformer has read them. The paper leaves
-    all of that to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
+    With `layers`, a transformer reads caption and history together, so that "she" finds who was there and "the beach" how it
+    looked, up to `memory` frames back. The U-Net attends to the caption and the window as that has read them. The paper leaves all
+    of it to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
     """
 
-    FAR = 4  # doublings of the distance beyond the window; what is farther is as far as that
+    FAR = 2  # doublings of the distance beyond the window; what is farther is as far as that
 
     def __init__(self, dim: int, window: int, positions: Positions, layers: int = 0, heads: int = 4, memory: int = 0) -> None:
         super().__init__()

@@ -28,12 +28,17 @@ class HistoryEncoder(nn.Module):
 
         Without pictures the cross-attention is skipped: the past texts alone, which is what `history: captions` means.
         """
+        return self.read(ids, keep, None if pictures is None else self.look(pictures))
+
+    def look(self, pictures: Tensor) -> Tensor:
+        """Pictures (n, 3, size, size) -> what is seen in them (n, patch + 1, vision_width)."""
+        if self.vision is None:
+            raise ConfigError("history 'pictures' asked of a model that has no picture encoder; use 'captions' or 'none'")
+        return self.vision(pixel_values=pictures).last_hidden_state
+
+    def read(self, ids: Tensor, keep: Tensor, seen: Tensor | None) -> Tensor:
+        """Captions, ids and keep (n, token), grounded in what `look` saw or alone -> tokens (n, token, dim)."""
         ids = torch.cat([torch.full_like(ids[:, :1], self.enc), ids[:, 1:]], dim=1)
-        seen = None
-        if pictures is not None:
-            if self.vision is None:
-                raise ConfigError("history 'pictures' asked of a model that has no picture encoder; use 'captions' or 'none'")
-            seen = self.vision(pixel_values=pictures).last_hidden_state  # (n, patch + 1, vision_width)
         return self.text(input_ids=ids, attention_mask=keep, encoder_hidden_states=seen, is_decoder=False).last_hidden_state
 
 

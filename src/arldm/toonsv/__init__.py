@@ -1,13 +1,15 @@
 """ToonSV, the embedded story world: a seed becomes a Story whose every fact is known."""
 
+import itertools
 from collections.abc import Iterator
 
 from arldm.errors import ConfigError
 from arldm.story import Frame, Story
+from arldm.toonsv.cast import holds_held_out
 from arldm.toonsv.paint import paint
 from arldm.toonsv.plot import SPLITS, plot, split_hash
 
-__all__ = ["SPLITS", "paint", "plot", "split_hash", "stories", "story"]
+__all__ = ["SPLITS", "chosen", "paint", "plot", "split_hash", "stories", "story"]
 
 
 def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
@@ -15,6 +17,13 @@ def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
     shots = plot(split, index, frames)
     drawn = (Frame(s.caption, paint(s.scene, size), tuple(f.who for f in s.scene.figures), None, s.facts) for s in shots)
     return Story(f"{split}-{index:06d}", tuple(drawn))
+
+
+def chosen(split: str, frames: int = 5, only_held_out: bool = False) -> Iterator[int]:
+    """The numbers of the stories of a split, or of those alone that hold a combination that training never holds."""
+    for index in itertools.count():
+        if not only_held_out or any(holds_held_out(shot.scene) for shot in plot(split, index, frames)):
+            yield index
 
 
 def stories(split: str, count: int, frames: int = 5, size: int = 256) -> Iterator[Story]:

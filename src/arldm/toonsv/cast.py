@@ -119,6 +119,12 @@ def held_out(who: str, place: str, prop: str) -> bool:
     return who in NAMES and (NAMES.index(who) + 2 * tuple(PLACES).index(place) + 3 * PROPS.index(prop)) % 7 == 0
 
 
+def holds_held_out(scene: Scene) -> bool:
+    """Does a scene hold such a combination?"""
+    prop = scene.prop
+    return prop is not None and any(held_out(figure.who, scene.place.kind, prop.kind) for figure in scene.figures)
+
+
 class Key(NamedTuple):
     """What a fact is about, e.g. ("beach", "hue") or ("tilo", "mood")."""
 

@@ -59,7 +59,7 @@ def _alone(world: World, who: str) -> Event:
 
 
 def _take(world: World, who: tuple[str, ...]) -> tuple[Prop, str, set[Key]]:
-    """The prop of the story, in words: new with or without its colour, or known. What training must not hold, is not taken there."""
+    """The prop of the story, in words: new with or without its colour, or known. What training must not hold is not taken."""
     dice = world.dice
     barred = {kind for kind in PROPS if world.training and any(held_out(one, world.place.kind, kind) for one in who)}
     other = world.prop is None or (not world.prop_seen) or dice.chance(0.25 if world.frames > 8 else 0.1)

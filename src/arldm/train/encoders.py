@@ -4,25 +4,27 @@ The history's encoder tells all that is true in the picture it looks at; caption
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from accelerate import PartialState
 from torch import Tensor, nn
 
 from arldm.config import History, to_dict
-from arldm.evaluate.reader import disturbed
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
+from arldm.model.condition import PastTokens
 from arldm.model.noise import seeded
-from arldm.recipes import Encoders
+from arldm.recipes import Encoders, ToonSV
+from arldm.story import Source
 from arldm.story_files import put
 from arldm.toonsv import plot
-from arldm.toonsv.cast import Key
-from arldm.toonsv.questions import ABSENT, QUESTIONS, TO_DRAW, answers, to_draw
+from arldm.toonsv.questions import ABSENT, TO_DRAW, to_draw
 from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
@@ -31,14 +33,16 @@ from arldm.train.toonsv import begin
 NAME, ACCURACY = "encoders.safetensors", "accuracy.json"  # in the run's folder
 EXAMINED = 30  # stories of the validation split
 #: with how much history a batch is told what to draw; pictures oftener, since there is more to learn
-MODES: tuple[History, ...] = ("pictures", "pictures", "pictures", "captions", "none")
+MODES: tuple[History, ...] = (*["pictures"] * 6, "captions", "none")
+NOISE = 0.2  # on past pictures, in deviations, at most
+ASKED = 5  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
 PARTS = ("text_encoder", "history_encoder", "conditioner")
 
 
 def encoders(recipe: Encoders, out: Path) -> None:
     """Train the encoders; leaves them in `out/encoders.safetensors`."""
-    model = begin(recipe.toonsv)
-    cache = recipe.toonsv.cache or out / "cache"
+    model = begin(ToonSV(recipe.model, recipe.train))
+    cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
         school, exam = (
             Lessons.drawn(model, cache, split, stories, recipe.frames)
@@ -65,13 +69,17 @@ class Lesson:
     """Stories with the answers to all questions."""
 
     stories: StoryBatch
-    true: Tensor  # (batch, frame, QUESTIONS), ABSENT where there is nothing to answer
+    true: Tensor  # (batch, frame, TO_DRAW), ABSENT where there is nothing to answer
     told: Tensor  # (batch, frame, TO_DRAW), ABSENT where the caption does not say
     known: Tensor  # (batch, frame, TO_DRAW), ABSENT where neither caption nor history says
 
+    def until(self, frames: int) -> "Lesson":
+        """The same stories, broken off."""
+        return _each(self, lambda values: values[:, :frames])
+
     def to(self, device: torch.device | str) -> "Lesson":
         """The same lesson on another device."""
-        return Lesson(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return _each(self, lambda values: values.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +87,7 @@ class Lessons:
     """Stories with the answers to all questions."""
 
     stories: CachedStories
-    true: np.ndarray  # (story * frame, question)
+    true: np.ndarray  # (story * frame, TO_DRAW)
     told: np.ndarray
     known: np.ndarray
 
@@ -87,10 +95,9 @@ class Lessons:
     def drawn(cls, model: ARLDM, cache: Path, split: str, stories: int, frames: int) -> "Lessons":
         """The first stories of a split."""
         shots = [shot for story in range(stories) for shot in plot(split, story, frames)]
-        true = [answers({Key(fact.entity, fact.attribute): fact.value for fact in shot.facts}) for shot in shots]
-        told, known = ([to_draw(shot, sources) for shot in shots] for sources in (("caption",), ("caption", "history")))
-        data = cached(model, cache, split, stories, frames, encoded=False)
-        return cls(data, np.stack(true), np.stack(told), np.stack(known))
+        sources: tuple[Source, ...] = ("caption", "history", "free")
+        told, known, true = (np.stack([to_draw(shot, sources[:count]) for shot in shots]) for count in (1, 2, 3))
+        return cls(cached(model, cache, split, stories, frames, encoded=False), true, told, known)
 
     def batch(self, stories: Sequence[int]) -> Lesson:
         """Some stories, by number."""
@@ -100,60 +107,85 @@ class Lessons:
 
 
 class FactReading(nn.Module):
-    """All that makes the condition, with a head that tells what past pictures show and one that tells what is to be drawn."""
+    """All that makes the condition, with heads that tell what a past picture holds, as seen and as read, and what is to be drawn."""
 
     def __init__(self, model: ARLDM) -> None:
         super().__init__()
         self.model = model
         model.unet.requires_grad_(False)
-        self.answer_true = Answers(model.config.text.width, QUESTIONS)
-        self.answer_to_draw = Answers(model.config.text.width, TO_DRAW)
+        self.seen = Answers(model.config.past.vision_width)
+        self.past = Answers(model.config.past.text_width)
+        self.to_draw = Answers(model.config.text.width)
 
-    def forward(self, batch: Lesson, history: History) -> Iterator[tuple[str, list[Tensor], Tensor]]:
-        """What each head was asked, its scores (n, value) for each question, and the answers (n, question)."""
-        model, stories = self.model, batch.stories
-        model.use_history(history)
-        frames = range(batch.true.shape[1])
-        caption = model.read_captions(stories.caption_ids, stories.caption_keep)
-        past = model.read_past(frames, stories.past_ids, stories.past_keep, stories.past_pictures)
-        if history == "pictures" and past is not None:
-            yield "past", self.answer_true(past.tokens.flatten(0, 1), past.keep.flatten(0, 1)), batch.true.flatten(0, 1)
-        condition = model.conditioner(caption, stories.caption_keep, frames, past).folded()
-        asked = batch.told if history == "none" else batch.known
-        yield f"to draw, {history}", self.answer_to_draw(condition.tokens, condition.keep), asked.flatten(0, 1)
+    def forward(self, batch: Lesson, history: History, frames: Sequence[int]) -> Iterator[tuple[str, list[Tensor], Tensor]]:
+        """What each head was asked, its scores (n, value) for each question, and the answers (n, question).
+
+        What is to be drawn is asked of some frames alone.
+        """
+        past = None
+        if history != "none" and (encoder := self.model.history_encoder) is not None:
+            stories = batch.stories
+            true, keep, seen = batch.true.flatten(0, 1), stories.past_keep.flatten(0, 1), None
+            if history == "pictures":
+                seen = encoder.look(stories.past_pictures.flatten(0, 1))
+                yield "seen", self.seen(seen, torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)), true
+            tokens = encoder.read(stories.past_ids.flatten(0, 1), keep, seen)
+            if history == "pictures":
+                yield "past", self.past(tokens, keep), true
+            past = PastTokens(tokens.unflatten(0, batch.true.shape[:2]), stories.past_keep, range(batch.true.shape[1]))
+        caption_keep = batch.stories.caption_keep[:, frames]
+        caption = self.model.read_captions(batch.stories.caption_ids[:, frames], caption_keep)
+        condition = self.model.conditioner(caption, caption_keep, frames, past).folded()
+        asked = (batch.told if history == "none" else batch.known)[:, frames]
+        yield f"to draw, {history}", self.to_draw(condition.tokens, condition.keep), asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
-        """The cross-entropy of both heads, with past pictures that are as a model might draw them: a little off in every way."""
+        """The cross-entropy of all heads, with past pictures a little soft and noisy, as a model's are."""
         history = MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
-        pictures = batch.stories.past_pictures
-        off = disturbed(pictures.flatten(0, 1), generator).view_as(pictures)
-        seen = replace(batch, stories=replace(batch.stories, past_pictures=off))
-        return torch.stack([cross_entropy(scores, answered) for _, scores, answered in self(seen, history)]).sum()
+        length = int(torch.randint(2, batch.true.shape[1] + 1, (1,), generator=generator))
+        batch, asked = batch.until(length), sorted(torch.randperm(length, generator=generator)[:ASKED].tolist())
+        seen = replace(batch, stories=replace(batch.stories, past_pictures=worn(batch.stories.past_pictures, generator)))
+        return torch.stack([cross_entropy(scores, answered) for _, scores, answered in self(seen, history, asked)]).sum()
 
     @torch.no_grad()
-    def accuracy(self, lessons: Lessons, batch: int = 20) -> dict[str, dict[str, float]]:
+    def accuracy(self, lessons: Lessons, batch: int = 5) -> dict[str, dict[str, float]]:
         """The share of questions that each head answers right, by attribute, with each kind of history."""
         right: dict[str, dict[str, list[bool]]] = {}
         for first in range(0, len(lessons.stories), batch):
             some = lessons.batch(range(first, min(first + batch, len(lessons.stories)))).to(self.model.device)
             for history in dict.fromkeys(MODES):
-                for name, scores, answered in self(some, history):
-                    keys = QUESTIONS if name == "past" else TO_DRAW
-                    for key, score, wanted in zip(keys, scores, answered.T, strict=True):
+                for name, scores, answered in self(some, history, range(some.true.shape[1])):
+                    for key, score, wanted in zip(TO_DRAW, scores, answered.T, strict=True):
                         asked = wanted != ABSENT
                         found = (score.argmax(1) == wanted)[asked].tolist()
                         right.setdefault(name, {}).setdefault(key.attribute, []).extend(found)
         return {name: {attribute: sum(one) / len(one) for attribute, one in each.items() if one} for name, each in right.items()}
 
 
+def worn(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (batch, frame, 3, size, size) softened and made noisy, each as much as chance has it."""
+    flat, device = pictures.flatten(0, 1), generator.device
+    soft = F.interpolate(F.avg_pool2d(flat, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+    strength, wear = (torch.rand(len(flat), 1, 1, 1, generator=generator, device=device).to(flat.device) for _ in range(2))
+    noise = torch.randn(flat.shape, generator=generator, device=device).to(flat.device)
+    return (torch.lerp(flat, soft, wear) + NOISE * strength * noise).view_as(pictures)
+
+
+def _each(lesson: Lesson, change: Callable[[Tensor], Tensor]) -> Lesson:
+    def changed(record: Any) -> dict[str, Tensor]:
+        return {field.name: change(value) for field in fields(record) if isinstance(value := getattr(record, field.name), Tensor)}
+
+    return Lesson(StoryBatch(**changed(lesson.stories)), **changed(lesson))
+
+
 class Answers(nn.Module):
     """A few learned queries look at the tokens, and together answer all questions."""
 
-    QUERIES = 8
+    QUERIES = 16
 
-    def __init__(self, width: int, questions: Mapping[Key, tuple[str, ...]]) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.sizes = [len(values) for values in questions.values()]
+        self.sizes = [len(values) for values in TO_DRAW.values()]
         self.queries = nn.Parameter(torch.randn(self.QUERIES, width) * 0.02)
         self.look = nn.MultiheadAttention(width, 4, batch_first=True)
         self.say = nn.Linear(self.QUERIES * width, sum(self.sizes))
