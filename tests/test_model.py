@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,7 @@ def _config(**change: object) -> object:
     return edit
 
 
+OURS = re.escape(version("arldm"))
 BROKEN = {
     "missing file": (lambda folder: (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "not there"),
     "missing tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer: not there"),
@@ -311,7 +313,7 @@ BROKEN = {
     "pickle": (lambda folder: (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"x"), "a pickle, which can run code"),
     "cut": (_cut, "not a whole safetensors file"),
     "not json": (lambda folder: (folder / "arldm.json").write_text("{"), "cannot be understood"),
-    "later format": (_config(format=99), "format 99; this program reads format 1"),
+    "later format": (_config(format=99), f"format 99, written by arldm {OURS}; arldm {OURS} reads formats 1 to 2"),
     "unknown option": (_config(model={"nam": 1}), "unknown option 'nam'"),
     "no such model": (_config(model=to_dict(TINY) | {"window": "four"}), "describes no model that can be built"),
     "statistics": (lambda folder: (folder / "vae" / "statistics.json").write_text('{"shift": [0], "scale": [1]}'), "1 shifts"),
@@ -327,6 +329,19 @@ def test_broken_folder_is_refused_in_one_line(name: str, saved: Path, tmp_path: 
     with pytest.raises(ModelError, match=said) as error:
         ARLDM.from_pretrained(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_an_older_version_is_read_as_what_it_was(tmp_path: Path) -> None:
+    plain = dataclasses.replace(TINY, context=0, denoiser=dataclasses.replace(TINY.denoiser, coordinates=0))
+    old = build(plain)
+    old.save_pretrained(tmp_path)
+    path = tmp_path / "arldm.json"
+    held = json.loads(path.read_text())["model"]
+    del held["context"], held["memory"], held["denoiser"]["coordinates"]  # which it did not know
+    path.write_text(json.dumps({"format": 1, "model": held}))
+    read = ARLDM.from_pretrained(tmp_path)
+    assert read.config == plain
+    assert read.hash() == old.hash()
 
 
 def test_folder_that_is_not_there() -> None:

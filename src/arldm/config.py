@@ -131,6 +131,19 @@ def to_dict(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config), default=os.fspath))
 
 
+def changes(config: Any) -> dict[str, Any]:
+    """What of a config is not as by default, as plain JSON values: an option that comes later leaves it as it was."""
+    default = type(config)()
+    found = {}
+    for field in dataclasses.fields(config):
+        value, usual = getattr(config, field.name), getattr(default, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= {f"{field.name}.{name}": inner for name, inner in changes(value).items()}
+        elif value != usual:
+            found[field.name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """The config of `kind` that `to_dict` wrote. Raises ConfigError on an unknown or missing key."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from diffusers.utils.hub_utils import PushToHubMixin
 from einops import rearrange
 from torch import Tensor, nn
 
-from arldm.config import History, ModelConfig, to_dict
+from arldm.config import History, ModelConfig, changes
 from arldm.errors import ConfigError
 from arldm.model.batch import StoryBatch, assemble, pictures_of, pixels, small
 from arldm.model.condition import Condition, Conditioner, PastTokens
@@ -177,7 +177,7 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     def hash(self) -> str:
         """A short name for exactly these weights, this config and these tokenizers."""
-        digest = hashlib.sha256(json.dumps(to_dict(self.config), sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(changes(self.config), sort_keys=True).encode())
         for tokenizer in (self.tokenizer, self.past_tokenizer):
             digest.update(tokenizer.tokenizer.backend_tokenizer.to_str().encode())
         for name, tensor in sorted(self.state_dict().items()):

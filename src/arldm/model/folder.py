@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ARLDM")
 
-FORMAT = 1
+FORMAT = 2  # 1 knew neither context nor coordinates, and is read as a model without them
 CONFIG = "arldm.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
@@ -74,9 +75,10 @@ def _read_config(folder: Path) -> ModelConfig:
     path = _present(folder / CONFIG)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        version = found["format"]
-        if version != FORMAT:
-            raise ModelError(f"{path}: format {version}; this program reads format {FORMAT}, install the version that wrote it")
+        if (got := found["format"]) not in range(1, FORMAT + 1):
+            writer = found.get("arldm", "of another version")
+            ours = f"arldm {version('arldm')} reads formats 1 to {FORMAT}"
+            raise ModelError(f"{path}: format {got}, written by arldm {writer}; {ours}, install the version that wrote it")
         return from_dict(ModelConfig, found["model"])
     except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{path}: cannot be understood ({_line(error)}); expected an arldm model's config, fetch it again"
@@ -150,7 +152,9 @@ def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
     model.schedule.save_pretrained(folder / "scheduler")
     model.tokenizer.save(folder / "tokenizer")
     model.past_tokenizer.save(folder / "history_tokenizer")
-    (folder / CONFIG).write_text(json.dumps({"format": FORMAT, "model": to_dict(model.config)}, indent=1) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(
+        json.dumps({"format": FORMAT, "arldm": version("arldm"), "model": to_dict(model.config)}, indent=1) + "\n", encoding="utf-8"
+    )
     (folder / "model_index.json").write_text(json.dumps(_index(model), indent=1) + "\n", encoding="utf-8")
 
 

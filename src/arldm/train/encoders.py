@@ -107,7 +107,7 @@ class Lessons:
 
 
 class FactReading(nn.Module):
-    """All that makes the condition, with heads that tell what a past picture holds, as seen and as read, and what is to be drawn."""
+    """All that makes the condition, with heads that tell what a past picture holds, seen and read, and what is to be drawn."""
 
     def __init__(self, model: ARLDM) -> None:
         super().__init__()
