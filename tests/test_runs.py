@@ -14,8 +14,10 @@ import arldm.train.encoders
 import arldm.train.reader
 from arldm.config import ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
+from arldm.evaluate.report import METRICS
 from arldm.model.arldm import ARLDM
-from arldm.recipes import RECIPES, TINY, Autoencoder, Encoders, Reader, ToonSV
+from arldm.model.enlarge import Enlarger as Network
+from arldm.recipes import RECIPES, TINY, Autoencoder, Encoders, Enlarger, Reader, ToonSV
 from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
@@ -48,6 +50,19 @@ def test_the_autoencoder_run_leaves_a_measured_autoencoder(recipe: ToonSV) -> No
     assert (recipe.autoencoder.parent / "samples" / "0000004.png").exists()
 
 
+def test_the_enlarger_run_leaves_one_that_doubles(recipe: ToonSV, tmp_path: Path) -> None:
+    run(Enlarger(TRAIN, recipe.autoencoder, TINY.picture_size, stories=4, crop=16), tmp_path)
+    enlarger = Network.from_pretrained(tmp_path / "model")
+    assert any(bool(weight.any()) for weight in (enlarger.end.weight, enlarger.end.bias))  # it began as adding nothing
+    picture = story("test", 0, 2, 64).frames[0].picture
+    assert picture is not None
+    assert enlarger.enlarge(picture).size == (128, 128)
+    assert enlarger.enlarge(picture.crop((0, 0, 31, 17))).size == (62, 34)
+    Image.open(tmp_path / "samples" / "0000004.png").verify()
+    with pytest.raises(ModelError, match=r"no enlarger can be read .* fetch it again"):
+        Network.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize("history", ["pictures", "none"])
 def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path, history: str) -> None:
     (tmp_path / ".model.123.new").mkdir()  # of a process that was killed
@@ -60,6 +75,7 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     told = list(tell(model, story("test", 0, 3, 64), TellConfig(steps=1), frames=[2]))
     assert isinstance(told[2].picture, Image.Image)
     assert (tmp_path / "samples" / "0000004.png").exists()
+    assert set(json.loads((tmp_path / "samples" / "0000004.json").read_text())) == set(METRICS)
     changed = [name for name, tensor in begin(recipe).text_encoder.state_dict().items() if tensor.is_floating_point()]
     assert any(
         not torch.equal(model.text_encoder.state_dict()[name], begin(recipe).text_encoder.state_dict()[name]) for name in changed

@@ -21,6 +21,7 @@ from arldm.config import TrainConfig
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.train import checkpoint, fit
 from arldm.train.learner import rate
+from arldm.train.record import Sample
 from toy import TRAIN, Numbers, Toy, batches, toy
 
 
@@ -191,12 +192,15 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
 def test_samples_show_the_average_and_change_nothing(unbroken: Path, tmp_path: Path) -> None:
     module, seen = toy(), []
 
-    def preview() -> Image.Image:
+    def preview() -> Sample:
         seen.append((module.training, module.net[0].weight.detach().clone()))
-        return Image.new("RGB", (4, 4))
+        return Sample(Image.new("RGB", (4, 4)), {"relevance": 0.5})
 
     fit(module, batches, replace(TRAIN, preview_every=20, report_to="tensorboard"), tmp_path, preview=preview)
-    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0000020.png", "0000040.png"]
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        f"{step:07}.{kind}" for step in (20, 40) for kind in ("json", "png")
+    ]
+    assert json.loads((tmp_path / "samples" / "0000040.json").read_text()) == {"relevance": 0.5}
     assert [training for training, _ in seen] == [False, False]
     assert torch.equal(seen[1][1], module.net[0].weight)
     assert list((tmp_path / "logs").iterdir())
@@ -206,12 +210,12 @@ def test_samples_show_the_average_and_change_nothing(unbroken: Path, tmp_path: P
 def test_a_sample_lost_in_a_crash_is_drawn_again(unbroken: Path, tmp_path: Path) -> None:
     config = replace(TRAIN, preview_every=14)  # due with a checkpoint
 
-    def no_preview() -> Image.Image:
+    def no_preview() -> Sample:
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
         fit(toy(), batches, config, tmp_path, preview=no_preview)
-    fit(toy(), batches, config, tmp_path, preview=lambda: Image.new("RGB", (4, 4)))
+    fit(toy(), batches, config, tmp_path, preview=lambda: Sample(Image.new("RGB", (4, 4))))
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0000014.png", "0000028.png"]
     assert same_bytes(tmp_path, unbroken)
 

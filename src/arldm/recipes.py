@@ -48,6 +48,17 @@ AUTOENCODER_TRAIN = TrainConfig(
     checkpoint_every=250,
     preview_every=250,
 )
+ENLARGER_TRAIN = TrainConfig(
+    steps=2000,
+    batch=8,
+    learning_rate=1e-3,
+    muon=3e-3,
+    warmup=50,
+    betas=(0.9, 0.99),
+    ema=0.998,
+    checkpoint_every=250,
+    preview_every=250,
+)
 READER_TRAIN = TrainConfig(
     steps=2500,
     batch=32,
@@ -97,6 +108,18 @@ class Autoencoder:
 
 
 @dataclass(frozen=True, slots=True)
+class Enlarger:
+    """The network that makes pages sharp, trained on what the embedded model's autoencoder makes of ToonSV pictures."""
+
+    train: TrainConfig = ENLARGER_TRAIN
+    autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
+    picture_size: int = TOONSV.picture_size  # pixels, before it is enlarged
+    stories: int = 200  # of the training split, five frames each
+    crop: int = 64  # pixels, before it is enlarged
+    cache: Path | None = None  # as above
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """The network that reads ToonSV pictures back, trained on rendered truth."""
 
@@ -131,9 +154,10 @@ class Encoders:
     cache: Path | None = None  # as above
 
 
-Recipe = Autoencoder | Reader | Encoders | ToonSV
+Recipe = Autoencoder | Enlarger | Reader | Encoders | ToonSV
 RECIPES: dict[str, Recipe] = {
     "toonsv-autoencoder": Autoencoder(),
+    "toonsv-enlarger": Enlarger(),
     "toonsv-reader": Reader(),
     "toonsv-encoders": Encoders(),
     "toonsv": ToonSV(),

@@ -53,12 +53,19 @@ class Page:
     """A told story's folder."""
     out: Annotated[Path, arg(aliases=["-o"])]
     """A .png or .pdf file."""
+    enlarge: bool = False
+    """Print what the embedded model drew at twice the size, by a network that knows how its world is drawn."""
 
     def __call__(self) -> int:
         from arldm.page import render
         from arldm.story_files import read_told
 
-        for path in render(read_told(self.story), self.out):
+        story = read_told(self.story)
+        if self.enlarge:
+            from arldm.cli.printing import enlarged
+
+            story = enlarged(story, self.story)
+        for path in render(story, self.out):
             print(path)
         return 0
 

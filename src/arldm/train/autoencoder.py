@@ -23,6 +23,7 @@ from arldm.rendered import rendered
 from arldm.train import checkpoint
 from arldm.train.learner import derived_seed
 from arldm.train.loop import fit
+from arldm.train.record import Sample
 
 NAME = "autoencoder.safetensors"
 
@@ -39,8 +40,8 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
         module.patches.measure(some(pictures, 400))
 
     @torch.no_grad()
-    def preview() -> Image.Image:
-        return grid([image(picture) for picture in torch.cat([held, module.decode(module.encode(held))])], len(held))
+    def preview() -> Sample:
+        return Sample(grid([image(picture) for picture in torch.cat([held, module.decode(module.encode(held))])], len(held)))
 
     crops = Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed)
     fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
-from PIL import Image
 from torch import nn
 
 from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.train.learner import Batch, Learner
-from arldm.train.record import Record
+from arldm.train.record import Record, Sample
 
 CONFIG = "config.json"
 
@@ -35,7 +34,7 @@ def fit(
     out: Path,
     *,
     options: dict[str, Any] | None = None,
-    preview: Callable[[], Image.Image] | None = None,
+    preview: Callable[[], Sample] | None = None,
     accelerator: Accelerator | None = None,
 ) -> None:
     """Train `module`, which has `loss(batch, generator)`, and leave it holding the moving average of its weights.

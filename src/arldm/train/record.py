@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +14,17 @@ from tqdm import tqdm
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
+from arldm.story_files import encoded, put
 
 METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How far a run is: a picture, and what it is worth by name."""
+
+    picture: Image.Image
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Record:
@@ -51,13 +62,15 @@ class Record:
             self.writer.add_scalar("loss", loss, step)
             self.writer.add_scalar("learning_rate", learning_rate, step)
 
-    def show(self, step: int, picture: Image.Image) -> None:
-        """Keep a sample picture."""
+    def show(self, step: int, sample: Sample) -> None:
+        """Keep a sample."""
         path = self.out / "samples" / f"{step:07d}.png"
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(f".{path.name}")
-        picture.save(beside, "PNG")
-        beside.replace(path)
+        put(path, encoded(sample.picture))
+        if sample.scores:
+            put(path.with_suffix(".json"), (json.dumps(dict(sample.scores)) + "\n").encode())
+        if self.writer is not None:
+            for name, score in sample.scores.items():
+                self.writer.add_scalar(name, score, step)
 
 
 def _cut(path: Path, rows: int) -> None:

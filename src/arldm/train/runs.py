@@ -7,15 +7,16 @@ import torch
 from accelerate import PartialState
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
+from arldm.train.enlarger import enlarger
 from arldm.train.loop import check_claim
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
 #: whatever a run writes has such a name until it is whole
-HALF_WRITTEN = (".checkpoint-*", ".model.*new", ".*.safetensors.*", ".config.json.*", ".metrics.jsonl.*", "samples/.*.png")
+HALF_WRITTEN = (".checkpoint-*", ".model.*new", ".*.safetensors.*", ".config.json.*", ".metrics.jsonl.*", "samples/.*")
 
 
 def run(recipe: Recipe, out: Path) -> None:
@@ -35,6 +36,8 @@ def run(recipe: Recipe, out: Path) -> None:
     match recipe:
         case Autoencoder():
             autoencoder(recipe, out)
+        case Enlarger():
+            enlarger(recipe, out)
         case Reader():
             reader(recipe, out)
         case Encoders():

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from arldm.config import ModelConfig, to_dict
+from arldm.config import ModelConfig, TellConfig, to_dict
 from arldm.errors import ConfigError, ModelError
+from arldm.evaluate.reader import Reader
+from arldm.evaluate.report import score
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.latents import Latents
@@ -22,10 +23,13 @@ from arldm.story import Story
 from arldm.toonsv import plot, story
 from arldm.train.autoencoder import grid, load_autoencoder
 from arldm.train.loop import fit
+from arldm.train.record import Sample
 from arldm.train.stories import cached
 
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
-SHOWN = 2  # stories of the validation split in a sample picture
+JUDGED = 8  # stories of the validation split that are told and read as a run goes on
+SHOWN = 2  # of them, in a sample picture
+QUICK = TellConfig(steps=10)
 
 
 def toonsv(recipe: ToonSV, out: Path) -> None:
@@ -34,15 +38,17 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
-    shown = [_untold(story("val", index, recipe.frames, 1)) for index in range(SHOWN)]  # captions alone
+    truths = [story("val", index, recipe.frames, recipe.model.picture_size) for index in range(JUDGED)]
+    reader = Reader.from_pretrained("toonsv")
 
     def batches(number: int) -> StoryBatch:
         return data.numbered(number, recipe.train.batch, recipe.train.seed)
 
-    def preview() -> Image.Image:
-        rows = list(tell_batch(model, shown))
-        told = [row[k].picture for k in range(len(shown)) for row in rows]
-        return grid([picture for picture in told if picture is not None], len(rows))
+    def preview() -> Sample:
+        frames = zip(*tell_batch(model, [_untold(truth) for truth in truths], QUICK), strict=True)
+        told = [[frame.picture for frame in row if frame.picture is not None] for row in frames]
+        scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
+        return Sample(grid([picture for row in told[:SHOWN] for picture in row], recipe.frames), scores)
 
     fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=preview)
     if PartialState().is_main_process:

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The table of the paper's claim: AR-LDM with no history, with past captions, with past captions and pictures, trained alike from the
+# same start for as many steps, told with three seeds, given 0 and 1 pictures. `runs/toonsv.sh` must have gone through its first two stages.
+# Usage: runs/toonsv_table.sh [folder of the python and arldm commands]. Stopped, run again: it goes on. OUT, STEPS, STORIES may be set.
+set -euo pipefail
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}"
+cd "$(dirname "$0")/.."
+bin="${1:-.venv/bin}"
+from="${FROM:-runs/out/toonsv}"
+out="${OUT:-runs/out/table}"
+steps="${STEPS:-1500}"
+stories="${STORIES:-200}"
+
+for history in none captions pictures; do
+    [ -e "$out/$history/model" ] || "$bin/arldm" train toonsv --out "$out/$history" --history "$history" --train.steps "$steps" \
+        --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/encoders/encoders.safetensors" \
+        --cache "$from/cache" --freeze text_encoder history_encoder conditioner
+    for given in 0 1; do
+        for seed in 0 1 2; do
+            report="$out/$history-given$given-seed$seed"
+            [ -e "$report.json" ] || "$bin/arldm" evaluate toonsv --model "$out/$history/model" --stories "$stories" \
+                --given "$given" --seed "$seed" --keep "$report" --json "$report.json"
+        done
+    done
+done
+"$bin/python" runs/table.py "$out"

@@ -1,0 +1,67 @@
+"""Print size: pictures of twice the side, by a small network that knows how ToonSV is drawn. For pages; no story needs it."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from arldm.errors import ModelError
+from arldm.model.batch import floats, image
+
+EMBEDDED = Path(__file__).parents[1] / "weights" / "enlarger"
+WEIGHTS = "model.safetensors"
+FOLD = 4  # pixels along a side that are one cell to the network
+TIMES = 2
+
+
+class Enlarger(nn.Module):
+    """Residual convolutions on folded pixels, added to bicubic interpolation (as EDSR, Lim et al. 2017)."""
+
+    def __init__(self, width: int = 96, blocks: int = 5) -> None:
+        super().__init__()
+        self.begin = nn.Conv2d(3 * FOLD**2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
+            for _ in range(blocks)
+        )
+        self.end = nn.Conv2d(width, 3 * (TIMES * FOLD) ** 2, 3, padding=1)
+        nn.init.zeros_(self.end.weight)
+        nn.init.zeros_(self.end.bias)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (n, 3, size, size) in [-1, 1] to (n, 3, 2 size, 2 size); the size is a multiple of FOLD."""
+        seen = self.begin(F.pixel_unshuffle(pictures, FOLD))
+        for block in self.blocks:
+            seen = seen + block(seen)
+        plain = F.interpolate(pictures, scale_factor=TIMES, mode="bicubic", align_corners=False)
+        return plain + F.pixel_shuffle(self.end(seen), TIMES * FOLD)
+
+    @torch.no_grad()
+    def enlarge(self, picture: Image.Image) -> Image.Image:
+        """A picture of twice the side."""
+        array = np.asarray(picture.convert("RGB"))
+        height, width = array.shape[:2]
+        filled = np.pad(array, ((0, -height % FOLD), (0, -width % FOLD), (0, 0)), mode="edge")
+        return image(self(floats(filled[None]))[0].clamp(-1, 1)).crop((0, 0, TIMES * width, TIMES * height))
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the weights in half precision."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read a saved one; "toonsv" is the one that ships with the program. Raises ModelError."""
+        path = (EMBEDDED if folder == "toonsv" else Path(folder)) / WEIGHTS
+        try:
+            module = cls()
+            module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=True)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise ModelError(f"{path}: no enlarger can be read ({str(error).splitlines()[0]}); fetch it again") from error
+        return module.eval()

@@ -1,0 +1,68 @@
+"""The enlarger's run: what the autoencoder makes of small pictures, beside the same pictures drawn large."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import PartialState
+from torch import Tensor, nn
+
+from arldm.config import to_dict
+from arldm.model.batch import PictureBatch, floats, image
+from arldm.model.enlarge import TIMES
+from arldm.model.enlarge import Enlarger as Network
+from arldm.model.latents import Latents, edges
+from arldm.model.noise import seeded
+from arldm.recipes import Enlarger
+from arldm.rendered import rendered
+from arldm.train.autoencoder import Crops, grid, load_autoencoder
+from arldm.train.loop import fit
+from arldm.train.record import Sample
+
+NOISE = 0.2  # on the latents, in deviations, at most: a denoiser is never exact
+
+
+def enlarger(recipe: Enlarger, out: Path) -> None:
+    """Train the enlarger; leaves it in `out/model`."""
+    cache = recipe.cache or out / "cache"
+    with PartialState().main_process_first():
+        pictures = rendered(cache, "train", recipe.stories, TIMES * recipe.picture_size)
+        held = floats(rendered(cache, "val", 2, TIMES * recipe.picture_size)[::3].copy())
+    with seeded(recipe.train.seed):
+        module = Enlarging(load_autoencoder(recipe.autoencoder))
+
+    @torch.no_grad()
+    def preview() -> Sample:
+        small = module.drawn(held, torch.zeros(len(held), 1, 1, 1))
+        plain = F.interpolate(small, scale_factor=TIMES, mode="bicubic", align_corners=False).clamp(-1, 1)
+        rows = torch.cat([held, plain, module.enlarger(small).clamp(-1, 1)])
+        return Sample(grid([image(picture) for picture in rows], len(held)))
+
+    crops = Crops(pictures, recipe.train.batch, TIMES * recipe.crop, recipe.train.seed)
+    fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)
+    if PartialState().is_main_process:
+        module.enlarger.save_pretrained(out / "model")
+
+
+class Enlarging(nn.Module):
+    """The enlarger with the autoencoder whose pictures it is to enlarge."""
+
+    def __init__(self, autoencoder: Latents) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder.requires_grad_(False)
+        self.enlarger = Network()
+
+    @torch.no_grad()
+    def drawn(self, large: Tensor, noise: Tensor) -> Tensor:
+        """Large pictures as the model would draw them at half the side, its latents off by `noise`."""
+        return self.autoencoder.decode(self.autoencoder.encode(F.avg_pool2d(large, TIMES)) + noise)
+
+    def loss(self, batch: PictureBatch, generator: torch.Generator) -> Tensor:
+        """How far the enlarged pictures are from those drawn large, outlines first."""
+        large, device = batch.pictures, batch.pictures.device
+        side = large.shape[-1] // TIMES // self.autoencoder.config.downsample
+        shape = (len(large), self.autoencoder.config.channels, side, side)
+        strength = NOISE * torch.rand(len(large), 1, 1, 1, generator=generator, device=generator.device)
+        noise = strength * torch.randn(shape, generator=generator, device=generator.device)
+        weight = 1 + Latents.EDGE * edges(large)
+        return (weight * (self.enlarger(self.drawn(large, noise.to(device))) - large).abs()).mean() / weight.mean()
