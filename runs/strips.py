@@ -1,4 +1,4 @@
-"""Stories of the test split as the embedded model tells them, drawn at random and not selected: `python runs/strips.py OUT [COUNT]`.
+"""Stories of the test split as the embedded model tells them, drawn at random, unselected: `python runs/strips.py OUT [COUNT]`.
 
 Each strip is two rows: the told frames, and under them the captions' truth as ToonSV draws it.
 """

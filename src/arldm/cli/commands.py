@@ -209,6 +209,10 @@ class Evaluate:
     split: Split = "test"
     frames: int = 5
     """Frames of each story."""
+    memory: int | None = None
+    """Past frames that the context may read, less or more than the model's own number."""
+    pinned: str = ""
+    """Frames that stay visible however long ago they were, as numbers: 0 is the first."""
     held_out: bool = False
     """Only the stories of the split with a combination of character, place and prop that training never holds."""
     seed: int = 0

@@ -1,7 +1,7 @@
 """`arldm evaluate`."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from arldm.cli.telling import numbers
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.reader import Reader, reader_accuracy
@@ -43,11 +44,14 @@ def evaluate_toonsv(options: "Evaluate") -> int:
     model = ARLDM.from_pretrained(options.model)
     if options.history is not None:
         model.use_history(options.history)
+    if options.memory is not None:
+        model.conditioner.memory = max(model.conditioner.window, options.memory)
+    pinned = numbers(options.pinned, "--pinned")
     reader = Reader.from_pretrained("toonsv")
     config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
-    numbers = list(islice(chosen(options.split, options.frames, options.held_out), options.stories))
-    truths = [story(options.split, number, options.frames, model.config.picture_size) for number in numbers]
+    which = list(islice(chosen(options.split, options.frames, options.held_out), options.stories))
+    truths = [story(options.split, number, options.frames, model.config.picture_size) for number in which]
     made_with = {
         "model_hash": model.hash(),
         "sampling": to_dict(config),
@@ -56,17 +60,19 @@ def evaluate_toonsv(options: "Evaluate") -> int:
         "split": options.split,
         "frames": options.frames,
         "held_out": options.held_out,
+        "memory": model.conditioner.memory,
+        "pinned": sorted(pinned),
     }
     with _folder(options.keep) as folder:
         kept = ToldStories(folder, made_with)
-        told = _told(model, truths, config, options.given, options.batch, kept)
+        told = _told(model, truths, config, options.given, options.batch, kept, pinned)
     seconds = kept.seconds
     rows = {f"{options.model} ({model.history}, given {options.given})": score(told, truths, reader, options.given)}
     if options.brackets:
         rows |= {
             "rendered truth": score([_pictures(story) for story in truths], truths, reader, options.given),
             "truth without memory": score(
-                [afresh(options.split, number, options.frames) for number in numbers], truths, reader, options.given
+                [afresh(options.split, number, options.frames) for number in which], truths, reader, options.given
             ),
             "autoencoder's reconstruction": score(
                 [_reconstructed(model, story) for story in truths], truths, reader, options.given
@@ -104,7 +110,13 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _told(
-    model: ARLDM, truths: Sequence[Story], config: TellConfig, given: int, batch: int, kept: ToldStories
+    model: ARLDM,
+    truths: Sequence[Story],
+    config: TellConfig,
+    given: int,
+    batch: int,
+    kept: ToldStories,
+    pinned: Collection[int],
 ) -> list[list[Image.Image]]:
     missing = [number for number in range(len(truths)) if number not in kept]
     with tqdm(
@@ -112,7 +124,7 @@ def _told(
     ) as bar:
         for first in range(0, len(missing), batch):
             numbers, started = missing[first : first + batch], time.perf_counter()
-            frames = list(tell_batch(model, [_begun(truths[number], given) for number in numbers], config))
+            frames = list(tell_batch(model, [_begun(truths[number], given) for number in numbers], config, pinned=pinned))
             pictures = [[row[k].picture for row in frames] for k in range(len(numbers))]
             kept.put(numbers, pictures, (time.perf_counter() - started) / len(numbers))  # type: ignore[arg-type]
             bar.update(len(numbers))

@@ -31,7 +31,7 @@ def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
     seed = random.SystemRandom().randrange(2**31) if options.seed == -1 else options.seed
     config = TellConfig(options.steps, options.guidance, options.scheduler, seed)
-    again = _numbers(options.frames)
+    again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
@@ -132,11 +132,12 @@ def _use(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _numbers(text: str) -> frozenset[int]:
+def numbers(text: str, option: str) -> frozenset[int]:
+    """The numbers of frames that an option lists. Raises ConfigError."""
     try:
         return frozenset(int(number) for number in text.split(",") if number.strip())
     except ValueError as error:
-        raise ConfigError(f"--frames: got {text!r}; expected numbers as in the file names, e.g. 3,4") from error
+        raise ConfigError(f"{option}: got {text!r}; expected numbers as in the file names, e.g. 3,4") from error
 
 
 def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:

@@ -31,8 +31,8 @@ class Enlarger(nn.Module):
             for _ in range(blocks)
         )
         self.end = nn.Conv2d(width, 3 * (TIMES * FOLD) ** 2, 3, padding=1)
-        nn.init.zeros_(self.end.weight)
-        nn.init.zeros_(self.end.bias)
+        for weight in self.end.parameters():  # at first it adds nothing
+            nn.init.zeros_(weight)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Pictures (n, 3, size, size) in [-1, 1] to (n, 3, 2 size, 2 size); the size is a multiple of FOLD."""

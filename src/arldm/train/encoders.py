@@ -33,7 +33,7 @@ from arldm.train.toonsv import begin
 NAME, ACCURACY = "encoders.safetensors", "accuracy.json"  # in the run's folder
 EXAMINED = 30  # stories of the validation split
 #: with how much history a batch is told what to draw; pictures oftener, since there is more to learn
-MODES: tuple[History, ...] = (*["pictures"] * 6, "captions", "none")
+MODES: tuple[History, ...] = ("pictures", "pictures", "pictures", "pictures", "pictures", "pictures", "captions", "none")
 NOISE = 0.2  # on past pictures, in deviations, at most
 ASKED = 5  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
 PARTS = ("text_encoder", "history_encoder", "conditioner")

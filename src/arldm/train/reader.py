@@ -61,7 +61,7 @@ class Exercises:
 
 def scene_pictures(folder: Path, scenes: int) -> np.ndarray:
     """The pictures of the first scenes as the reader looks at them, uint8 (n, SIZE, SIZE, 3), kept in `folder`."""
-    rows = Rows(folder, f"scenes-{scenes}-{SIZE}", (scenes, SIZE, SIZE, 3), np.uint8, look(DRAWN))
+    rows = Rows(folder, f"scenes-{scenes}-{SIZE}", (scenes, SIZE, SIZE, 3), np.uint8, look(DRAWN, "train", 1))
     for block in drawn("train", range(rows.done, scenes), DRAWN, frames=1):
         rows.put(rows.done, np.stack([seen(Image.fromarray(picture)) for picture in block[:, 0]]))
     return rows.array

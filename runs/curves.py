@@ -1,0 +1,126 @@
+"""Curves of the embedded model, as reports, a table in Markdown and pictures: `python runs/curves.py OUT DOCS [STORIES]`.
+
+By sampling steps and scheduler, by guidance, by frame of stories of 50 frames, and by training step (from TRAINED, the folder of
+the run, where it is there). Reports stay in OUT; stopped, run again: it goes on.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from arldm.cli import main as arldm
+from arldm.config import TellConfig
+
+STEPS = (4, 6, 8, 10, 12, 16, 20, 50, 100)
+SETTINGS = [
+    *product(("ddim",), STEPS, (TellConfig().guidance,)),
+    *product(("dpm++", "unipc"), STEPS[:-2], (TellConfig().guidance,)),
+    *product(("ddim",), (TellConfig().steps,), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)),
+]
+#: how far a story of 50 frames looks back; the first frames alone are what a model with the paper's absolute positions can draw
+LOOKS = {
+    "window of 4": ("--memory", "4"),
+    "memory of 8": ("--memory", "8"),
+    "window of 4, first frame pinned": ("--memory", "4", "--pinned", "0"),
+    "memory of 48": ("--memory", "48"),
+}
+SHOWN = ("relevance", "consistency")
+TRAINED = Path(os.environ.get("TRAINED", "runs/out/toonsv/pictures"))
+
+
+def report(path: Path, *options: object) -> dict[str, Any]:
+    """A report by `arldm evaluate`, made unless it is there."""
+    if not path.exists() and (code := arldm(["evaluate", "toonsv", *map(str, options), "--json", str(path)])):
+        raise SystemExit(code)
+    return json.loads(path.read_text())
+
+
+def sampled(out: Path, stories: int) -> dict[tuple[str, int, float], dict[str, Any]]:
+    """Validation stories in every setting of the sampler."""
+    return {
+        (scheduler, steps, guidance): report(
+            out / f"{scheduler}-{steps}-{guidance}.json",
+            *("--split", "val", "--stories", stories, "--scheduler", scheduler, "--steps", steps, "--guidance", guidance),
+        )
+        for scheduler, steps, guidance in dict.fromkeys(SETTINGS)
+    }
+
+
+def table(found: Mapping[tuple[str, int, float], dict[str, Any]]) -> str:
+    """A row for each setting."""
+    rows = ["| sampler | steps | guidance | relevance | consistency | frame accuracy | seconds a story |", "|---" * 7 + "|"]
+    for (scheduler, steps, guidance), one in found.items():
+        shares = " | ".join(f"{one['metrics'][name]['value']:.3f}" for name in (*SHOWN, "frame_accuracy"))
+        rows.append(f"| {scheduler} | {steps} | {guidance} | {shares} | {one['seconds_per_story']:.1f} |")
+    return "\n".join(rows)
+
+
+def draw(path: Path, across: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], log: bool = False) -> None:
+    """Curves by name, each (x, share)."""
+    figure = Figure((7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, (x, y) in curves.items():
+        axes.plot(x, y, marker="o", markersize=3, label=name)
+    axes.set(xlabel=across, ylabel="share of facts", ylim=(None, 1.0), xscale="log" if log else "linear")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def main(out: Path, docs: Path, stories: int) -> None:
+    """Make all reports, print the table, draw the curves."""
+    found = sampled(out, stories)
+    print(table(found))
+
+    def of(metric: str, keys: Sequence[tuple[str, int, float]]) -> list[float]:
+        return [found[key]["metrics"][metric]["value"] for key in keys]
+
+    by_scheduler = {
+        name: [key for key in found if key[0] == name and key[2] == TellConfig().guidance] for name in ("ddim", "dpm++", "unipc")
+    }
+    for keys in by_scheduler.values():
+        keys.sort(key=lambda key: key[1])
+    names = [(metric, name) for metric in SHOWN for name in by_scheduler]
+    steps = {
+        f"{metric}, {name}": ([key[1] for key in by_scheduler[name]], of(metric, by_scheduler[name])) for metric, name in names
+    }
+    draw(docs / "steps.png", "sampling steps", steps, log=True)
+    guided = sorted((key for key in found if key[:2] == ("ddim", TellConfig().steps)), key=lambda key: key[2])
+    draw(docs / "guidance.png", "guidance", {metric: ([key[2] for key in guided], of(metric, guided)) for metric in SHOWN})
+    longs = {
+        name: report(out / f"long-{name.replace(' ', '-')}.json", "--frames", 50, "--stories", max(8, stories // 4), *look)
+        for name, look in LOOKS.items()
+    }
+    by_frame = {}
+    for name, one in longs.items():
+        shares = {int(frame): measure["value"] for frame, measure in one["by_frame"]["consistency"].items()}
+        by_frame[name] = smooth(shares)
+        early, late = ([shares[frame] for frame in frames if frame in shares] for frames in (range(1, 6), range(40, 50)))
+        print(f"{name}: frames 2-6 {sum(early) / len(early):.3f}, frames 41-50 {sum(late) / len(late):.3f}")
+    draw(docs / "frames.png", "frame of the story (mean of five)", by_frame)
+    samples = sorted(TRAINED.glob("samples/*.json"))
+    if samples:
+        scores = [json.loads(path.read_text()) for path in samples]
+        x = [int(path.stem) for path in samples]
+        draw(
+            docs / "training.png",
+            "training step",
+            {name: (x, [one[name] for one in scores]) for name in (*SHOWN, "frame_accuracy")},
+        )
+
+
+def smooth(shares: Mapping[int, float], width: int = 5) -> tuple[list[float], list[float]]:
+    """Frames counted from 1, each share the mean of the frames around it."""
+    near = {t: [shares[k] for k in range(t - width // 2, t + width // 2 + 1) if k in shares] for t in shares}
+    return [t + 1 for t in near], [sum(some) / len(some) for some in near.values()]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 40)
