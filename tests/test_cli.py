@@ -374,6 +374,11 @@ class TestWorldAndTraining:
             ("--steps 0 --stories 1", "steps is 0; expected 1 or more"),
             ("--guidance nan --stories 1", "guidance is nan"),
             ("--history sometimes", "'sometimes'"),
+            ("--frames 1", "frames: got 1, expected 2 to 100"),
+            ("--frames 3 --given 3", "--given 3: expected at least 1 story and 0 to 2 given pictures"),
+            ("--pinned first", "--pinned: got 'first'; expected numbers"),
+            ("--held-out --split train", "the train split holds no such story; expected val or test"),
+            ("--memory -1", "--memory: got -1; expected 0 or more"),
         ],
     )
     def test_evaluations_that_cannot_be(self, refused: Refused, options: str, said: str) -> None:

@@ -348,6 +348,16 @@ def test_evaluation_reports_what_it_takes_to_repeat_it(worldly: Path, tmp_path: 
     refused(main(["evaluate", "toonsv", "--model", str(worldly), "--stories", "1", "--history", "more"]), "--history", "pictures")
 
 
+def test_longer_stories_and_what_training_never_held(worldly: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = "--stories 2 --steps 1 --frames 7 --memory 6 --pinned 0,2 --held-out".split()
+    assert main(["evaluate", "toonsv", "--model", str(worldly), *options, "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert (found["frames"], found["memory"], found["pinned"], found["held_out"]) == (7, 6, [0, 2], True)
+    assert set(found["by_frame"]["relevance"]) == set("0123456")
+    assert found["relevance_by_combination"]["held out"]["count"] > 0
+
+
 def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, capfd, refused) -> None:
     kept = tmp_path / "kept"
     evaluate = ["evaluate", "toonsv", "--model", str(worldly), "--steps", "1", "--keep", str(kept), "--stories"]
