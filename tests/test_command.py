@@ -350,7 +350,7 @@ def test_evaluation_reports_what_it_takes_to_repeat_it(worldly: Path, tmp_path: 
 
 def test_longer_stories_and_what_training_never_held(worldly: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    options = "--stories 2 --steps 1 --frames 7 --memory 6 --pinned 0,2 --held-out".split()
+    options = ["--stories", "2", "--steps", "1", "--frames", "7", "--memory", "6", "--pinned", "0,2", "--held-out"]
     assert main(["evaluate", "toonsv", "--model", str(worldly), *options, "--json", str(report)]) == 0
     found = json.loads(report.read_text())
     assert (found["frames"], found["memory"], found["pinned"], found["held_out"]) == (7, 6, [0, 2], True)

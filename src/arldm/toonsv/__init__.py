@@ -20,7 +20,7 @@ def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
 
 
 def chosen(split: str, frames: int = 5, only_held_out: bool = False) -> Iterator[int]:
-    """The numbers of the stories of a split, or of those alone that hold a combination that training never holds. Raises ConfigError."""
+    """The numbers of the stories of a split, or of those alone with a combination that training never holds. Raises ConfigError."""
     if split == "train" and only_held_out:
         raise ConfigError("held out: the train split holds no such story; expected val or test")
     for index in itertools.count():
