@@ -28,6 +28,7 @@ TINY = ModelConfig(
     positions="relative",
     window=4,
     context=1,
+    summary=3,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=32, vocabulary=700),
     past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=32, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),

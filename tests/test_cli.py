@@ -411,7 +411,6 @@ class TestWorldAndTraining:
         [
             ("--autoencoder none", "--autoencoder: none is not there; run `arldm train toonsv-autoencoder` first"),
             ("--autoencoder script.txt --encoders none", "--encoders: none is not there; run `arldm train toonsv-encoders`"),
-            ("--autoencoder script.txt --start none", "--start: none is not there; run `arldm train toonsv`"),
             ("--frames 1", "--frames: got 1; expected 2 to 100"),
             ("--autoencoder script.txt --model.context -3", "--model.context: got -3; expected 0 or more"),
         ],

@@ -54,38 +54,36 @@ def test_relative_position_counts_back_and_stays_in_the_table() -> None:
 
 def remembering() -> Conditioner:
     with seeded(0):
-        return Conditioner(DIM, 2, "relative", layers=2, heads=2, memory=8).eval()
+        return Conditioner(DIM, 2, "relative", layers=2, heads=2, summary=5, memory=8).eval()
 
 
-def test_the_context_remembers_more_than_the_denoiser_sees() -> None:
+def test_the_context_remembers_more_than_the_window() -> None:
     conditioner = remembering()
-    assert conditioner.visible(9, range(9), pinned=(0,)) == [0, 7, 8]
-    assert conditioner.remembered(9, range(9), pinned=(0,)) == [1, 2, 3, 4, 5, 6]
-    assert conditioner.remembered(12, range(12)) == [4, 5, 6, 7, 8, 9]
+    assert conditioner.visible(12, range(12), pinned=(0,)) == [0, 4, 5, 6, 7, 8, 9, 10, 11]
     assert [conditioner.row(20, j) for j in (19, 18, 17, 16, 15, 12, 11, 0)] == [1, 2, 3, 3, 4, 4, 4, 4]
-    assert Conditioner(DIM, 2, "relative", memory=8).remembered(9, range(9)) == []  # nobody would read it
+    assert Conditioner(DIM, 2, "relative", memory=8).visible(9, range(9)) == [7, 8]  # nobody would read more
 
 
-def test_what_is_remembered_reaches_the_caption_and_nothing_later_does() -> None:
+def test_all_that_is_remembered_reaches_the_summary_and_nothing_later_does() -> None:
     conditioner = remembering()
     caption, keep, past = tokens(6)
     condition = conditioner(caption, keep, range(6), past)
-    assert condition.tokens.shape[2] == 3 + 2 * 4  # the caption and the window
-    told = condition.tokens[:, 5, :3].square().sum()
-    to_caption, to_past = torch.autograd.grad(told, (caption, past.tokens))
-    assert [bool(to_past[:, k].any()) for k in range(6)] == [True] * 5 + [False]
-    assert [bool(to_caption[:, k].any()) for k in range(6)] == [False] * 5 + [True]
+    assert condition.tokens.shape == (2, 6, 5, DIM)
+    assert condition.keep.all()
+    to_caption, to_past = torch.autograd.grad(condition.tokens[:, 4].square().sum(), (caption, past.tokens))
+    assert [bool(to_past[:, k].any()) for k in range(6)] == [True] * 4 + [False] * 2
+    assert [bool(to_caption[:, k].any()) for k in range(6)] == [k == 4 for k in range(6)]
 
 
 def test_tokens_that_are_not_kept_are_inert_to_the_context() -> None:
     conditioner = remembering()
     caption, keep, past = tokens(6)
     keep[0, :, 2], past.keep[1, 3, 1:] = False, False
-    condition = conditioner(caption, keep, range(6), past)
     others = torch.where(keep[..., None], caption, 100.0), torch.where(past.keep[..., None], past.tokens, 100.0)
-    again = conditioner(others[0], keep, range(6), PastTokens(others[1], past.keep, past.frames))
-    assert torch.equal(condition.keep, again.keep)
-    assert torch.equal(condition.tokens[condition.keep], again.tokens[again.keep])
+    summary = conditioner(caption, keep, range(6), past).tokens
+    assert torch.equal(summary, conditioner(others[0], keep, range(6), PastTokens(others[1], past.keep, past.frames)).tokens)
+    keep[0, :, 2] = True
+    assert not torch.equal(summary, conditioner(caption, keep, range(6), past).tokens)
 
 
 def test_absolute_position_is_the_frame_and_ends() -> None:
@@ -133,8 +131,15 @@ def conditioned(model: ARLDM) -> Condition:
     return model.condition(batch, dropped).folded()
 
 
+@pytest.fixture(scope="module")
+def plain() -> ARLDM:
+    """A model whose U-Net attends to captions and history as they are, as the paper's does."""
+    return build(dataclasses.replace(TINY, context=0, summary=0))
+
+
 @torch.no_grad()
-def test_hidden_tokens_are_exactly_inert(model) -> None:
+def test_hidden_tokens_are_exactly_inert(plain: ARLDM) -> None:
+    model = plain
     condition = conditioned(model)
     latents, timesteps = leaf(10, 4, 8, 8).detach(), torch.arange(10) * 100
     said = predict(model.unet, latents, timesteps, condition)
@@ -145,7 +150,8 @@ def test_hidden_tokens_are_exactly_inert(model) -> None:
 
 
 @torch.no_grad()
-def test_dropping_hidden_tokens_changes_nothing(model) -> None:
+def test_dropping_hidden_tokens_changes_nothing(plain: ARLDM) -> None:
+    model = plain
     condition = conditioned(model)
     latents, timesteps = leaf(10, 4, 8, 8).detach(), torch.arange(10) * 100
     said = predict(model.unet, latents, timesteps, condition)

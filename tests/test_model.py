@@ -64,7 +64,8 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
                 context.append(grounded + kind[1] + place[where])
             seen = torch.cat(context, dim=1)
             if model.conditioner.context is not None:
-                seen = model.conditioner.context(seen)
+                queries = model.conditioner.queries
+                seen = model.conditioner.context(torch.cat([queries[None], seen], dim=1))[:, : len(queries)]
             k = s * frames + t
             a = alphas[timesteps[k]]
             clean, stain = batch.latents[s, t], noise[s, t]
@@ -332,12 +333,12 @@ def test_broken_folder_is_refused_in_one_line(name: str, saved: Path, tmp_path: 
 
 
 def test_a_folder_of_an_older_version_is_read_as_what_it_was(tmp_path: Path) -> None:
-    plain = dataclasses.replace(TINY, context=0, denoiser=dataclasses.replace(TINY.denoiser, coordinates=0))
+    plain = dataclasses.replace(TINY, context=0, summary=0, denoiser=dataclasses.replace(TINY.denoiser, coordinates=0))
     old = build(plain)
     old.save_pretrained(tmp_path)
     path = tmp_path / "arldm.json"
     held = json.loads(path.read_text())["model"]
-    del held["context"], held["memory"], held["denoiser"]["coordinates"]  # which it did not know
+    del held["context"], held["summary"], held["memory"], held["denoiser"]["coordinates"]  # which it did not know
     path.write_text(json.dumps({"format": 1, "model": held}))
     read = ARLDM.from_pretrained(tmp_path)
     assert read.config == plain

@@ -84,7 +84,8 @@ class ModelConfig:
     positions: Positions = "absolute"
     window: int = 4  # past frames that stay visible; absolute positions have a table of window + 1
     context: int = 0  # transformer layers over caption and history together, before the U-Net attends to them; 0, as in the paper
-    memory: int = 0  # past frames that the context reads, of which the U-Net attends to the window; 0 = no more than the window
+    summary: int = 0  # tokens in which the context sums up what it read, and to which alone the U-Net attends; 0 if there is none
+    memory: int = 0  # past frames that the context reads; 0 = no more than the window
     text: TextConfig = TextConfig()
     past: HistoryConfig = HistoryConfig()
     latents: LatentConfig = LatentConfig()

@@ -16,6 +16,7 @@ TOONSV = ModelConfig(
     picture_size=256,
     positions="relative",
     context=2,
+    summary=29,  # what is to be drawn has so many facts (toonsv.questions)
     memory=48,
     text=TextConfig(width=256, layers=2, heads=4, max_tokens=48, vocabulary=1000),
     past=HistoryConfig(128, 16, 256, 4, 4, 256, 2, 4, max_tokens=48, vocabulary=1000),
@@ -29,6 +30,7 @@ TINY = ModelConfig(
     picture_size=64,
     positions="relative",
     context=1,
+    summary=29,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
     past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),

@@ -104,8 +104,7 @@ class Past:
 
     def _visible(self, frame: int, stories: Sequence[int]) -> PastTokens | None:
         """What the frame may see, padded to the longest of it."""
-        conditioner, past = self.model.conditioner, range(len(self.tokens))
-        seen = sorted(conditioner.visible(frame, past, self.pinned) + conditioner.remembered(frame, past, self.pinned))
+        seen = self.model.conditioner.visible(frame, range(len(self.tokens)), self.pinned)
         if not seen:
             return None
         longest = max(self.tokens[j].shape[1] for j in seen)

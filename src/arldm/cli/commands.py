@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.config import History, TellConfig
-from arldm.recipes import Autoencoder, Encoders, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
 
 Split = Literal["train", "val", "test"]
 
@@ -158,6 +158,16 @@ class TrainEncoders(_Training):
 
 
 @dataclass(frozen=True)
+class TrainEnlarger(_Training):
+    """The network that makes pages sharp."""
+
+    recipe: Annotated[Enlarger, arg(name="")] = Enlarger()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
 class TrainReader(_Training):
     """The network that reads pictures back."""
 
@@ -185,6 +195,7 @@ class Train:
         Annotated[TrainToonSV, subcommand("toonsv")]
         | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
         | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
+        | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
         | Annotated[TrainReader, subcommand("toonsv-reader")],
         arg(name=""),
     ]

@@ -49,7 +49,13 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.text_encoder = TextEncoder(config.text, tokenizer)
         self.history_encoder = HistoryEncoder(config.past, config.history, past_tokenizer) if config.history != "none" else None
         self.conditioner = Conditioner(
-            config.text.width, config.window, config.positions, config.context, config.text.heads, config.memory
+            config.text.width,
+            config.window,
+            config.positions,
+            layers=config.context,
+            heads=config.text.heads,
+            summary=config.summary,
+            memory=config.memory,
         )
         self.unet = build_unet(config.denoiser, config.latents.channels, side, config.text.width)
         self.latents = Latents(config.latents).requires_grad_(False)

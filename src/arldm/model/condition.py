@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -14,10 +15,10 @@ from arldm.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the U-Net attends to. Tokens that are not kept are exactly inert."""
+    """What the U-Net attends to, or the context before it. Tokens that are not kept are exactly inert."""
 
-    tokens: Tensor  # (batch, frame, token * (1 + past), dim)
-    keep: Tensor  # (batch, frame, token * (1 + past)); True = may be seen
+    tokens: Tensor  # (batch, frame, token * (1 + past), dim), or (batch, frame, summary, dim)
+    keep: Tensor  # (batch, frame, token * (1 + past)), or (batch, frame, summary); True = may be seen
 
     def folded(self) -> "Condition":
         """Frames folded into the batch, as the U-Net takes them: (batch * frame, token, dim)."""
@@ -39,22 +40,25 @@ class Conditioner(nn.Module):
     `absolute` positions are the paper's: position[j] of a table of window + 1. `relative` ones count back from the frame that is
     drawn, so that stories of any length work: one row for each frame of the window, then one for each doubling of the distance.
 
-    With `layers`, a transformer reads caption and history together, so that "she" finds who was there and "the beach" how it
-    looked, up to `memory` frames back. The U-Net attends to the caption and the window as that has read them. The paper leaves all
-    of it to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
+    With `layers`, a transformer reads caption and history together, up to `memory` frames back, so that "she" finds who was there
+    and "the beach" how it looked, and sums up in a few learned tokens (as BLIP-2's Q-Former) all that the U-Net is to know. The
+    paper leaves that to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
     """
 
     FAR = 2  # doublings of the distance beyond the window; what is farther is as far as that
 
-    def __init__(self, dim: int, window: int, positions: Positions, layers: int = 0, heads: int = 4, memory: int = 0) -> None:
+    def __init__(
+        self, dim: int, window: int, positions: Positions, layers: int = 0, heads: int = 4, summary: int = 0, memory: int = 0
+    ) -> None:
         super().__init__()
-        self.window, self.memory = window, max(window, memory)
+        self.window, self.memory = window, max(window, memory) if layers else window
         self.relative = positions == "relative"
         self.types = nn.Embedding(2, dim)  # 0 = this frame's caption, 1 = history
         self.positions = nn.Embedding(window + 1 + (self.FAR if self.relative and layers else 0), dim)
         nn.init.normal_(self.types.weight, std=0.02)  # small beside the tokens, as CLIP's and BERT's tables begin
         nn.init.normal_(self.positions.weight, std=0.3)  # smaller ones, short runs would never learn to tell apart
         self.context = _context(dim, layers, heads) if layers else None
+        self.queries = nn.Parameter(torch.randn(summary, dim) * 0.3) if layers else None  # (summary, dim)
 
     def forward(
         self,
@@ -71,28 +75,15 @@ class Conditioner(nn.Module):
         caption (batch, frame, token, dim) and caption_keep (batch, frame, token) belong to the frames numbered `frames`;
         `past` may hold any frames of the same stories; `hidden` (batch, frame) takes the whole history from a frame.
         """
-        tokens = caption + self.types.weight[0]
-        if past is None:
-            return self._read(Condition(tokens, caption_keep))
-        near = [self.visible(t, past.frames, pinned) for t in frames]
-        far = [self.remembered(t, past.frames, pinned) for t in frames]
-        history = [self._join(part, frames, past, hidden) for part in (near, far)]
-        joined = Condition(
-            torch.cat([tokens, *(part.tokens for part in history)], dim=2),
-            torch.cat([caption_keep, *(part.keep for part in history)], dim=2),
-        )
-        read, kept = self._read(joined), tokens.shape[2] + history[0].tokens.shape[2]
-        return Condition(read.tokens[:, :, :kept], read.keep[:, :, :kept])
+        joined = Condition(caption + self.types.weight[0], caption_keep)
+        if past is not None:
+            history = self._history([self.visible(t, past.frames, pinned) for t in frames], frames, past, hidden)
+            joined = Condition(*(torch.cat(pair, dim=2) for pair in ((joined.tokens, history.tokens), (joined.keep, history.keep))))
+        return joined if self.context is None else self._summed_up(joined)
 
     def visible(self, frame: int, past: Sequence[int], pinned: Collection[int] = ()) -> list[int]:
-        """Which entries of `past` the U-Net may see when it draws a frame: earlier ones, within the window or pinned."""
-        return [k for k, j in enumerate(past) if j < frame and (frame - j <= self.window or j in pinned)]
-
-    def remembered(self, frame: int, past: Sequence[int], pinned: Collection[int] = ()) -> list[int]:
-        """Which more entries of `past` the context reads before."""
-        reach = self.memory if self.context is not None else 0
-        near = self.visible(frame, past, pinned)
-        return [k for k, j in enumerate(past) if j < frame and frame - j <= reach and k not in near]
+        """Which entries of `past` a frame may see: earlier ones, as far as memory reaches, or pinned."""
+        return [k for k, j in enumerate(past) if j < frame and (frame - j <= self.memory or j in pinned)]
 
     def row(self, frame: int, past: int) -> int:
         """The row of the position table for `past` as seen from `frame`. Raises ConfigError where absolute positions end."""
@@ -109,7 +100,7 @@ class Conditioner(nn.Module):
             limit = self.window + 1
             raise ConfigError(f"story has {frames} frames; absolute positions end at {limit}, use a model with relative ones")
 
-    def _join(self, seen: Sequence[list[int]], frames: Sequence[int], past: PastTokens, hidden: Tensor | None) -> Condition:
+    def _history(self, seen: Sequence[list[int]], frames: Sequence[int], past: PastTokens, hidden: Tensor | None) -> Condition:
         """The past that each frame sees, in a row: entries `seen` of `past`, filled up with what is not kept."""
         most, device = max(len(row) for row in seen), past.tokens.device
         index = torch.tensor([row + [0] * (most - len(row)) for row in seen], dtype=torch.long, device=device)  # (frame, past)
@@ -126,12 +117,15 @@ class Conditioner(nn.Module):
             keep = keep & ~hidden[:, :, None, None]
         return Condition(rearrange(history, "batch frame past token dim -> batch frame (past token) dim"), keep.flatten(2))
 
-    def _read(self, condition: Condition) -> Condition:
-        if self.context is None:
-            return condition
-        folded = condition.folded()
-        read = self.context(folded.tokens, src_key_padding_mask=~folded.keep)
-        return Condition(read.view_as(condition.tokens), condition.keep)
+    def _summed_up(self, read: Condition) -> Condition:
+        """What the context makes of all that a frame may see: (batch, frame, summary, dim), all of it kept."""
+        assert self.context is not None
+        assert self.queries is not None
+        folded, count = read.folded(), len(self.queries)
+        tokens = torch.cat([self.queries.expand(len(folded.tokens), -1, -1), folded.tokens], dim=1)
+        hidden = F.pad(~folded.keep, (count, 0), value=False)
+        summary = self.context(tokens, src_key_padding_mask=hidden)[:, :count].unflatten(0, read.keep.shape[:2])
+        return Condition(summary, torch.ones(summary.shape[:3], dtype=torch.bool, device=summary.device))
 
 
 def _context(dim: int, layers: int, heads: int) -> nn.TransformerEncoder:

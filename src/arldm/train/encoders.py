@@ -16,6 +16,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from arldm.config import History, to_dict
+from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import PastTokens
@@ -111,11 +112,14 @@ class FactReading(nn.Module):
 
     def __init__(self, model: ARLDM) -> None:
         super().__init__()
+        if model.config.summary < len(TO_DRAW) or not model.config.context:
+            got = f"--model.summary {model.config.summary} --model.context {model.config.context}"
+            raise ConfigError(f"{got}: expected a context, and a summary of {len(TO_DRAW)} tokens, one for each fact to draw")
         self.model = model
         model.unet.requires_grad_(False)
         self.seen = Answers(model.config.past.vision_width)
         self.past = Answers(model.config.past.text_width)
-        self.to_draw = Answers(model.config.text.width)
+        self.to_draw = nn.ModuleList(nn.Linear(model.config.text.width, len(values)) for values in TO_DRAW.values())
 
     def forward(self, batch: Lesson, history: History, frames: Sequence[int]) -> Iterator[tuple[str, list[Tensor], Tensor]]:
         """What each head was asked, its scores (n, value) for each question, and the answers (n, question).
@@ -135,9 +139,10 @@ class FactReading(nn.Module):
             past = PastTokens(tokens.unflatten(0, batch.true.shape[:2]), stories.past_keep, range(batch.true.shape[1]))
         caption_keep = batch.stories.caption_keep[:, frames]
         caption = self.model.read_captions(batch.stories.caption_ids[:, frames], caption_keep)
-        condition = self.model.conditioner(caption, caption_keep, frames, past).folded()
+        summary = self.model.conditioner(caption, caption_keep, frames, past).folded().tokens  # (n, summary, dim)
         asked = (batch.told if history == "none" else batch.known)[:, frames]
-        yield f"to draw, {history}", self.to_draw(condition.tokens, condition.keep), asked.flatten(0, 1)
+        scores = [answer(summary[:, k]) for k, answer in enumerate(self.to_draw)]  # each fact has a token of its own
+        yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
         """The cross-entropy of all heads, with past pictures a little soft and noisy, as a model's are."""

@@ -24,15 +24,22 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options.
     """
-    # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since
-    # threads that begin later do as the first one does
-    torch.set_flush_denormal(True)
     with PartialState().main_process_first():
         if PartialState().is_main_process:
             _sweep(out)
         check_claim(out, to_dict(recipe))
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
+    # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since
+    # threads that begin later do as the first one does
+    torch.set_flush_denormal(True)
+    try:
+        _train(recipe, out)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _train(recipe: Recipe, out: Path) -> None:
     match recipe:
         case Autoencoder():
             autoencoder(recipe, out)
