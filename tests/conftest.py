@@ -30,7 +30,7 @@ TINY = ModelConfig(
     context=1,
     summary=3,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=32, vocabulary=700),
-    past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=32, vocabulary=300),
+    past=HistoryConfig(16, 8, 8, 16, 1, 2, 16, 1, 2, max_tokens=32, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
     denoiser=DenoiserConfig((16, 32), 1, heads=2, groups=8, coordinates=4, prediction="v_prediction", zero_terminal_snr=True),
 )

@@ -46,6 +46,7 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
     clip, blip = model.text_encoder.clip, model.history_encoder
     assert blip is not None
     assert blip.vision is not None
+    assert blip.stem is not None
     kind, place = model.conditioner.types.weight, model.conditioner.positions.weight
     total = torch.zeros(())
     for s in range(stories):
@@ -58,14 +59,14 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
                     continue
                 words = batch.past_ids[s, j][batch.past_keep[s, j]][None].clone()
                 words[:, 0] = model.past_tokenizer.id("[ENC]")
-                looked = blip.vision(batch.past_pictures[s, j][None]).last_hidden_state
+                looked = blip.vision(blip.stem(batch.past_pictures[s, j][None])).last_hidden_state
                 grounded = blip.text(words, encoder_hidden_states=looked, is_decoder=False).last_hidden_state
                 where = j if model.config.positions == "absolute" else t - j
                 context.append(grounded + kind[1] + place[where])
             seen = torch.cat(context, dim=1)
             if model.conditioner.context is not None:
                 queries = model.conditioner.queries
-                seen = model.conditioner.context(torch.cat([queries[None], seen], dim=1))[:, : len(queries)]
+                seen = model.conditioner.context(queries[None], seen)
             k = s * frames + t
             a = alphas[timesteps[k]]
             clean, stain = batch.latents[s, t], noise[s, t]
@@ -264,6 +265,8 @@ def test_parts_open_in_stock_libraries(model, saved: Path) -> None:
             assert torch.equal(stock.state_dict()[key], weight), (name, key)
     index = json.loads((saved / "model_index.json").read_text())
     assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
+    assert index["vae"] == ["diffusers", "AutoencoderDC"]
+    assert index["vision_encoder"] == ["transformers", "BlipVisionModel"]
     assert CLIPTokenizer.from_pretrained(saved / "tokenizer").get_vocab() == model.tokenizer.tokenizer.get_vocab()
 
 
@@ -333,12 +336,24 @@ def test_broken_folder_is_refused_in_one_line(name: str, saved: Path, tmp_path: 
 
 
 def test_a_folder_of_an_older_version_is_read_as_what_it_was(tmp_path: Path) -> None:
-    plain = dataclasses.replace(TINY, context=0, summary=0, denoiser=dataclasses.replace(TINY.denoiser, coordinates=0))
+    plain = dataclasses.replace(
+        TINY,
+        context=0,
+        summary=0,
+        past=dataclasses.replace(TINY.past, stem=0),
+        denoiser=dataclasses.replace(TINY.denoiser, coordinates=0),
+    )
     old = build(plain)
     old.save_pretrained(tmp_path)
     path = tmp_path / "arldm.json"
     held = json.loads(path.read_text())["model"]
-    del held["context"], held["summary"], held["memory"], held["denoiser"]["coordinates"]  # which it did not know
+    del (
+        held["context"],
+        held["summary"],
+        held["memory"],
+        held["past"]["stem"],
+        held["denoiser"]["coordinates"],
+    )  # which it did not know
     path.write_text(json.dumps({"format": 1, "model": held}))
     read = ARLDM.from_pretrained(tmp_path)
     assert read.config == plain

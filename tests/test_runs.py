@@ -108,6 +108,9 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
         before, after = getattr(fresh, name).state_dict(), getattr(taught, name).state_dict()
         assert any(not torch.equal(before[key], after[key]) for key in before)
     assert begin(replace(recipe, history="none", encoders=tmp_path / "encoders.safetensors")).history_encoder is None
+    captions = begin(replace(recipe, history="captions", encoders=tmp_path / "encoders.safetensors")).history_encoder
+    assert captions is not None
+    assert captions.vision is None
     assert torch.equal(fresh.unet.conv_in.weight, taught.unet.conv_in.weight)  # the U-Net learns afterwards
     with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
         begin(replace(recipe, encoders=tmp_path / "none"))

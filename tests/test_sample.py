@@ -111,16 +111,15 @@ def test_cost_of_a_late_frame_is_that_of_an_early_one(model) -> None:
         model.unet.register_forward_pre_hook(
             lambda _, __, given: widths.append(given["encoder_hidden_states"].shape[1]), with_kwargs=True
         ),
-        model.conditioner.context.register_forward_pre_hook(lambda _, given: read.append(given[0].shape[1])),
+        model.conditioner.context.register_forward_pre_hook(lambda _, given: read.append(given[1].shape[1])),
         model.history_encoder.register_forward_hook(lambda _, given, __: looked.append(len(given[0]))),
     ]
     list(tell(model, told, QUICK))
     for hook in hooks:
         hook.remove()
     caption_tokens, past_tokens = (len(tokenizer.encode([caption])[0][0]) for tokenizer in (model.tokenizer, model.past_tokenizer))
-    summary = model.config.summary
-    assert set(widths) == {summary}
-    assert read[::2] == [summary + caption_tokens + min(t, 4) * past_tokens for t in range(41)]
+    assert set(widths) == {model.config.summary}
+    assert read[::2] == [caption_tokens + min(t, 4) * past_tokens for t in range(41)]
     assert looked == [1] * 40
 
 

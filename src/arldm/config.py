@@ -30,6 +30,7 @@ class HistoryConfig:
 
     picture_size: int = 224  # pixels
     patch: int = 16  # pixels
+    stem: int = 0  # channels of convolutions before the patches, a patch being a multiple of 4 pixels; 0, as in BLIP, for none
     vision_width: int = 1024
     vision_layers: int = 24
     vision_heads: int = 16
@@ -83,8 +84,8 @@ class ModelConfig:
     history: History = "pictures"
     positions: Positions = "absolute"
     window: int = 4  # past frames that stay visible; absolute positions have a table of window + 1
-    context: int = 0  # transformer layers over caption and history together, before the U-Net attends to them; 0, as in the paper
-    summary: int = 0  # tokens in which the context sums up what it read, and to which alone the U-Net attends; 0 if there is none
+    context: int = 0  # layers in which queries read caption and history together, before the U-Net does; 0, as in the paper
+    summary: int = 0  # queries, which sum up what they read and to which alone the U-Net attends; 0 if there is no context
     memory: int = 0  # past frames that the context reads; 0 = no more than the window
     text: TextConfig = TextConfig()
     past: HistoryConfig = HistoryConfig()

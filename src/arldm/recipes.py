@@ -15,11 +15,11 @@ TOONSV = ModelConfig(
     name="toonsv",
     picture_size=256,
     positions="relative",
-    context=2,
+    context=3,
     summary=29,  # what is to be drawn has so many facts (toonsv.questions)
     memory=48,
     text=TextConfig(width=256, layers=2, heads=4, max_tokens=48, vocabulary=1000),
-    past=HistoryConfig(128, 16, 256, 4, 4, 256, 2, 4, max_tokens=48, vocabulary=1000),
+    past=HistoryConfig(128, 16, 128, 256, 2, 4, 256, 2, 4, max_tokens=48, vocabulary=1000),
     latents=LatentConfig(kind="dc", channels=32, widths=(128, 256), layers=3, encoder_layers=1, unshuffle=8),
     denoiser=DenoiserConfig((128, 224), layers=1, heads=4, coordinates=16, prediction="v_prediction", zero_terminal_snr=True),
 )
@@ -32,7 +32,7 @@ TINY = ModelConfig(
     context=1,
     summary=29,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
-    past=HistoryConfig(16, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
+    past=HistoryConfig(16, 8, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
     denoiser=DenoiserConfig((16, 32), 1, heads=2, groups=8, coordinates=4, prediction="v_prediction", zero_terminal_snr=True),
 )
@@ -85,7 +85,7 @@ TOONSV_TRAIN = TrainConfig(
     preview_every=500,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=3000,
+    steps=4000,
     batch=4,  # stories
     learning_rate=5e-4,
     muon=3e-3,

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -40,8 +39,8 @@ class Conditioner(nn.Module):
     `absolute` positions are the paper's: position[j] of a table of window + 1. `relative` ones count back from the frame that is
     drawn, so that stories of any length work: one row for each frame of the window, then one for each doubling of the distance.
 
-    With `layers`, a transformer reads caption and history together, up to `memory` frames back, so that "she" finds who was there
-    and "the beach" how it looked, and sums up in a few learned tokens (as BLIP-2's Q-Former) all that the U-Net is to know. The
+    With `layers`, learned queries read caption and history together, up to `memory` frames back, so that "she" finds who was there
+    and "the beach" how it looked, and become a few tokens (as in BLIP-2's Q-Former) that sum up all that the U-Net is to know. The
     paper leaves that to the U-Net's cross-attention, which takes pretraining that nobody has on a laptop (docs/paper.md).
     """
 
@@ -121,13 +120,13 @@ class Conditioner(nn.Module):
         """What the context makes of all that a frame may see: (batch, frame, summary, dim), all of it kept."""
         assert self.context is not None
         assert self.queries is not None
-        folded, count = read.folded(), len(self.queries)
-        tokens = torch.cat([self.queries.expand(len(folded.tokens), -1, -1), folded.tokens], dim=1)
-        hidden = F.pad(~folded.keep, (count, 0), value=False)
-        summary = self.context(tokens, src_key_padding_mask=hidden)[:, :count].unflatten(0, read.keep.shape[:2])
+        folded = read.folded()
+        queries = self.queries.expand(len(folded.tokens), -1, -1)
+        summary = self.context(queries, folded.tokens, memory_key_padding_mask=~folded.keep).unflatten(0, read.keep.shape[:2])
         return Condition(summary, torch.ones(summary.shape[:3], dtype=torch.bool, device=summary.device))
 
 
-def _context(dim: int, layers: int, heads: int) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
-    return nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+def _context(dim: int, layers: int, heads: int) -> nn.TransformerDecoder:
+    """Queries look at each other and at what there is to read, and think, layer after layer."""
+    layer = nn.TransformerDecoderLayer(dim, heads, 2 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    return nn.TransformerDecoder(layer, layers, nn.LayerNorm(dim))

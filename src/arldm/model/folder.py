@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ARLDM")
 
-FORMAT = 2  # 1 knew neither context nor coordinates, and is read as a model without them
+FORMAT = 2  # 1 knew neither context nor coordinates nor stem, and is read as a model without them
 CONFIG = "arldm.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
@@ -50,6 +50,8 @@ def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
         yield "history_encoder", model.history_encoder.text, "model.safetensors"
         if model.history_encoder.vision is not None:
             yield "vision_encoder", model.history_encoder.vision, "model.safetensors"
+        if model.history_encoder.stem is not None:
+            yield "vision_encoder", model.history_encoder.stem, "stem.safetensors"
 
 
 def read_model(folder: Path, kind: type[Model]) -> Model:
@@ -160,7 +162,10 @@ def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
 
 def _index(model: "ARLDM") -> dict[str, Any]:
     """diffusers' list of parts: the library and class of each."""
-    named: dict[str, object] = {name: part for name, part, _ in parts(model) if name != "condition"}
+    named: dict[str, object] = {}
+    for name, part, _ in parts(model):
+        named.setdefault(name, part)  # what stands beside it is ours and no part of theirs
+    del named["condition"]
     named["scheduler"] = model.schedule
     named["tokenizer"], named["history_tokenizer"] = model.tokenizer.tokenizer, model.past_tokenizer.tokenizer
     index = {name: [type(part).__module__.partition(".")[0], type(part).__name__] for name, part in sorted(named.items())}

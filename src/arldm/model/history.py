@@ -6,6 +6,7 @@ from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVi
 
 from arldm.config import History, HistoryConfig
 from arldm.errors import ConfigError
+from arldm.model.stem import Stem
 from arldm.model.text import CaptionTokenizer
 
 
@@ -22,6 +23,7 @@ class HistoryEncoder(nn.Module):
         self.enc = tokenizer.id("[ENC]")  # BLIP's sign that the text is to be encoded with a picture
         self.text = BlipTextModel(_text_config(config, mode, tokenizer), add_pooling_layer=False)
         self.vision = BlipVisionModel(_vision_config(config)) if mode == "pictures" else None
+        self.stem = Stem(config.stem, config.patch) if mode == "pictures" and config.stem else None
 
     def forward(self, ids: Tensor, keep: Tensor, pictures: Tensor | None) -> Tensor:
         """Ids and keep (n, token), pictures (n, 3, size, size) in BLIP's normalisation or None -> tokens (n, token, dim).
@@ -34,7 +36,7 @@ class HistoryEncoder(nn.Module):
         """Pictures (n, 3, size, size) -> what is seen in them (n, patch + 1, vision_width)."""
         if self.vision is None:
             raise ConfigError("history 'pictures' asked of a model that has no picture encoder; use 'captions' or 'none'")
-        return self.vision(pixel_values=pictures).last_hidden_state
+        return self.vision(pixel_values=pictures if self.stem is None else self.stem(pictures)).last_hidden_state
 
     def read(self, ids: Tensor, keep: Tensor, seen: Tensor | None) -> Tensor:
         """Captions, ids and keep (n, token), grounded in what `look` saw or alone -> tokens (n, token, dim)."""

@@ -36,7 +36,7 @@ EXAMINED = 30  # stories of the validation split
 #: with how much history a batch is told what to draw; pictures oftener, since there is more to learn
 MODES: tuple[History, ...] = ("pictures", "pictures", "pictures", "pictures", "pictures", "pictures", "captions", "none")
 NOISE = 0.2  # on past pictures, in deviations, at most
-ASKED = 5  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
+ASKED = 8  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
 PARTS = ("text_encoder", "history_encoder", "conditioner")
 
 
@@ -119,7 +119,7 @@ class FactReading(nn.Module):
         model.unet.requires_grad_(False)
         self.seen = Answers(model.config.past.vision_width)
         self.past = Answers(model.config.past.text_width)
-        self.to_draw = nn.ModuleList(nn.Linear(model.config.text.width, len(values)) for values in TO_DRAW.values())
+        self.to_draw = nn.ModuleList(Likeness(model.config.text.width, len(values)) for values in TO_DRAW.values())
 
     def forward(self, batch: Lesson, history: History, frames: Sequence[int]) -> Iterator[tuple[str, list[Tensor], Tensor]]:
         """What each head was asked, its scores (n, value) for each question, and the answers (n, question).
@@ -200,6 +200,21 @@ class Answers(nn.Module):
         queries = self.queries.expand(len(tokens), -1, -1)
         seen, _ = self.look(queries, tokens, tokens, key_padding_mask=~keep, need_weights=False)
         return list(self.say(seen.flatten(1)).split(self.sizes, dim=1))
+
+
+class Likeness(nn.Module):
+    """Scores of at most SHARP: the cosine between a token and each value. So a token is never sure enough until it is all that one
+    fact and nothing else, and a denoiser finds the fact at once (NormFace, Wang et al. 2017)."""
+
+    SHARP = 6.0
+
+    def __init__(self, width: int, values: int) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.randn(values, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (n, width) to scores (n, value)."""
+        return self.SHARP * F.linear(F.normalize(tokens, dim=1), F.normalize(self.values, dim=1))
 
 
 def cross_entropy(scores: list[Tensor], answered: Tensor) -> Tensor:

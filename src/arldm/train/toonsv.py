@@ -88,8 +88,8 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         for name in ("text_encoder", "history_encoder", "conditioner"):
             part = getattr(model, name)
             if part is not None:
-                part.load_state_dict({key.removeprefix(f"{name}."): value for key, value in found.items() if key.startswith(name)})
-    except (OSError, SafetensorError, RuntimeError) as error:
+                part.load_state_dict({key: found[f"{name}.{key}"] for key in part.state_dict()})
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(
             f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
         ) from error
