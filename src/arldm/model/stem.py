@@ -31,9 +31,9 @@ class Residual(nn.Sequential):
     def __init__(self, width: int) -> None:
         super().__init__(*_convolution(width, width), *_convolution(width, width)[:-1])
 
-    def forward(self, seen: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(n, width, h, w) to the same."""
-        return F.gelu(seen + super().forward(seen))
+        return F.gelu(input + super().forward(input))
 
 
 def _convolution(inside: int, outside: int, stride: int = 1) -> tuple[nn.Module, ...]:
