@@ -73,7 +73,7 @@ READER_TRAIN = TrainConfig(
     preview_every=0,
 )
 TOONSV_TRAIN = TrainConfig(
-    steps=9000,
+    steps=8000,
     batch=4,
     learning_rate=5e-4,
     muon=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
