@@ -66,7 +66,7 @@ def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) ->
             seen = torch.cat(context, dim=1)
             if model.conditioner.context is not None:
                 queries = model.conditioner.queries
-                seen = model.conditioner.context(queries[None], seen)
+                seen = queries + model.conditioner.context(queries[None], seen)
             k = s * frames + t
             a = alphas[timesteps[k]]
             clean, stain = batch.latents[s, t], noise[s, t]

@@ -85,7 +85,7 @@ TOONSV_TRAIN = TrainConfig(
     preview_every=500,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=4000,
+    steps=4500,
     batch=4,  # stories
     learning_rate=5e-4,
     muon=3e-3,

@@ -57,7 +57,7 @@ class Conditioner(nn.Module):
         nn.init.normal_(self.types.weight, std=0.02)  # small beside the tokens, as CLIP's and BERT's tables begin
         nn.init.normal_(self.positions.weight, std=0.3)  # smaller ones, short runs would never learn to tell apart
         self.context = _context(dim, layers, heads) if layers else None
-        self.queries = nn.Parameter(torch.randn(summary, dim) * 0.3) if layers else None  # (summary, dim)
+        self.queries = nn.Parameter(torch.randn(summary, dim) * 0.5) if layers else None  # (summary, dim)
 
     def forward(
         self,
@@ -117,12 +117,13 @@ class Conditioner(nn.Module):
         return Condition(rearrange(history, "batch frame past token dim -> batch frame (past token) dim"), keep.flatten(2))
 
     def _summed_up(self, read: Condition) -> Condition:
-        """What the context makes of all that a frame may see: (batch, frame, summary, dim), all of it kept."""
+        """What the queries found in all that a frame may see, each with the query itself: (batch, frame, summary, dim)."""
         assert self.context is not None
         assert self.queries is not None
         folded = read.folded()
         queries = self.queries.expand(len(folded.tokens), -1, -1)
-        summary = self.context(queries, folded.tokens, memory_key_padding_mask=~folded.keep).unflatten(0, read.keep.shape[:2])
+        answers = self.context(queries, folded.tokens, memory_key_padding_mask=~folded.keep)
+        summary = (queries + answers).unflatten(0, read.keep.shape[:2])
         return Condition(summary, torch.ones(summary.shape[:3], dtype=torch.bool, device=summary.device))
 
 

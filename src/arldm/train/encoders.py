@@ -25,7 +25,8 @@ from arldm.recipes import Encoders, ToonSV
 from arldm.story import Source
 from arldm.story_files import put
 from arldm.toonsv import plot
-from arldm.toonsv.questions import ABSENT, TO_DRAW, to_draw
+from arldm.toonsv.cast import Key
+from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, to_draw
 from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
@@ -119,7 +120,8 @@ class FactReading(nn.Module):
         model.unet.requires_grad_(False)
         self.seen = Answers(model.config.past.vision_width)
         self.past = Answers(model.config.past.text_width)
-        self.to_draw = nn.ModuleList(Likeness(model.config.text.width, len(values)) for values in TO_DRAW.values())
+        kinds = {_kind(key): len(values) for key, values in TO_DRAW.items()}
+        self.to_draw = nn.ModuleDict({kind: Likeness(model.config.text.width, count) for kind, count in kinds.items()})
 
     def forward(self, batch: Lesson, history: History, frames: Sequence[int]) -> Iterator[tuple[str, list[Tensor], Tensor]]:
         """What each head was asked, its scores (n, value) for each question, and the answers (n, question).
@@ -139,9 +141,10 @@ class FactReading(nn.Module):
             past = PastTokens(tokens.unflatten(0, batch.true.shape[:2]), stories.past_keep, range(batch.true.shape[1]))
         caption_keep = batch.stories.caption_keep[:, frames]
         caption = self.model.read_captions(batch.stories.caption_ids[:, frames], caption_keep)
-        summary = self.model.conditioner(caption, caption_keep, frames, past).folded().tokens  # (n, summary, dim)
+        conditioner = self.model.conditioner
+        summary = conditioner(caption, caption_keep, frames, past).folded().tokens - conditioner.queries  # (n, summary, dim)
         asked = (batch.told if history == "none" else batch.known)[:, frames]
-        scores = [answer(summary[:, k]) for k, answer in enumerate(self.to_draw)]  # each fact has a token of its own
+        scores = [self.to_draw[_kind(key)](summary[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
         yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
@@ -200,6 +203,11 @@ class Answers(nn.Module):
         queries = self.queries.expand(len(tokens), -1, -1)
         seen, _ = self.look(queries, tokens, tokens, key_padding_mask=~keep, need_weights=False)
         return list(self.say(seen.flatten(1)).split(self.sizes, dim=1))
+
+
+def _kind(key: Key) -> str:
+    """What is asked, wherever it stands: a red shirt is the same on the left as on the right."""
+    return key.attribute if key.entity in STANDS else f"{key.entity} {key.attribute}"
 
 
 class Likeness(nn.Module):
