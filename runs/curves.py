@@ -1,11 +1,10 @@
 """Curves of the embedded model, as reports, a table in Markdown and pictures: `python runs/curves.py OUT DOCS [STORIES]`.
 
-By sampling steps and scheduler, by guidance, by frame of stories of 50 frames, and by training step (from TRAINED, the folder of
-the run, where it is there). Reports stay in OUT; stopped, run again: it goes on.
+By sampling steps and scheduler, by guidance, and by frame of stories of 50 frames (by training step: runs/training.py).
+Reports stay in OUT; stopped, run again: it goes on.
 """
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -31,7 +30,6 @@ LOOKS = {
     "memory of 48": ("--memory", "48"),
 }
 SHOWN = ("relevance", "consistency")
-TRAINED = Path(os.environ.get("TRAINED", "runs/out/toonsv/pictures"))
 
 
 def report(path: Path, *options: object) -> dict[str, Any]:
@@ -105,15 +103,6 @@ def main(out: Path, docs: Path, stories: int) -> None:
         early, late = ([shares[frame] for frame in frames if frame in shares] for frames in (range(1, 6), range(40, 50)))
         print(f"{name}: frames 2-6 {sum(early) / len(early):.3f}, frames 41-50 {sum(late) / len(late):.3f}")
     draw(docs / "frames.png", "frame of the story (mean of five)", by_frame)
-    samples = sorted(TRAINED.glob("samples/*.json"))
-    if samples:
-        scores = [json.loads(path.read_text()) for path in samples]
-        x = [int(path.stem) for path in samples]
-        draw(
-            docs / "training.png",
-            "training step",
-            {name: (x, [one[name] for one in scores]) for name in (*SHOWN, "frame_accuracy")},
-        )
 
 
 def smooth(shares: Mapping[int, float], width: int = 5) -> tuple[list[float], list[float]]:

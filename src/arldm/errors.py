@@ -5,6 +5,7 @@
     ├── PictureError    a picture is missing, broken, too large or not a picture
     ├── CaptionError    a caption is longer than the model reads
     ├── ModelError      a model folder is incomplete, altered or of another version
+    ├── DatasetError    a published corpus is incomplete, broken or hostile
     ├── OutputError     the output folder is taken, read-only or the disk is full
     └── ConfigError     an option has a value that cannot be
 
@@ -30,6 +31,10 @@ class CaptionError(ArldmError):
 
 class ModelError(ArldmError):
     """A model folder is incomplete, altered or of another version."""
+
+
+class DatasetError(ArldmError):
+    """A published corpus is incomplete, broken or hostile."""
 
 
 class OutputError(ArldmError):

@@ -9,12 +9,12 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
@@ -122,21 +122,29 @@ def _inside(folder: Path, name: str) -> Path:
 def read_picture(path: Path) -> Image.Image:
     """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # Pillow also warns of what is refused below
-            if image.width * image.height > LARGEST:
-                got = f"{image.width} x {image.height} pixels"
-                raise PictureError(f"{path}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
-            image.load()
-            return image.convert("RGB")
+        return decoded(path, path).convert("RGB")
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a picture, check the path") from error
+
+
+def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
+    """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as image:  # Pillow also warns of what is refused below
+            if image.width * image.height > LARGEST:
+                got = f"{image.width} x {image.height} pixels"
+                raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{path}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
+        raise PictureError(f"{name}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path}: is not a picture; expected PNG, JPEG or WebP") from error
+        raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise PictureError(
-            f"{path}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
+            f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
         ) from error
 
 
@@ -230,11 +238,18 @@ def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) ->
 
 def put(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises OutputError."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

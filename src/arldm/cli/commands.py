@@ -126,6 +126,63 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class Prepare:
+    """Bring published files into the one form that all else reads; the same command goes on, checks and mends."""
+
+    corpus: Annotated[Positional[Literal["pororo", "flintstones", "vist", "folder", "h5"]], arg(metavar="CORPUS")]
+    """PororoSV, FlintstonesSV, VIST, pictures of your own with a metadata.jsonl, or a file of AR-LDM's own scripts."""
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")]
+    """Where the published files were unpacked."""
+    out: Annotated[Positional[Path], arg(metavar="OUT")]
+    """The archive's folder: two Hugging Face datasets and a report."""
+    workers: int = 0
+    """Processes, 0 = as many as there are cores."""
+
+    def __call__(self) -> int:
+        from arldm.cli.preparing import prepare
+
+        return prepare(self.corpus, self.source, self.out, self.workers)
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Fetch the photographs that VIST's annotations name; the same command goes on."""
+
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")]
+    """Where VIST's annotations were unpacked; photographs go to its folder images."""
+    workers: int = 8
+    """Photographs fetched at once."""
+
+    def __call__(self) -> int:
+        from arldm.cli.preparing import photographs
+
+        return photographs(self.source, self.workers)
+
+
+@dataclass(frozen=True)
+class Init:
+    """Make a model to train: the paper's, of 1.5 billion parameters, from published weights."""
+
+    of: Annotated[Positional[Literal["paper"]], arg(metavar="paper")]
+    """Stable Diffusion 1.x with BLIP-large."""
+    sd: Path
+    """A Stable Diffusion 1.x folder of diffusers."""
+    blip: Path
+    """A BLIP-large folder of transformers."""
+    out: Path
+    """The model's folder."""
+    corpus: Literal["pororo", "flintstones", "vist-sis", "vist-dii"] = "pororo"
+    """Whose names become words, and whose captions are to fit."""
+    seed: int = 0
+    """Of the embeddings that AR-LDM adds."""
+
+    def __call__(self) -> int:
+        from arldm.cli.beginning import init_paper
+
+        return init_paper(self)
+
+
+@dataclass(frozen=True)
 class _Training:
     out: Path
     """The run's folder. The same command continues a run that was stopped."""
@@ -205,6 +262,42 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Tell a whole split, over any number of processes (torchrun .. -m arldm sample ..); the same command goes on."""
+
+    dataset: Annotated[Positional[str], arg(metavar="DATASET")]
+    """An archive of `arldm prepare`; "toonsv" is the embedded world."""
+    out: Path
+    """Where the stories' folders are made."""
+    model: str = "toonsv"
+    """A model's folder; "toonsv" is the one that ships with the program."""
+    split: Split = "test"
+    captions: str = ""
+    """Which kind, where an archive has several: sis or dii."""
+    stories: int = 0
+    """The first ones alone; 0 = all."""
+    given: int = 0
+    """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
+    history: History | None = None
+    """Condition on less than the model can: captions or none."""
+    frames: int = 5
+    """Frames of each story, where the embedded world may have any number."""
+    seed: int = 0
+    steps: int = TellConfig().steps
+    guidance: float = TellConfig().guidance
+    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    batch: int = 8
+    """Stories told at once; the bytes depend on it."""
+    threads: int = 1
+    """CPU threads of each process, 0 = all; the bytes depend on it, so start several processes instead."""
+
+    def __call__(self) -> int:
+        from arldm.cli.sampling import sample
+
+        return sample(self)
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Tell stories of ToonSV and read them back: relevance, consistency, frame accuracy, character F1."""
 
@@ -251,6 +344,10 @@ Command = (
     | Annotated[Show, subcommand("show")]
     | Annotated[Replay, subcommand("replay")]
     | Annotated[Draw, subcommand("toonsv")]
+    | Annotated[Prepare, subcommand("prepare")]
+    | Annotated[Photographs, subcommand("photographs")]
+    | Annotated[Init, subcommand("init")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]
 )

@@ -36,7 +36,7 @@ def tell_script(options: "Tell") -> int:
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
     _check_given(folder, story)
-    _use(options.threads)
+    use_threads(options.threads)
     model = ARLDM.from_pretrained(options.model)
     check_cast(story, model.tokenizer.words, NAMES)
     bar = _Bar(config, held, again, lambda: _warn(model, story))
@@ -77,7 +77,7 @@ def replay(options: "Replay") -> int:
             continue
         made = read_origin(folder.picture(number))
         name = options.model or made.model
-        _use(made.threads)
+        use_threads(made.threads)
         model = models[name] = models.get(name) or ARLDM.from_pretrained(name)
         if model.hash() != made.model_hash:
             got = f"is model {model.hash()}; expected {made.model_hash}, which drew frame {number}"
@@ -125,7 +125,8 @@ def _picture(frame: Frame) -> Image.Image:
     return frame.picture
 
 
-def _use(threads: int) -> None:
+def use_threads(threads: int) -> None:
+    """So many threads from now on, 0 = all. Raises ConfigError."""
     if not 0 <= threads <= MOST_THREADS:
         raise ConfigError(f"--threads: got {threads}; expected 1 to {MOST_THREADS}, or 0 for all")
     if threads:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import diffusers
 import torch
+from accelerate import init_empty_weights
 from diffusers.models.modeling_utils import ModelMixin
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -25,7 +26,6 @@ from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 
 from arldm.config import ModelConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
-from arldm.model.noise import seeded
 from arldm.model.text import CaptionTokenizer
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_model(folder: Path, kind: type[Model]) -> Model:
     tokenizer = CaptionTokenizer.load(CLIPTokenizer, _present(folder / "tokenizer"), config.text.max_tokens)
     past_tokenizer = CaptionTokenizer.load(BertTokenizer, _present(folder / "history_tokenizer"), config.past.max_tokens)
     try:
-        with seeded(0):  # every weight is overwritten below
+        with init_empty_weights(include_buffers=False):  # all weights are put in below
             model = kind(config, tokenizer, past_tokenizer)
     except (ConfigError, ValueError, TypeError) as error:
         message = f"{folder / CONFIG}: describes no model that can be built ({_line(error)}); fetch the model again"
@@ -98,15 +98,20 @@ def _load(part: nn.Module, path: Path) -> None:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: is not a whole safetensors file ({_line(error)}); fetch the model again") from error
+    fill(part, found, path)
+
+
+def fill(part: nn.Module, found: dict[str, torch.Tensor], path: Path) -> None:
+    """Make these tensors a part's weights, all of them and nothing else. Raises ModelError naming `path`, where they come from."""
     expected = part.state_dict()
     if odd := sorted(set(found) ^ set(expected)):
         state = "is missing" if odd[0] in expected else "is not part of this model"
-        raise ModelError(f"{path}: {odd[0]} {state} ({len(odd)} such); expected the weights that {CONFIG} describes")
+        raise ModelError(f"{path}: {odd[0]} {state} ({len(odd)} such); expected the weights that its config describes")
     for name, tensor in expected.items():
         if found[name].shape != tensor.shape:
             got = f"{name} has shape {tuple(found[name].shape)}"
-            raise ModelError(f"{path}: {got}; {CONFIG} and the tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
-    part.load_state_dict(found, strict=True)
+            raise ModelError(f"{path}: {got}; its config and tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
+    part.load_state_dict(found, strict=True, assign=True)
 
 
 def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:

@@ -1,7 +1,7 @@
 """ToonSV, the embedded story world: a seed becomes a Story whose every fact is known."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from arldm.errors import ConfigError
 from arldm.story import Frame, Story
@@ -9,7 +9,7 @@ from arldm.toonsv.cast import holds_held_out
 from arldm.toonsv.paint import paint
 from arldm.toonsv.plot import SPLITS, plot, split_hash
 
-__all__ = ["SPLITS", "chosen", "paint", "plot", "split_hash", "stories", "story"]
+__all__ = ["SPLITS", "ToonStories", "chosen", "paint", "plot", "split_hash", "stories", "story"]
 
 
 def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
@@ -26,6 +26,27 @@ def chosen(split: str, frames: int = 5, only_held_out: bool = False) -> Iterator
     for index in itertools.count():
         if not only_held_out or any(holds_held_out(shot.scene) for shot in plot(split, index, frames)):
             yield index
+
+
+class ToonStories(Sequence[Story]):
+    """The first stories of a split, each drawn when it is asked for."""
+
+    def __init__(self, split: str, count: int, frames: int = 5, size: int = 256) -> None:
+        plot(split, 0, frames)  # complains of what cannot be
+        self.split, self.frames, self.size = split, frames, size
+        self.lengths = [frames] * count
+        self.ids = [f"{split}-{index:06d}" for index in range(count)]
+
+    @property
+    def told(self) -> list[str]:
+        """All captions."""
+        return [shot.caption for index in range(len(self)) for shot in plot(self.split, index, self.frames)]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Story:  # type: ignore[override]
+        return story(self.split, index, self.frames, self.size)
 
 
 def stories(split: str, count: int, frames: int = 5, size: int = 256) -> Iterator[Story]:

@@ -1,0 +1,120 @@
+"""The log of a training of the embedded model, as docs/training.md and a picture: `python runs/training.py RUN DOCS`.
+
+RUN is the folder that `runs/toonsv.sh` trained in (its OUT).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+STAGES = {"autoencoder": "pictures <-> latents", "encoders": "the encoders' lesson", "pictures": "AR-LDM's U-Net"}
+SMOOTH = 50  # steps
+MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    """The steps of one stage."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def processor() -> str:
+    """What /proc/cpuinfo calls it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+
+
+def stages(run: Path) -> str:
+    """A row for each stage."""
+    table = ["| stage | steps | hours | loss of the first and the last 50 steps |", "|---|---|---|---|"]
+    total = 0.0
+    for name, title in STAGES.items():
+        found = rows(run / name)
+        hours = sum(row["seconds"] for row in found) / 3600
+        total += hours
+        losses = [row["loss"] for row in found]
+        table.append(f"| {title} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
+    return "\n".join([*table, f"| in all | | {total:.2f} | |"])
+
+
+def lesson(run: Path) -> str:
+    """What the encoders can tell before the U-Net begins."""
+    found = json.loads((run / "encoders" / "accuracy.json").read_text())
+    facts = list(dict.fromkeys(fact for shares in found.values() for fact in shares))
+    table = ["| | " + " | ".join(facts) + " |", "|---" * (len(facts) + 1) + "|"]
+    for name, shares in found.items():
+        table.append(f"| {name} | " + " | ".join(f"{shares[fact]:.3f}" if fact in shares else "" for fact in facts) + " |")
+    return "\n".join(table)
+
+
+def previews(run: Path) -> dict[int, dict[str, float]]:
+    """What the previews were worth, by step."""
+    return {int(path.stem): json.loads(path.read_text()) for path in sorted((run / "pictures" / "samples").glob("*.json"))}
+
+
+def draw(run: Path, path: Path) -> None:
+    """Losses by step, and quality by step."""
+    figure = Figure((11, 3.4), layout="constrained")
+    for axes, (name, title) in zip(
+        figure.subplots(1, 4), [*STAGES.items(), ("quality", "8 validation stories, 10 steps")], strict=True
+    ):
+        if name == "quality":
+            found = previews(run)
+            for measure in MEASURES:
+                axes.plot(
+                    list(found), [one[measure] for one in found.values()], marker="o", markersize=3, label=measure.replace("_", " ")
+                )
+            axes.legend(fontsize=7)
+            axes.set_ylim(None, 1)
+        else:
+            losses = np.array([row["loss"] for row in rows(run / name)])
+            smooth = np.convolve(losses, np.ones(SMOOTH) / SMOOTH, "valid")
+            axes.plot(np.arange(len(smooth)) + SMOOTH, smooth)
+            axes.set_yscale("log")
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def main(run: Path, docs: Path) -> None:
+    """Write the page and its picture."""
+    draw(run, docs / "training.png")
+    quality = ["| step | " + " | ".join(name.replace("_", " ") for name in MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
+    quality += [
+        f"| {step:,} | " + " | ".join(f"{one[name]:.3f}" for name in MEASURES) + " |" for step, one in previews(run).items()
+    ]
+    (docs / "training.md").write_text(f"""# How the embedded model was trained
+
+`OUT={run} runs/toonsv.sh`, then this page by `python runs/training.py {run} {docs}`.
+
+One machine: {processor()}, {os.cpu_count()} cores, no GPU, torch {torch.__version__}. Hours are those of the steps;
+rendering ToonSV, encoding it and drawing previews come on top.
+
+{stages(run)}
+
+![Losses and quality by step](training.png)
+
+## Quality by step of the U-Net
+
+{chr(10).join(quality)}
+
+Eight validation stories, ten sampling steps: quick and rough. The figures that count are in [evaluation.md](evaluation.md).
+
+## What the encoders tell before the U-Net begins
+
+Share of right answers on validation stories by the heads of the lesson: "seen" of a past picture, "past" of what was read of it,
+"to draw" of what the U-Net will be told, with all history, with captions alone, with none.
+
+{lesson(run)}
+""")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

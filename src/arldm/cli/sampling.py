@@ -1,0 +1,141 @@
+"""`arldm sample`: a whole split, told over any number of processes.
+
+Batches are formed from the order of the stories, and a batch that was begun is told again as a whole: so the bytes are the same for
+any number of processes, however often they were stopped.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate import PartialState
+from tqdm import tqdm
+
+from arldm.cli.telling import use_threads
+from arldm.config import TellConfig, to_dict
+from arldm.errors import ConfigError, OutputError
+from arldm.model.arldm import ARLDM
+from arldm.model.denoiser import build_sampler
+from arldm.sample import tell_batch
+from arldm.story import Story
+from arldm.story_files import STRIP, StoryFolder, put
+from arldm.toonsv import ToonStories
+
+if TYPE_CHECKING:
+    from arldm.cli.commands import Sample
+    from arldm.datasets.archive import ArchiveStories
+
+MADE_WITH = "sample.json"
+
+
+def sample(options: "Sample") -> int:
+    """Tell what of the split is not there yet, of this process's share of the batches."""
+    _check(options)
+    use_threads(options.threads)
+    state = PartialState()
+    model = ARLDM.from_pretrained(options.model).to(state.device)
+    if options.history is not None:
+        model.use_history(options.history)
+    split = _split(options, model)
+    config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed)
+    build_sampler(config, model.schedule)  # complains now, not after stories are read
+    if max(split.lengths) <= options.given:
+        raise ConfigError(f"--given: got {options.given} for stories of {max(split.lengths)} frames; expected fewer")
+    for tokenizer in (model.tokenizer, model.past_tokenizer):
+        tokenizer.encode(split.told)  # a caption that is too long would end it after hours
+    with state.main_process_first():
+        _claim(options.out, _made_with(options, model, config))
+    todo = [batch for batch in batches(split.lengths, options.batch) if not all(_is_told(options.out, split, one) for one in batch)]
+    mine = todo[state.process_index :: state.num_processes]
+    with tqdm(total=sum(map(len, mine)), unit="story", disable=not state.is_main_process, leave=False) as bar:
+        for batch in mine:
+            _tell(model, {_folder(options.out, split, one): split[one] for one in batch}, config, options.given)
+            bar.update(len(batch))
+    state.wait_for_everyone()
+    if state.is_main_process:
+        print(f"{options.out}: {len(split)} stories")
+    return 0
+
+
+def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Numbers of stories that are told together: neighbours of equal length, at most `size`."""
+    batch: list[int] = []
+    for number, length in enumerate(lengths):
+        if batch and (len(batch) == size or lengths[batch[0]] != length):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def _check(options: "Sample") -> None:
+    if options.batch < 1 or options.stories < 0 or options.given < 0:
+        got = f"--batch {options.batch} --stories {options.stories} --given {options.given}"
+        raise ConfigError(f"{got}: expected 1 or more stories at once, 0 or more stories and given pictures")
+    if options.dataset == "toonsv" and not options.stories:
+        raise ConfigError("--stories: got 0, which is all; ToonSV has no end, say how many")
+
+
+def _split(options: "Sample", model: ARLDM) -> "ToonStories | ArchiveStories":
+    if options.dataset == "toonsv":
+        return ToonStories(options.split, options.stories, options.frames, model.config.picture_size)
+    from arldm.cli.preparing import check_installed
+
+    check_installed()
+    from arldm.datasets.archive import Archive
+
+    stories = Archive(options.dataset).stories(options.split, options.captions)
+    if not len(stories):
+        raise ConfigError(f"{options.dataset}: its split {options.split} has no story; choose another --split")
+    return stories.first(options.stories or len(stories))
+
+
+def _made_with(options: "Sample", model: ARLDM, config: TellConfig) -> dict[str, Any]:
+    """All that the bytes depend on, beside the story itself and the number of stories."""
+    names = ("dataset", "split", "captions", "given", "frames", "batch", "threads")
+    chosen = {name: getattr(options, name) for name in names}
+    return {**chosen, "model_hash": model.hash(), "history": model.history, "sampling": to_dict(config)}
+
+
+def _claim(out: Path, made_with: dict[str, Any]) -> None:
+    path = out / MADE_WITH
+    if not path.exists():
+        if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{MADE_WITH}.") for one in out.iterdir())):
+            raise OutputError(f"{out}: is not empty and holds no told split; expected a new folder, choose another --out")
+        put(path, (json.dumps(made_with, indent=1) + "\n").encode())
+        return
+    try:
+        found = dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise OutputError(f"{path}: cannot be read ({error}); expected what was told before, choose another --out") from error
+    for name, value in made_with.items():
+        if found.get(name) != value:
+            raise OutputError(f"{out}: was told with {name} {found.get(name)}, this is {value}; choose another --out")
+
+
+def _folder(out: Path, split: "ToonStories | ArchiveStories", number: int) -> Path:
+    """Where a story lies; an id may hold anything, its number makes it unique."""
+    return out / f"{number:05}-{re.sub(r'[^A-Za-z0-9]+', '-', split.ids[number])[:80]}"
+
+
+def _is_told(out: Path, split: "ToonStories | ArchiveStories", number: int) -> bool:
+    return (_folder(out, split, number) / STRIP).exists()  # written last
+
+
+def _tell(model: ARLDM, stories: dict[Path, Story], config: TellConfig, given: int) -> None:
+    untold = [
+        replace(story, frames=tuple(replace(frame, picture=None) if t >= given else frame for t, frame in enumerate(story.frames)))
+        for story in stories.values()
+    ]
+    rows = list(tell_batch(model, untold, config))
+    for place, (path, story) in enumerate(stories.items()):
+        folder = StoryFolder(path, story)
+        folder.begin(story)
+        pictures = [picture for row in rows if (picture := row[place].picture) is not None]
+        for number, picture in enumerate(pictures):
+            folder.keep(number, picture, {})
+        folder.finish(pictures)

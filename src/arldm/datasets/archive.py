@@ -1,0 +1,112 @@
+"""An archive as Stories, read at random; which still of a clip is shown is decided here, by a rule that does not move."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets import Dataset, DatasetDict, load_from_disk
+from PIL import ImageOps
+
+from arldm.datasets.importing import CORPUS, FORMAT, REPORT
+from arldm.errors import DatasetError
+from arldm.story import Frame, Story
+from arldm.story_files import decoded
+
+Still = Literal["middle", "random"]
+
+
+class Archive:
+    """A folder that `arldm prepare` has finished. Raises DatasetError."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not (self.path / REPORT).exists():
+            raise DatasetError(f"{path}: is no finished archive; expected one of `arldm prepare`, run it (again)")
+        try:
+            if (found := json.loads((self.path / CORPUS).read_bytes())["format"]) != FORMAT:
+                raise DatasetError(f"{path}: is an archive of format {found}; expected {FORMAT}, prepare it again")
+            self.report: dict[str, Any] = json.loads((self.path / REPORT).read_bytes())
+            clips, stories = load_from_disk(self.path / "clips"), load_from_disk(self.path / "stories")
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            got = " ".join(str(error).split())[:160]
+            raise DatasetError(f"{path}: is a broken archive ({got}); run `arldm prepare` again, it mends it") from error
+        assert isinstance(clips, Dataset)
+        assert isinstance(stories, DatasetDict)
+        self.clips = clips.with_format("arrow")  # of a clip's stills only one is copied and decoded
+        self.outlines = stories
+        self.rows = {id: row for row, id in enumerate(clips["id"])}
+
+    def stories(self, split: str, captions: str = "", still: Still = "middle", seed: int = 0) -> "ArchiveStories":
+        """The stories of a split. `captions`: which kind, where there are several (VIST: sis, dii). Raises DatasetError."""
+        if split not in self.outlines:
+            raise DatasetError(f"{self.path}: has no split {split!r}; expected one of {', '.join(map(str, self.outlines))}")
+        kinds = [name for name in self.outlines[split].column_names if name not in ("id", "clips")]
+        if captions and captions not in kinds:
+            raise DatasetError(f"{self.path}: has no captions {captions!r}; expected one of {', '.join(kinds)}")
+        return ArchiveStories(self, split, captions or kinds[0], still, seed)
+
+
+class ArchiveStories(Sequence[Story]):
+    """A split as Stories, each read from disk when it is asked for."""
+
+    def __init__(self, archive: Archive, split: str, captions: str, still: Still, seed: int) -> None:
+        self.archive, self.captions, self.seed = archive, captions, seed
+        self.still: Still = still
+        self.outlines = archive.outlines[split]
+
+    def first(self, count: int) -> "ArchiveStories":
+        """The first stories alone."""
+        few = copy(self)
+        few.outlines = self.outlines.select(range(min(count, len(self))))
+        return few
+
+    @property
+    def ids(self) -> list[str]:
+        """Each story's id."""
+        return list(self.outlines["id"])
+
+    @property
+    def told(self) -> list[str]:
+        """All captions."""
+        return [caption for captions in self.outlines[self.captions] for caption in captions]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Each story's number of frames."""
+        return [len(clips) for clips in self.outlines["clips"]]
+
+    def __len__(self) -> int:
+        return len(self.outlines)
+
+    def __getitem__(self, index: int) -> Story:  # type: ignore[override]
+        return self.story(index)
+
+    def story(self, index: int, draw: int = 0) -> Story:
+        """Story `index`; another `draw` (an epoch, say) takes other stills where they are taken at random. Raises PictureError."""
+        outline = self.outlines[index]
+        captions = outline[self.captions]
+        frames = [self._frame(id, caption, draw) for id, caption in zip(outline["clips"], captions, strict=True)]
+        return Story(outline["id"], tuple(frames))
+
+    def _frame(self, id: str, caption: str, draw: int) -> Frame:
+        clip = self.archive.clips[self.archive.rows[id]]
+        stills = clip["stills"][0]
+        number = chosen(id, len(stills), self.still, self.seed, draw)
+        picture = decoded(io.BytesIO(stills[number]["bytes"].as_py()), id)
+        return Frame(caption, ImageOps.exif_transpose(picture).convert("RGB"), tuple(clip["characters"][0].as_py()))
+
+
+def chosen(id: str, count: int, still: Still = "middle", seed: int = 0, draw: int = 0) -> int:
+    """Which of a clip's stills is shown: the middle one, or one that depends on these numbers alone.
+
+    The paper takes one at random whenever a clip is read, in its test split too, by a generator that depends on the number of
+    loading processes: its reference pictures are other ones in every run.
+    """
+    if still == "middle":
+        return count // 2
+    digest = hashlib.sha256(f"{seed} {draw} {id}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") % count

@@ -1,0 +1,98 @@
+"""What every corpus is made of: clips of one or more stills, and stories that name clips. Nothing is decoded yet."""
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arldm.errors import DatasetError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One shot of a film, or one photograph.
+
+    `source` is whatever the corpus' `stills` needs to find it. `captions`: all that were published. `episode`: what it was cut
+    from, empty = not known; clips of one episode look alike, so no two splits should share one.
+    """
+
+    id: str
+    source: Any
+    captions: tuple[str, ...] = ()
+    characters: tuple[str, ...] = ()
+    episode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A story before its pictures are read: ids of clips, and its captions, of one kind or of several (VIST: sis and dii)."""
+
+    id: str
+    clips: tuple[str, ...]
+    captions: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A published corpus as its files describe it.
+
+    `stills`: a clip -> its pictures as encoded bytes; can be sent to another process; raises PictureError.
+    `longest`: tokens that the paper's models read, by kind of captions. `official`: stories of each split as published.
+    `missing`, `broken`, `duplicated`: what was seen to be so while the files were read.
+    """
+
+    name: str
+    clips: tuple[Clip, ...]
+    stories: dict[str, tuple[Outline, ...]]
+    stills: Callable[[Clip], list[bytes]]
+    longest: dict[str, int]
+    official: dict[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    duplicated: tuple[str, ...] = ()
+
+
+def published(source: Path, name: str) -> Path:
+    """A file or folder of the published ones. Raises DatasetError."""
+    path = source / name
+    if not source.exists():
+        raise DatasetError(f"{source}: not there; expected the folder of the published files, check the path")
+    if not source.is_dir():
+        raise DatasetError(f"{source}: is a file; expected the folder that its archive unpacks to, unpack it first")
+    if not path.exists():
+        raise DatasetError(f"{path}: not there; expected it as published, unpack the whole archive into {source}")
+    return path
+
+
+@contextmanager
+def as_published(path: Path):
+    """What goes wrong in here goes wrong because the file is not what it should be. Raises DatasetError."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        got = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise DatasetError(f"{path}: is not as published ({got}); fetch it again") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a published JSON file holds. Raises DatasetError."""
+    with as_published(path):
+        return json.loads(path.read_bytes())
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A path below the folder. Raises DatasetError for one that leads out of it."""
+    if "\0" in name or not (path := folder / name).resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(f"{folder}: {name[:200]!r} leads out of it; expected names below this folder, fetch the files again")
+    return path
+
+
+def one_line(text: object) -> str:
+    """A caption without line breaks, tabs, blanks at its ends, and halves of characters. Raises TypeError."""
+    if not isinstance(text, str):
+        raise TypeError(f"a caption is {str(text)[:80]!r}, expected words")
+    return " ".join(text.encode("utf-8", "replace").decode().split())

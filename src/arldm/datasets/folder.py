@@ -1,0 +1,66 @@
+"""Anyone's own pictures: folders with a metadata.jsonl, as Hugging Face's imagefolder has them.
+
+    train/metadata.jsonl    val/metadata.jsonl    test/metadata.jsonl    or one metadata.jsonl: all is training
+
+A line is {"file_name": "a/0.png", "text": "Ann sits down.", "story": "a", "frame": 0, "characters": ["ann"]}. Without "story" the
+pictures of one folder are a story, without "frame" they follow each other as their lines do. Stories have two frames or more.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, inside, one_line
+from arldm.datasets.stills import photograph
+from arldm.errors import DatasetError
+
+METADATA = "metadata.jsonl"
+#: what each split's folder may be called
+CALLED = {"train": ("train", "training"), "val": ("val", "validation", "valid", "dev"), "test": ("test", "testing")}
+
+
+def read_folder(source: Path) -> Corpus:
+    """Stories of anyone's pictures. Raises DatasetError."""
+    found = {split: folder for split in SPLITS for name in CALLED[split] if (folder := source / name).joinpath(METADATA).exists()}
+    if (source / METADATA).exists():
+        found["train"] = source
+    if not found:
+        raise DatasetError(f"{source}: has no {METADATA}; expected one there, or in the folders train, val and test")
+    clips: dict[str, Clip] = {}
+    broken: list[str] = []
+    stories: dict[str, tuple[Outline, ...]] = dict.fromkeys(SPLITS, ())
+    for split, folder in found.items():
+        kept = []
+        for id, lines in _by_story(folder).items():
+            if len(lines) < 2:
+                broken.append(f"story {id}: {len(lines)} frame")
+                continue
+            ordered = [clip for _, clip in sorted(lines, key=lambda line: line[0])]
+            own = [Clip(f"{split}/{clip.id}", clip.source, clip.captions, clip.characters) for clip in ordered]
+            clips |= {clip.id: clip for clip in own}
+            kept.append(
+                Outline(id.replace("/", "-"), tuple(clip.id for clip in own), {"captions": tuple(clip.captions[0] for clip in own)})
+            )
+        stories[split] = tuple(kept)
+    return Corpus("folder", tuple(clips[id] for id in sorted(clips)), stories, _stills, {"captions": 77}, broken=tuple(broken))
+
+
+def _stills(clip: Clip) -> list[bytes]:
+    return photograph(clip.source)
+
+
+def _by_story(folder: Path) -> dict[str, list[tuple[float, Clip]]]:
+    """The lines of each story with what they are to be sorted by."""
+    path = folder / METADATA
+    stories = defaultdict(list)
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if line.strip():
+            with as_published(path.with_name(f"{METADATA}, line {number}")):
+                entry: dict[str, Any] = json.loads(line)
+                name = str(entry["file_name"])
+                caption = one_line(entry["text"] if "text" in entry else entry["caption"])
+                cast = tuple(str(one).lower() for one in entry.get("characters") or ())
+                story = str(entry.get("story") or Path(name).parent)
+                stories[story].append((float(entry.get("frame", number)), Clip(name, inside(folder, name), (caption,), cast)))
+    return stories

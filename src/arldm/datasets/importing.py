@@ -1,0 +1,104 @@
+"""Corpus -> archive: a folder of two Hugging Face datasets, a report and checksums.
+
+    OUT/clips          id, captions, characters, episode, sha256, stills     `datasets.load_from_disk("OUT/clips")`
+    OUT/stories        train, val, test: id, clips (ids), captions (of VIST: sis, dii)
+    OUT/corpus.json    which corpus this is
+    OUT/shards.jsonl   checksum of each shard of the clips, and what could not be read for it
+    OUT/report.json    what was found; written last
+
+The same command again checks the checksums, makes what is not there, and tries again where something was missing.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from datasets import Features, Image, List, Value
+
+from arldm.datasets.corpus import Corpus, Outline
+from arldm.datasets.report import make_report
+from arldm.datasets.shards import Shards
+from arldm.errors import OutputError
+from arldm.story_files import put, replacing
+
+FORMAT = 1  # of the archive; another number = other columns
+CORPUS, REPORT = "corpus.json", "report.json"
+TEXTS = List(Value("string"))
+CLIPS = Features(
+    {
+        "id": Value("string"),
+        "captions": TEXTS,
+        "characters": TEXTS,
+        "episode": Value("string"),
+        "sha256": Value("string"),
+        "stills": List(Image()),
+    }
+)
+
+
+def import_corpus(corpus: Corpus, out: Path, workers: int = 0) -> dict[str, Any]:
+    """Write the corpus as an archive and return its report; goes on where it was interrupted. Raises DatasetError, OutputError."""
+    identity = _identity(corpus)
+    _claim(out, {"format": FORMAT, "corpus": corpus.name, "identity": identity})
+    shards = Shards(out, corpus.clips, corpus.stills, CLIPS.arrow_schema)
+    written = shards.written(workers or os.cpu_count() or 1)
+    _describe(out / "clips", shards.paths, CLIPS, identity)
+    report, stories = make_report(corpus, written)
+    for split, outlines in stories.items():
+        _write_stories(out / "stories" / split, outlines, tuple(corpus.longest), identity)
+    put(out / "stories" / "dataset_dict.json", _json({"splits": list(stories)}))
+    put(out / REPORT, _json(report))
+    return report
+
+
+def _identity(corpus: Corpus) -> str:
+    """Tells one import from another, wherever its files lie."""
+    clips = [[clip.id, clip.captions, clip.characters, clip.episode] for clip in corpus.clips]
+    stories = {split: [asdict(outline) for outline in outlines] for split, outlines in corpus.stories.items()}
+    return hashlib.sha256(json.dumps([corpus.name, clips, stories]).encode()).hexdigest()
+
+
+def _claim(out: Path, mine: dict[str, Any]) -> None:
+    path = out / CORPUS
+    if path.exists():
+        with suppress(ValueError, OSError):
+            if json.loads(path.read_bytes()) == mine:
+                return
+        raise OutputError(f"{out}: holds another corpus, or this one made of other files; choose another folder, or delete it")
+    if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{CORPUS}.") for one in out.iterdir())):
+        raise OutputError(f"{out}: is not empty and holds no archive; expected a new folder, choose another")
+    put(path, _json(mine))
+
+
+def _write_stories(folder: Path, outlines: tuple[Outline, ...], kinds: tuple[str, ...], identity: str) -> None:
+    features = Features({"id": Value("string"), "clips": TEXTS, **dict.fromkeys(kinds, TEXTS)})
+    path = folder / "data-00000-of-00001.arrow"
+    rows = [{"id": outline.id, "clips": outline.clips, **outline.captions} for outline in outlines]
+    with replacing(path) as file, pa.ipc.new_stream(file, features.arrow_schema) as stream:
+        stream.write_batch(pa.RecordBatch.from_pylist(rows, features.arrow_schema))
+    _describe(folder, [path], features, identity)
+
+
+def _describe(folder: Path, paths: list[Path], features: Features, identity: str) -> None:
+    """The two files beside its shards that make a folder a Hugging Face dataset."""
+    info = {"citation": "", "description": "", "features": features.to_dict(), "homepage": "", "license": ""}
+    state = {
+        "_data_files": [{"filename": path.name} for path in paths],
+        "_fingerprint": identity[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    put(folder / "dataset_info.json", _json(info))
+    put(folder / "state.json", _json(state))
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

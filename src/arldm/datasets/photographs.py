@@ -1,0 +1,184 @@
+"""VIST's photographs, fetched from where its annotations say they are: few at once, with patience, and never twice.
+
+Each is kept as `<photo id>.<ending>` once it is seen to be a whole picture; `photographs.jsonl` says what became of each.
+Many are gone. The server then sends another picture that says so, the same for all of them: that is no photograph.
+"""
+
+import hashlib
+import io
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import urllib3
+from tqdm import tqdm
+
+from arldm.datasets.corpus import SPLITS, as_published, read_json
+from arldm.datasets.vist import DII, SIS, annotation_file, annotations
+from arldm.errors import PictureError
+from arldm.story_files import decoded, put
+
+LEDGER = "photographs.jsonl"
+LARGEST = 64 * 2**20  # bytes
+SLOWEST = 120  # seconds for one photograph
+REPEATED = 5  # a picture that so many addresses give is no photograph
+PLACEHOLDER = "photo_unavailable"  # in the address that the server leads to
+ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "WEBP": ".webp"}
+NAME = re.compile(r"[\w-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of a photograph: a file with a checksum, or why there is none. `gone`: there is no use in asking again."""
+
+    photo: str
+    file: str = ""
+    sha256: str = ""
+    failure: str = ""
+    gone: bool = False
+
+
+class GoneError(Exception):
+    """A photograph is not to be had from an address, today or tomorrow."""
+
+
+def addresses(source: Path) -> dict[str, tuple[str, ...]]:
+    """Where each photograph of a story is said to be: the original first, then a smaller one. Raises DatasetError."""
+    wanted = {entry["photo_flickr_id"] for split in SPLITS for entry in annotations(source, split, SIS)}
+    found: dict[str, dict[str, str]] = {photo: {} for photo in sorted(wanted)}
+    for path in (annotation_file(source, split, kind) for kind in (SIS, DII) for split in SPLITS):
+        with as_published(path):
+            for image in read_json(path)["images"]:
+                for size in ("url_o", "url_m"):
+                    if image.get(size) and str(image["id"]) in found:
+                        found[str(image["id"])].setdefault(size, str(image[size]))
+    return {photo: tuple(urls[size] for size in ("url_o", "url_m") if size in urls) for photo, urls in found.items()}
+
+
+def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dict[str, int]:
+    """Fetch what is not there yet into `source/images`; how many came to which end. Raises DatasetError, OutputError.
+
+    `pause`: seconds before a second try, doubled for each further one, unless the server asks for more.
+    """
+    folder, wanted = source / "images", addresses(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {
+        entry.photo: entry for entry in _ledger(folder / LEDGER) if entry.gone or (entry.file and (folder / entry.file).exists())
+    }
+    todo = [photo for photo in wanted if photo not in known]
+    fetcher = Fetcher(folder, workers, pause)
+    with (
+        (folder / LEDGER).open("a") as ledger,
+        tqdm(total=len(wanted), initial=len(wanted) - len(todo), unit="photo", leave=False) as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        try:
+            for future in as_completed([pool.submit(fetcher.fetch, photo, wanted[photo]) for photo in todo]):
+                entry = known[future.result().photo] = future.result()
+                ledger.write(_line(entry))
+                ledger.flush()
+                bar.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    entries = _without_placeholders(folder, [known[photo] for photo in wanted])
+    put(folder / LEDGER, "".join(map(_line, entries)).encode())
+    return dict(Counter(entry.failure.partition(":")[0] or "fetched" for entry in entries))
+
+
+class Fetcher:
+    """Fetches one photograph at a call; may be called from several threads."""
+
+    def __init__(self, folder: Path, workers: int, pause: float) -> None:
+        self.folder, self.pause = folder, pause
+        retries = urllib3.Retry(
+            3,
+            backoff_factor=pause,
+            backoff_max=60,
+            backoff_jitter=pause,
+            status_forcelist=(429, 500, 502, 503, 504),
+            retry_after_max=600,
+            raise_on_status=False,
+        )
+        timeout = urllib3.Timeout(connect=10, read=30)
+        self.pool = urllib3.PoolManager(maxsize=workers, headers={"User-Agent": "arldm"}, retries=retries, timeout=timeout)
+
+    def fetch(self, photo: str, urls: tuple[str, ...]) -> Entry:
+        """The photograph from the first address that has it."""
+        if not NAME.fullmatch(photo):
+            return Entry(photo, failure="no name of a photograph", gone=True)
+        entry = Entry(photo, failure="no address", gone=True)
+        for url in urls:
+            tried = self._patiently(photo, url)
+            if tried.file:
+                return tried
+            entry = tried if entry.gone else entry  # one address that may yet answer is reason enough to ask again
+        return entry
+
+    def _patiently(self, photo: str, url: str, tries: int = 2) -> Entry:
+        failure = ""
+        for attempt in range(tries):  # of what arrives broken; an unwilling server is urllib3's to try again
+            time.sleep(self.pause * attempt)
+            try:
+                return self._kept(photo, self._bytes(url))
+            except GoneError as error:
+                return Entry(photo, failure=str(error), gone=True)
+            except (urllib3.exceptions.HTTPError, PictureError, ValueError) as error:
+                failure = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        return Entry(photo, failure=failure)
+
+    def _bytes(self, url: str) -> bytes:
+        response = self.pool.request("GET", url, preload_content=False)
+        try:
+            if PLACEHOLDER in (response.url or ""):
+                raise GoneError("no longer available")
+            if response.status in (401, 403, 404, 410):
+                raise GoneError(f"status {response.status}")
+            if response.status != 200:
+                raise urllib3.exceptions.HTTPError(f"status {response.status}")
+            data, end = bytearray(), time.monotonic() + SLOWEST
+            for part in response.stream(2**16):
+                data += part
+                if len(data) > LARGEST:
+                    raise GoneError(f"too large: more than {LARGEST // 2**20} MiB")
+                if time.monotonic() > end:
+                    raise urllib3.exceptions.HTTPError(f"too slow: more than {SLOWEST} seconds")
+            return bytes(data)
+        finally:
+            response.close() if response.status != 200 else response.release_conn()
+
+    def _kept(self, photo: str, data: bytes) -> Entry:
+        picture = decoded(io.BytesIO(data), photo)
+        if picture.format not in ENDINGS:
+            raise PictureError(f"{photo}: is {picture.format}; expected one of {', '.join(ENDINGS)}")
+        name = photo + ENDINGS[picture.format]
+        put(self.folder / name, data)
+        return Entry(photo, name, hashlib.sha256(data).hexdigest())
+
+
+def _without_placeholders(folder: Path, entries: list[Entry]) -> list[Entry]:
+    counts = Counter(entry.sha256 for entry in entries if entry.file)
+    kept = []
+    for entry in entries:
+        if entry.file and counts[entry.sha256] >= REPEATED:
+            (folder / entry.file).unlink(missing_ok=True)
+            kept.append(Entry(entry.photo, failure="no longer available", gone=True))
+        else:
+            kept.append(entry)
+    return kept
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry)) + "\n"
+
+
+def _ledger(path: Path) -> Iterator[Entry]:
+    """The lines that were written whole."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with suppress(ValueError, TypeError):
+            yield Entry(**json.loads(line))

@@ -1,0 +1,147 @@
+"""Shards of an archive: 256 clips each, written one by one, whole or not at all, in several processes at once.
+
+Their bytes do not depend on how many processes there were. `shards.jsonl` says what each holds, and what could not be read.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from arldm.datasets.corpus import Clip
+from arldm.errors import DatasetError, PictureError
+from arldm.story_files import put, replacing
+
+SHARD = 256  # clips
+ROWS = 16  # of a record batch; some photographs are large
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What is known of a shard that lies on disk: its checksum, digest of each clip's stills, and what could not be read."""
+
+    shard: int
+    sha256: str
+    stills: int
+    clips: dict[str, str]
+    missing: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """All shards of some clips, in the folder `clips` of an archive. `stills`: a clip -> its pictures as encoded bytes."""
+
+    out: Path
+    clips: tuple[Clip, ...]
+    stills: Callable[[Clip], list[bytes]]
+    schema: pa.Schema
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where they lie."""
+        count = -(-len(self.clips) // SHARD)
+        return [self.out / "clips" / f"data-{number:05}-of-{count:05}.arrow" for number in range(count)]
+
+    def written(self, workers: int) -> list[Shard]:
+        """All of them, those made that were not there, or altered, or had something missing. Raises DatasetError, OutputError."""
+        journal, paths = self.out / "shards.jsonl", self.paths
+        done = {shard.shard: shard for shard in _journal(journal) if shard.shard < len(paths) and _whole(paths[shard.shard], shard)}
+        todo = [number for number in range(len(paths)) if number not in done]
+        with tqdm(total=len(self.clips), unit="clip", leave=False) as bar:
+            bar.update(sum(len(done[number].clips) for number in done))
+            jobs = [(number, paths[number], self._part(number)) for number in todo]
+            with _mapped(partial(_write, self.stills, self.schema), jobs, min(workers, len(jobs))) as results:
+                for shard in results:
+                    with journal.open("a") as file:
+                        file.write(_line(shard))
+                    done[shard.shard] = shard
+                    bar.update(len(self._part(shard.shard)))
+        shards = [done[number] for number in range(len(paths))]
+        put(journal, "".join(map(_line, shards)).encode())
+        return shards
+
+    def _part(self, number: int) -> tuple[Clip, ...]:
+        return self.clips[number * SHARD : (number + 1) * SHARD]
+
+
+def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[int, Path, tuple[Clip, ...]]) -> Shard:
+    number, path, clips = job
+    missing, broken, digests, total, rows = [], [], {}, 0, []
+    with replacing(path) as file, pa.ipc.new_stream(file, schema) as stream:
+        for clip in clips:
+            try:
+                pictures = stills(clip)
+            except FileNotFoundError:
+                missing.append(clip.id)
+                continue
+            except PictureError as error:
+                broken.append(f"{clip.id}: {error}")
+                continue
+            digests[clip.id] = hashlib.sha256(b"".join(pictures)).hexdigest()
+            total += len(pictures)
+            rows.append(_row(clip, digests[clip.id], pictures))
+            if len(rows) == ROWS:
+                stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+                rows.clear()
+        stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+    return Shard(number, _checksum(path), total, digests, tuple(missing), tuple(broken))
+
+
+def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:
+    return {
+        "id": clip.id,
+        "captions": clip.captions,
+        "characters": clip.characters,
+        "episode": clip.episode,
+        "sha256": digest,
+        "stills": [{"bytes": picture, "path": None} for picture in pictures],
+    }
+
+
+def _whole(path: Path, shard: Shard) -> bool:
+    return not shard.missing and not shard.broken and path.exists() and _checksum(path) == shard.sha256
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _line(shard: Shard) -> str:
+    return json.dumps(asdict(shard)) + "\n"
+
+
+def _journal(path: Path) -> Iterator[Shard]:
+    """The lines that were written whole."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            yield Shard(**{**entry, "missing": tuple(entry["missing"]), "broken": tuple(entry["broken"])})
+
+
+@contextmanager
+def _mapped(function: Callable[[Any], Shard], jobs: list, workers: int) -> Iterator[Iterable[Shard]]:
+    """The results in the order of the jobs. Raises DatasetError if a process dies."""
+    if workers < 2:
+        yield map(function, jobs)
+        return
+    quiet = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that waits for them
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=quiet) as pool:
+        try:
+            yield pool.map(function, jobs)
+        except BrokenProcessPool as error:
+            raise DatasetError("a process died, perhaps of too little memory; run the same command with fewer --workers") from error
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,427 @@
+"""Published layouts -> archive -> Stories, and what does not fit in them."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import load_from_disk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from arldm.cli import main
+from arldm.datasets.archive import Archive, chosen
+from arldm.datasets.flintstones import episode, followers, read_flintstones
+from arldm.datasets.folder import read_folder
+from arldm.datasets.h5 import read_h5
+from arldm.datasets.importing import import_corpus
+from arldm.datasets.pororo import clip_id, read_pororo
+from arldm.datasets.report import tokens
+from arldm.datasets.vist import read_vist
+from arldm.errors import DatasetError, OutputError
+from arldm.story_files import put
+from published import SIDE, save_npy, still, write_flintstones, write_folder, write_h5, write_pororo, write_vist
+
+READERS = {"pororo": read_pororo, "flintstones": read_flintstones, "vist": read_vist, "folder": read_folder, "h5": read_h5}
+
+
+def written(kind: str, folder: Path) -> Path:
+    """A small corpus of each kind."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "h5":
+        write_h5(folder, "pororo")
+    else:
+        {"pororo": write_pororo, "flintstones": write_flintstones, "vist": write_vist, "folder": write_folder}[kind](folder)
+    return folder
+
+
+def imported(kind: str, folder: Path, workers: int = 1) -> Archive:
+    import_corpus(READERS[kind](folder / "in"), folder / "out", workers)
+    return Archive(folder / "out")
+
+
+def same(picture: Image.Image | None, other: Image.Image) -> bool:
+    return picture is not None and picture.mode == other.mode and picture.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("quirk", [False, True])
+def test_pororo_is_read_back_equal(tmp_path: Path, old: bool, quirk: bool) -> None:
+    write_pororo(tmp_path / "in", old=old, quirk=quirk)
+    archive = imported("pororo", tmp_path)
+    assert archive.report["stories"] == {"train": 3, "val": 3, "test": 4}
+    assert archive.report["missing"] == archive.report["broken"] == archive.report["too_long"] == []
+    story = archive.stories("train")[0]  # lists of heads are sorted
+    assert story.id == "Series0-Series0_ep0-1"
+    assert story.frames[1].caption == "Pororo sees Series0/Series0_ep0/3."
+    assert [frame.characters for frame in story.frames] == [("pororo",), ("loopy",), ("crong",), ("eddy",), ("poby",)]
+    for number, frame in enumerate(story.frames):
+        assert same(frame.picture, still(100 * number + (3 + number % 4) // 2))  # the middle one
+    clip = load_from_disk(tmp_path / "out" / "clips")[1]
+    assert clip["captions"] == ["Pororo sees Series0/Series0_ep0/3.", "Number 1."]
+    assert clip["episode"] == "Series0/Series0_ep0"
+    assert [same(one.convert("RGB"), still(100 + place)) for place, one in enumerate(clip["stills"])] == [True] * 4
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("following", [False, True])
+def test_flintstones_is_read_back_equal(tmp_path: Path, following: bool, old: bool) -> None:
+    ids = write_flintstones(tmp_path / "in", following, labels=following, old=old)
+    archive = imported("flintstones", tmp_path)
+    assert archive.report["stories"] == {"train": 3, "val": 3, "test": 3}
+    assert archive.report["missing"] == ([] if following else ["labels.pkl"])
+    assert archive.report["leaks"] == []
+    stories = archive.stories("train")
+    assert [story.id for story in stories] == [ids[2], ids[1], ids[0]]  # in the order of the split file
+    assert stories[2].frames[4].caption == f"Fred talks | to Wilma in {ids[4]}."
+    assert stories[2].frames[4].characters == (("fred", "mr slate") if following else ("wilma", "fred"))
+    assert same(stories[2].frames[4].picture, still(402))
+
+
+def test_vist_is_read_back_equal(tmp_path: Path) -> None:
+    write_vist(tmp_path / "in")
+    archive = imported("vist", tmp_path)
+    assert archive.report["stories"] == {"train": 2, "val": 2, "test": 2}
+    told, described = archive.stories("test", "sis")[1], archive.stories("test", "dii")[1]
+    assert told.id == described.id == "21"
+    assert [frame.caption for frame in told.frames] == [f"Then 200{n} | in 1." for n in (1, 2, 3, 4, 5)]
+    assert [frame.caption for frame in described.frames] == [f"A longer word about 200{n}." for n in (1, 2, 3, 4, 5)]
+    assert same(told.frames[1].picture, still(2002, 24, 18))
+    clip = load_from_disk(tmp_path / "out" / "clips")[0]
+    assert clip["captions"] == ["A photo.", "A longer word about 0."]
+    assert archive.clips[1]["stills"][0][0]["bytes"].as_py() == (tmp_path / "in/images/1.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_a_folder_is_read_back_equal(tmp_path: Path, columns: bool) -> None:
+    write_folder(tmp_path / "in", columns)
+    archive = imported("folder", tmp_path)
+    assert archive.report["stories"] == {"train": 2, "val": 0, "test": 1}
+    story = archive.stories("test")[0]
+    assert [frame.caption for frame in story.frames] == ["Ann does 0 in c.", "Ann does 1 in c."]
+    assert all(same(frame.picture, still(ord("c") * 10 + number)) for number, frame in enumerate(story.frames))
+    assert story.frames[0].characters == (("ann",) if columns else ())
+    assert len(archive.stories("val")) == 0
+
+
+@pytest.mark.parametrize("kind", ["pororo", "flintstones", "vist"])
+def test_the_authors_files_are_read_back_with_their_colours(tmp_path: Path, kind: str) -> None:
+    write_h5(tmp_path / "in", kind)
+    archive = imported("h5", tmp_path)
+    assert archive.report["stories"] == {"train": 3, "val": 3, "test": 3}
+    assert archive.report["clips"] == 21  # seven pictures a split, of which neighbouring stories share four
+    story = archive.stories("val")[1]
+    assert [frame.caption for frame in story.frames] == [f"{'sis' if kind == 'vist' else 'text'} {21 + n}" for n in range(5)]
+    width, height = {"pororo": (SIDE, 3 * SIDE), "flintstones": (5 * SIDE, SIDE), "vist": (24, 18)}[kind]
+    whole = still(21, width, height)
+    middle = {"pororo": (0, SIDE, SIDE, 2 * SIDE), "flintstones": (2 * SIDE, 0, 3 * SIDE, SIDE), "vist": (0, 0, 24, 18)}[kind]
+    assert same(story.frames[0].picture, whole.crop(middle))
+
+
+class Interrupted:
+    """A function that is interrupted at one of its calls."""
+
+    def __init__(self, function, moment: int) -> None:
+        self.function, self.moment = function, moment
+
+    def __call__(self, *arguments):
+        self.moment -= 1
+        if self.moment < 0:
+            raise KeyboardInterrupt
+        return self.function(*arguments)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", list(READERS))
+def test_an_import_interrupted_at_any_moment_and_continued_is_one_never_interrupted(tmp_path: Path, kind: str, monkeypatch) -> None:
+    monkeypatch.setattr("arldm.datasets.shards.SHARD", 4)
+    written(kind, tmp_path / "in")
+    corpus = READERS[kind](tmp_path / "in")
+    import_corpus(corpus, tmp_path / "out", 1)
+    whole = tree(tmp_path / "out")
+    for moment in range(len(corpus.clips)):
+        out = tmp_path / f"clip{moment}"
+        with pytest.raises(KeyboardInterrupt):
+            import_corpus(replace(corpus, stills=Interrupted(corpus.stills, moment)), out, 1)
+        assert not (out / "report.json").exists()
+        import_corpus(corpus, out, 1)
+        assert tree(out) == whole
+    for moment in range(30):
+        out = tmp_path / f"put{moment}"
+        with monkeypatch.context() as patch:
+            patch.setattr("arldm.datasets.importing.put", Interrupted(put, moment))
+            try:
+                import_corpus(corpus, out, 1)
+                break
+            except KeyboardInterrupt:
+                pass
+        import_corpus(corpus, out, 1)
+        assert tree(out) == whole
+    assert moment > 8
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("arldm.datasets.shards.SHARD", 4)
+    write_pororo(tmp_path / "in")
+    for workers in (1, 2):
+        import_corpus(read_pororo(tmp_path / "in"), tmp_path / str(workers), workers)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+
+
+def test_the_same_command_mends_what_was_altered_and_takes_what_came_late(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("arldm.datasets.shards.SHARD", 4)
+    write_pororo(tmp_path / "in")
+    late = tmp_path / "in/Series0/Series0_ep0/3.png"
+    data = late.read_bytes()
+    late.unlink()
+    archive = imported("pororo", tmp_path)
+    assert archive.report["missing"] == ["Series0/Series0_ep0/3"]
+    assert archive.report["incomplete"] == 2
+    assert archive.report["stories"] == {"train": 1, "val": 3, "test": 4}
+    late.write_bytes(data)
+    shard = tmp_path / "out/clips/data-00002-of-00004.arrow"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    assert imported("pororo", tmp_path).report["stories"] == {"train": 3, "val": 3, "test": 4}
+    import_corpus(read_pororo(tmp_path / "in"), tmp_path / "other", 1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "other")
+
+
+def test_another_corpus_is_not_written_over(tmp_path: Path) -> None:
+    write_pororo(tmp_path / "in")
+    imported("pororo", tmp_path)
+    write_folder(tmp_path / "own")
+    before = tree(tmp_path / "out")
+    with pytest.raises(OutputError, match="holds another corpus"):
+        import_corpus(read_folder(tmp_path / "own"), tmp_path / "out", 1)
+    assert tree(tmp_path / "out") == before
+    with pytest.raises(OutputError, match="is not empty"):
+        import_corpus(read_folder(tmp_path / "own"), tmp_path / "own", 1)
+
+
+def test_a_report_says_what_was_found(tmp_path: Path) -> None:
+    write_folder(tmp_path / "in")
+    shutil.copy(tmp_path / "in/train/a0.png", tmp_path / "in/test/c1.png")  # a test picture that was trained on
+    (tmp_path / "in/train/b1.png").write_bytes(b"no picture")
+    with (tmp_path / "in/train/metadata.jsonl").open("a") as file:
+        for name, frame in (("a0.png", 2), ("a0.png", 3)):
+            file.write(json.dumps({"file_name": name, "text": "word " * 80, "story": "long", "frame": frame}) + "\n")
+        file.write(json.dumps({"file_name": "a1.png", "text": "Alone.", "story": "short"}) + "\n")
+    report = imported("folder", tmp_path).report
+    assert report["stories"] == {"train": 2, "val": 0, "test": 1}
+    assert report["broken"][0] == "story short: 1 frame"
+    assert report["broken"][1].startswith("train/b1.png: ")
+    assert report["incomplete"] == 1
+    assert report["duplicated"] == ["train/a0.png = test/c1.png"]
+    assert report["too_long"] == ["train/a0.png (captions): 82 tokens or more of 77"]
+    assert report["leaks"] == [{"story": "c", "clips": ["test/c1.png"], "episodes": []}]
+
+
+def test_a_story_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    ids = write_flintstones(tmp_path / "in")
+    path = tmp_path / "in/train-val-test_split.json"
+    splits = json.loads(path.read_text())
+    path.write_text(json.dumps({**splits, "train": [*splits["train"], ids[0]], "test": [*splits["test"], ids[1]]}))
+    report = imported("flintstones", tmp_path).report
+    assert report["stories"] == {"train": 3, "val": 3, "test": 4}
+    assert report["duplicated"] == [f"story train/{ids[0]}"]
+    assert report["leaks"] == [{"story": ids[1], "clips": ids[1:6], "episodes": ["s_01_e_01"]}]
+    assert report["as_official"] is False
+
+
+IDS = st.builds("s_{:02}_e_{:02}_shot_{:06}_{:06}".format, st.integers(1, 3), st.integers(1, 3), st.integers(0, 40), st.just(0))
+
+
+@given(st.lists(IDS, unique=True, max_size=60))
+def test_the_story_rule_of_flintstones(ids: list[str]) -> None:
+    """Head i is a story if ids i+1..i+4 are of its season and episode."""
+    ordered, after = sorted(ids), followers(ids)
+    for place, head in enumerate(ordered):
+        window = ordered[place : place + 5]
+        is_story = len(window) == 5 and len({episode(id) for id in window}) == 1
+        assert (len(after[head]) == 4) is is_story
+        assert not is_story or [head, *after[head]] == window
+
+
+@settings(max_examples=10)
+@given(st.permutations(range(10)), st.integers(0, 10), st.integers(0, 10))
+def test_the_split_rule_of_pororo(tmp_path_factory, order: list[int], cut: int, second: int) -> None:
+    """Each list of numbers, sorted, picks heads out of the caches; nothing is lost and nothing comes twice."""
+    cut, second = sorted((cut, second))
+    folder = tmp_path_factory.mktemp("split") / "in"
+    write_pororo(folder)
+    splits = np.empty(3, object)
+    splits[:] = [list(part) for part in (order[:cut], order[cut:second], order[second:])]
+    save_npy(folder / "train_seen_unseen_ids.npy", splits)
+    stories = read_pororo(folder).stories
+    ids = sorted(f"Series{n % 2}/Series{n % 2}_ep{n // 7}/{n % 7 + 1}" for n in range(14))
+    assert [len(stories[split]) for split in ("train", "val", "test")] == [cut, second - cut, 10 - second]
+    for split, part in zip(("train", "val", "test"), splits, strict=True):
+        assert [one.clips[0] for one in stories[split]] == [id for n, id in enumerate(ids) if n in part]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
+def test_entries_of_the_caches_are_read_as_bytes_or_as_what_looks_like_them(id: str) -> None:
+    assert clip_id(f"{id}.png".encode()) == clip_id(f"{id}.png") == id
+    assert clip_id("b'a/b/1.png'") == clip_id('b"a/b/1.png"') == "a/b/1"
+
+
+@given(st.text(max_size=30), st.integers(1, 9), st.integers(0, 99), st.integers(0, 99))
+def test_the_rule_of_stills_does_not_move(id: str, count: int, seed: int, draw: int) -> None:
+    assert chosen(id, count) == count // 2
+    assert 0 <= chosen(id, count, "random", seed, draw) < count
+    assert chosen(id, count, "random", seed, draw) == chosen(id, count, "random", seed, draw)
+
+
+def test_a_random_still_is_another_at_another_draw() -> None:
+    picked = [chosen("clip", 5, "random", 0, draw) for draw in range(200)]
+    assert min(picked.count(number) for number in range(5)) > 20
+
+
+@pytest.mark.parametrize(("caption", "least"), [("", 2), ("Fred's hat, 12 o'clock!", 12), ("a_b ...", 6)])
+def test_tokens_are_counted_as_clip_parts_words(caption: str, least: int) -> None:
+    assert tokens(caption) == least
+
+
+HARM = {
+    "a zip": (lambda folder: (shutil.rmtree(folder), folder.write_bytes(b"PK\3\4")), "is a file; expected the folder"),
+    "nothing": (lambda folder: shutil.rmtree(folder), "not there; expected the folder"),
+    "no captions": (lambda folder: (folder / "descriptions.npy").unlink(), "descriptions.npy: not there; expected it as published"),
+    "half": (lambda folder: halve(folder / "img_cache4.npy"), "img_cache4.npy: is broken"),
+    "no list": (lambda folder: save_npy(folder / "descriptions.npy", [1, 2]), "descriptions.npy: is not as published"),
+    "numbers": (lambda folder: save_npy(folder / "train_seen_unseen_ids.npy", [[1], [2], [99]]), "numbers below 10"),
+    "short": (lambda folder: save_npy(folder / "following_cache4.npy", [[b"a.png"]] * 10), "1 clips follow each, expected 4"),
+    "path": (lambda folder: outside(folder), "leads out of it"),
+    "labels": (
+        lambda folder: save_npy(folder / "labels.npy", {"Series0/Series0_ep0/1": np.ones(3)}),
+        "labels.npy: is not as published",
+    ),
+}
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def outside(folder: Path) -> None:
+    ids = [b"../../etc/passwd.png"] * 10
+    save_npy(folder / "img_cache4.npy", ids)
+    save_npy(folder / "following_cache4.npy", [ids[:4]] * 10)
+    save_npy(folder / "descriptions.npy", {"../../etc/passwd": ["A door."]})
+
+
+@pytest.mark.parametrize("name", list(HARM))
+def test_what_is_not_as_published_is_said_in_one_line(tmp_path: Path, name: str, capsys) -> None:
+    harm, expected = HARM[name]
+    write_pororo(tmp_path / "in")
+    harm(tmp_path / "in")
+    assert main(["prepare", "pororo", str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "1"]) == 2
+    said = capsys.readouterr().err
+    assert expected in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_strips_that_are_no_row_of_squares_and_unreadable_pictures_are_reported(tmp_path: Path, capsys) -> None:
+    write_pororo(tmp_path / "in")
+    still(1, SIDE, SIDE * 3 + 1).save(tmp_path / "in/Series0/Series0_ep0/1.png")
+    halve(tmp_path / "in/Series0/Series0_ep0/3.png")
+    assert main(["prepare", "pororo", str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "broken: 2 (Series0/Series0_ep0/1: " in said
+    assert f"is {SIDE} x {SIDE * 3 + 1}; expected square stills in one row" in said
+    assert "published were: train 10,191, val 2,334, test 2,208" in said
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["incomplete"] == 2
+
+
+def test_flintstones_stills_of_another_shape_are_reported(tmp_path: Path) -> None:
+    ids = write_flintstones(tmp_path / "in")
+    np.save(tmp_path / "in/video_frames_sampled" / f"{ids[0]}.npy", np.zeros((5, 8, 8), np.uint8))
+    (tmp_path / "in/video_frames_sampled" / f"{ids[1]}.npy").unlink()
+    report = imported("flintstones", tmp_path).report
+    assert "is uint8[5, 8, 8]; expected uint8[stills, height, width, 3]" in report["broken"][0]
+    assert report["missing"] == [ids[1]]
+
+
+def test_vist_stories_that_miss_something_are_left_out(tmp_path: Path) -> None:
+    write_vist(tmp_path / "in")
+    (tmp_path / "in/images/0.png").unlink()
+    path = tmp_path / "in/dii/val.description-in-isolation.json"
+    content = json.loads(path.read_text())
+    content["annotations"] = [one for one in content["annotations"] if one[0]["photo_flickr_id"] != "1005"]
+    path.write_text(json.dumps(content))
+    path = tmp_path / "in/sis/test.story-in-sequence.json"
+    content = json.loads(path.read_text())
+    content["annotations"].pop()
+    path.write_text(json.dumps(content))
+    report = imported("vist", tmp_path).report
+    assert report["stories"] == {"train": 1, "val": 1, "test": 1}
+    assert report["missing"] == ["description of 1005", "photograph 0"]
+    assert report["broken"] == ["story 21: 4 sentences"]
+
+
+def test_separators_inside_captions_of_the_old_files_are_seen(tmp_path: Path) -> None:
+    import h5py
+
+    write_h5(tmp_path / "in", "pororo")
+    with h5py.File(tmp_path / "in", "a") as file:
+        file["train/text"][1] = "one|two|three|four|fi|ve"
+    report = imported("h5", tmp_path).report
+    assert report["stories"] == {"train": 2, "val": 3, "test": 3}
+    assert report["broken"] == ["story train-00001: 6 captions between its separators"]
+
+
+@pytest.mark.parametrize("harm", ["group", "column", "rows", "text", "cut"])
+def test_an_authors_file_with_something_wrong_is_refused(tmp_path: Path, harm: str) -> None:
+    import h5py
+
+    path = tmp_path / "in"
+    write_h5(path, "pororo")
+    with h5py.File(path, "a") as file:
+        if harm == "group":
+            del file["val"]
+        elif harm == "column":
+            del file["val/image3"]
+        elif harm == "rows":
+            del file["val/text"]
+            file["val/text"] = ["a|b|c|d|e"] * 2
+        elif harm == "text":
+            del file["val/image3"]
+            file.create_group("val/image3")
+    if harm == "cut":
+        halve(path)
+    with pytest.raises(DatasetError, match=r"in: (is not as published|cannot be read as HDF5)"):
+        read_h5(path)
+
+
+def test_an_unfinished_or_strange_archive_is_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is no finished archive"):
+        Archive(tmp_path)
+    write_folder(tmp_path / "in")
+    archive = imported("folder", tmp_path)
+    with pytest.raises(DatasetError, match="has no split 'dev'; expected one of train, val, test"):
+        archive.stories("dev")
+    with pytest.raises(DatasetError, match="has no captions 'sis'; expected one of captions"):
+        archive.stories("test", "sis")
+    halve(tmp_path / "out/clips/state.json")
+    with pytest.raises(DatasetError, match="is a broken archive"):
+        Archive(tmp_path / "out")
+
+
+def test_no_story_at_all_is_an_answer(tmp_path: Path, capsys) -> None:
+    write_folder(tmp_path / "in")
+    for path in (tmp_path / "in").rglob("*.png"):
+        path.unlink()
+    assert main(["prepare", "folder", str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "1"]) == 1
+    assert "missing: 6" in capsys.readouterr().out
+
+
+def test_a_number_of_workers_that_cannot_be(tmp_path: Path, capsys) -> None:
+    assert main(["prepare", "folder", str(tmp_path), str(tmp_path / "out"), "--workers", "-1"]) == 2
+    assert "--workers: got -1" in capsys.readouterr().err
