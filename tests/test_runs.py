@@ -97,7 +97,7 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
     recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arldm.train.encoders, "EXAMINED", 4)
-    run(Encoders(TINY, replace(TRAIN, preview_every=0), 6, 4), tmp_path)
+    run(Encoders(TINY, replace(TRAIN, preview_every=0), 6, 4, 40), tmp_path)
     shares = json.loads((tmp_path / "accuracy.json").read_text())
     assert set(shares) == {"seen", "past", "to draw, pictures", "to draw, captions", "to draw, none"}
     assert {"who", "mood", "hue"} <= set(shares["past"])

@@ -156,6 +156,7 @@ class Encoders:
     train: TrainConfig = ENCODERS_TRAIN
     stories: int = 2500
     frames: int = 16  # longer ones than the U-Net learns from: whoever comes back after ten frames must be known again
+    scenes: int = 24000  # without a story, each value as likely as any other; those with held-out characters are left out
     cache: Path | None = None  # as above
 
 

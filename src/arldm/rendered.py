@@ -6,12 +6,13 @@ What was drawn before a kill stays drawn.
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from arldm.errors import OutputError
@@ -20,6 +21,7 @@ from arldm.toonsv.cast import Scene
 from arldm.toonsv.scenes import random_scene
 
 BLOCK = 50  # stories between two notes of progress
+DRAWN = 256  # pixels of a random scene, the size of the pictures that are to be read
 LOOKED_AT = 200  # stories of a split that its fingerprint is made of
 
 
@@ -57,6 +59,14 @@ def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5)
     rows = Rows(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.uint8, look(size, split, frames))
     for pictures in drawn(split, range(rows.done // frames, stories), size, frames):
         rows.put(rows.done, pictures.reshape(-1, size, size, 3))
+    return rows.array
+
+
+def scene_stills(folder: Path, scenes: int, size: int, shrunk: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """The first random scenes, drawn as large as a model draws and then `shrunk`: uint8 (scenes, size, size, 3), in `folder`."""
+    rows = Rows(folder, f"scenes-{scenes}-{size}", (scenes, size, size, 3), np.uint8, look(DRAWN, "train", 1))
+    for block in drawn("train", range(rows.done, scenes), DRAWN, frames=1):
+        rows.put(rows.done, np.stack([shrunk(Image.fromarray(picture)) for picture in block[:, 0]]))
     return rows.array
 
 

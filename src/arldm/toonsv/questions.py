@@ -110,6 +110,12 @@ def to_draw(shot: Shot, sources: Collection[Source]) -> np.ndarray:
     return np.array([values.index(facts[key]) if key in facts else ABSENT for key, values in TO_DRAW.items()], dtype=np.int64)
 
 
+def all_to_draw(scene: Scene) -> np.ndarray:
+    """The answers to TO_DRAW with nothing kept back, int64; ABSENT is what is not there to be asked of."""
+    facts = _drawn(scene)
+    return np.array([values.index(facts[key][0]) if key in facts else ABSENT for key, values in TO_DRAW.items()], dtype=np.int64)
+
+
 def _drawn(scene: Scene) -> dict[Key, tuple[str, Key | None]]:
     """The answers to TO_DRAW, each with the fact that it is; None where it is that there is nothing."""
     place = scene.place

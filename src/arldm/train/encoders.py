@@ -18,15 +18,18 @@ from torch import Tensor, nn
 from arldm.config import History, to_dict
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
-from arldm.model.batch import StoryBatch
+from arldm.model.batch import StoryBatch, normalised, small
 from arldm.model.condition import PastTokens
 from arldm.model.noise import seeded
 from arldm.recipes import Encoders, ToonSV
+from arldm.rendered import scene_stills
 from arldm.story import Source
 from arldm.story_files import put
 from arldm.toonsv import plot
-from arldm.toonsv.cast import Key
-from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, to_draw
+from arldm.toonsv.cast import EXTRA_KINDS, Key, Scene, holds_held_out
+from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, all_to_draw, to_draw
+from arldm.toonsv.scenes import random_scene
+from arldm.toonsv.world import TRAINED
 from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
@@ -38,6 +41,7 @@ EXAMINED = 30  # stories of the validation split
 MODES: tuple[History, ...] = ("pictures", "pictures", "pictures", "pictures", "pictures", "pictures", "captions", "none")
 NOISE = 0.2  # on past pictures, in deviations, at most
 ASKED = 8  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
+STILLS = 4  # scenes without a story, beside each story of a batch
 PARTS = ("text_encoder", "history_encoder", "conditioner")
 
 
@@ -50,16 +54,15 @@ def encoders(recipe: Encoders, out: Path) -> None:
             Lessons.drawn(model, cache, split, stories, recipe.frames)
             for split, stories in (("train", recipe.stories), ("val", EXAMINED))
         )
+        stills = Stills.drawn(cache, recipe.scenes, recipe.model.past.picture_size)
     with seeded(recipe.train.seed):
         module = FactReading(model)
     batch, seed = recipe.train.batch, recipe.train.seed
-    fit(
-        module,
-        lambda number: school.batch(turn(number, batch, len(school.stories), seed)),
-        recipe.train,
-        out,
-        options=to_dict(recipe),
-    )
+
+    def lesson(number: int) -> Lesson:
+        return stills.beside(school.batch(turn(number, batch, len(school.stories), seed)), number, seed)
+
+    fit(module, lesson, recipe.train, out, options=to_dict(recipe))
     kept = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(PARTS)}
     if PartialState().is_main_process:
         put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
@@ -68,16 +71,18 @@ def encoders(recipe: Encoders, out: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Stories with the answers to all questions."""
+    """Stories with the answers to all questions; in school, stills beside them."""
 
     stories: StoryBatch
     true: Tensor  # (batch, frame, TO_DRAW), ABSENT where there is nothing to answer
     told: Tensor  # (batch, frame, TO_DRAW), ABSENT where the caption does not say
     known: Tensor  # (batch, frame, TO_DRAW), ABSENT where neither caption nor history says
+    stills: Tensor | None = None  # (scene, 3, past_size, past_size) in BLIP's normalisation
+    shown: Tensor | None = None  # (scene, TO_DRAW)
 
     def until(self, frames: int) -> "Lesson":
         """The same stories, broken off."""
-        return _each(self, lambda values: values[:, :frames])
+        return replace(_each(self, lambda values: values[:, :frames]), stills=self.stills, shown=self.shown)
 
     def to(self, device: torch.device | str) -> "Lesson":
         """The same lesson on another device."""
@@ -108,6 +113,28 @@ class Lessons:
         return Lesson(self.stories.batch(stories), *answered)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stills:
+    """Scenes without a story, of those who are trained with: every value is as likely as any other, and no two are alike."""
+
+    pictures: np.ndarray  # (n, past_size, past_size, 3) uint8
+    rows: np.ndarray  # (scene); where in `pictures` each is
+    shown: np.ndarray  # (scene, TO_DRAW)
+
+    @classmethod
+    def drawn(cls, cache: Path, count: int, size: int) -> "Stills":
+        """Those of the first `count` random scenes that training may hold."""
+        scenes = {index: scene for index in range(count) if is_trained(scene := random_scene("train", index))}
+        shown = np.stack([all_to_draw(scene) for scene in scenes.values()])
+        return cls(scene_stills(cache, count, size, lambda picture: small(picture, size).numpy()), np.array(list(scenes)), shown)
+
+    def beside(self, lesson: Lesson, number: int, seed: int) -> Lesson:
+        """The lesson with stills of batch number `number`."""
+        some = turn(number, STILLS * len(lesson.true), len(self.rows), seed)
+        pictures = normalised(torch.from_numpy(self.pictures[self.rows[some]]))
+        return replace(lesson, stills=pictures, shown=torch.from_numpy(self.shown[some]))
+
+
 class FactReading(nn.Module):
     """All that makes the condition, with heads that tell what a past picture holds, seen and read, and what is to be drawn."""
 
@@ -134,7 +161,7 @@ class FactReading(nn.Module):
             true, keep, seen = batch.true.flatten(0, 1), stories.past_keep.flatten(0, 1), None
             if history == "pictures":
                 seen = encoder.look(stories.past_pictures.flatten(0, 1))
-                yield "seen", self.seen(seen, torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)), true
+                yield "seen", self.seen(seen), true
             tokens = encoder.read(stories.past_ids.flatten(0, 1), keep, seen)
             if history == "pictures":
                 yield "past", self.past(tokens, keep), true
@@ -153,7 +180,11 @@ class FactReading(nn.Module):
         length = int(torch.randint(2, batch.true.shape[1] + 1, (1,), generator=generator))
         batch, asked = batch.until(length), sorted(torch.randperm(length, generator=generator)[:ASKED].tolist())
         seen = replace(batch, stories=replace(batch.stories, past_pictures=worn(batch.stories.past_pictures, generator)))
-        return torch.stack([cross_entropy(scores, answered) for _, scores, answered in self(seen, history, asked)]).sum()
+        losses = [cross_entropy(scores, answered) for _, scores, answered in self(seen, history, asked)]
+        encoder = self.model.history_encoder
+        if batch.stills is not None and batch.shown is not None and encoder is not None and encoder.vision is not None:
+            losses.append(cross_entropy(self.seen(encoder.look(worn(batch.stills, generator))), batch.shown))
+        return torch.stack(losses).sum()
 
     @torch.no_grad()
     def accuracy(self, lessons: Lessons, batch: int = 5) -> dict[str, dict[str, float]]:
@@ -171,8 +202,8 @@ class FactReading(nn.Module):
 
 
 def worn(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (batch, frame, 3, size, size) softened and made noisy, each as much as chance has it."""
-    flat, device = pictures.flatten(0, 1), generator.device
+    """Pictures (.., 3, size, size) softened and made noisy, each as much as chance has it."""
+    flat, device = pictures.flatten(0, -4), generator.device
     soft = F.interpolate(F.avg_pool2d(flat, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
     strength, wear = (torch.rand(len(flat), 1, 1, 1, generator=generator, device=device).to(flat.device) for _ in range(2))
     noise = torch.randn(flat.shape, generator=generator, device=device).to(flat.device)
@@ -184,6 +215,11 @@ def _each(lesson: Lesson, change: Callable[[Tensor], Tensor]) -> Lesson:
         return {field.name: change(value) for field in fields(record) if isinstance(value := getattr(record, field.name), Tensor)}
 
     return Lesson(StoryBatch(**changed(lesson.stories)), **changed(lesson))
+
+
+def is_trained(scene: Scene) -> bool:
+    """Is everyone in it trained with, and no combination held out?"""
+    return not holds_held_out(scene) and all(figure.who in (*TRAINED, *EXTRA_KINDS) for figure in scene.figures)
 
 
 class Answers(nn.Module):
@@ -198,10 +234,10 @@ class Answers(nn.Module):
         self.look = nn.MultiheadAttention(width, 4, batch_first=True)
         self.say = nn.Linear(self.QUERIES * width, sum(self.sizes))
 
-    def forward(self, tokens: Tensor, keep: Tensor) -> list[Tensor]:
-        """Tokens (n, token, width), keep (n, token) -> for each question scores (n, value)."""
-        queries = self.queries.expand(len(tokens), -1, -1)
-        seen, _ = self.look(queries, tokens, tokens, key_padding_mask=~keep, need_weights=False)
+    def forward(self, tokens: Tensor, keep: Tensor | None = None) -> list[Tensor]:
+        """Tokens (n, token, width), keep (n, token) or None for all -> for each question scores (n, value)."""
+        queries, hidden = self.queries.expand(len(tokens), -1, -1), None if keep is None else ~keep
+        seen, _ = self.look(queries, tokens, tokens, key_padding_mask=hidden, need_weights=False)
         return list(self.say(seen.flatten(1)).split(self.sizes, dim=1))
 
 

@@ -89,10 +89,11 @@ def build_optimizer(module: nn.Module, weights: dict[str, nn.Parameter], config:
 
 
 def matrices(module: nn.Module) -> list[nn.Parameter]:
-    """The weights of convolutions and linear layers of the denoiser, or of the whole module where there is none."""
+    """The weights of convolutions, linear layers and attention of the denoiser, or of the whole module where there is none."""
     part = getattr(module, "unet", module)
-    layers = [layer for layer in part.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return [layer.get_parameter("weight") for layer in layers]
+    kinds = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
+    layers = [layer for layer in part.modules() if isinstance(layer, kinds)]
+    return [layer.get_parameter("in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight") for layer in layers]
 
 
 def moments(optimizer: torch.optim.Optimizer, weights: dict[str, nn.Parameter]) -> dict[str, Tensor]:

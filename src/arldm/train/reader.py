@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import PartialState
-from PIL import Image
 
 from arldm.config import to_dict
 from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
-from arldm.rendered import Rows, drawn, look
+from arldm.rendered import DRAWN, scene_stills
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
@@ -23,14 +22,13 @@ from arldm.train.loop import fit
 from arldm.train.stories import turn
 
 FRAMES = 5
-DRAWN = 256  # pixels, the size of the pictures it will read
 CHECKED = 200  # stories of the test split
 
 
 def reader(recipe: Recipe, out: Path) -> None:
     """Train the reader; leaves `out/model`, and in its `accuracy.json` the share of facts it reads right on drawn test frames."""
     with PartialState().main_process_first():
-        pictures = scene_pictures(recipe.cache or out / "cache", recipe.scenes)
+        pictures = scene_stills(recipe.cache or out / "cache", recipe.scenes, SIZE, seen)
     facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
     with seeded(recipe.train.seed):
         module = Reader()
@@ -57,14 +55,6 @@ class Exercises:
         """Batch number `number`."""
         rows = turn(number, self.batch, len(self.pictures), self.seed)
         return ReaderBatch(torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.answers[rows]))
-
-
-def scene_pictures(folder: Path, scenes: int) -> np.ndarray:
-    """The pictures of the first scenes as the reader looks at them, uint8 (n, SIZE, SIZE, 3), kept in `folder`."""
-    rows = Rows(folder, f"scenes-{scenes}-{SIZE}", (scenes, SIZE, SIZE, 3), np.uint8, look(DRAWN, "train", 1))
-    for block in drawn("train", range(rows.done, scenes), DRAWN, frames=1):
-        rows.put(rows.done, np.stack([seen(Image.fromarray(picture)) for picture in block[:, 0]]))
-    return rows.array
 
 
 def accuracy(module: Reader) -> dict[str, float]:
