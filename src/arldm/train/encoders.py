@@ -63,7 +63,9 @@ def encoders(recipe: Encoders, out: Path) -> None:
         return stills.beside(school.batch(turn(number, batch, len(school.stories), seed)), number, seed)
 
     fit(module, lesson, recipe.train, out, options=to_dict(recipe))
-    kept = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(PARTS)}
+    # halved now, as they will be in the model's folder: so the U-Net learns from just what it will be told by
+    state = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(PARTS)}
+    kept = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     if PartialState().is_main_process:
         put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
         checkpoint.save_whole(kept, out / NAME)

@@ -71,11 +71,12 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     wide = [matrix / matrix.norm().clamp_min(1e-7) for matrix in wide]
     gram = torch.stack([matrix @ matrix.T for matrix in wide])
     a, b, c = NEWTON_SCHULZ
-    total = one = torch.eye(gram.shape[-1], device=gram.device).expand_as(gram)
-    for _ in range(ITERATIONS):
+    one = torch.eye(gram.shape[-1], device=gram.device).expand_as(gram)
+    total = power = a * one + b * gram + c * gram @ gram
+    for _ in range(ITERATIONS - 1):
+        gram = power @ gram @ power
         power = a * one + b * gram + c * gram @ gram
         total = power @ total
-        gram = power @ gram @ power
     made = [polynomial @ matrix for polynomial, matrix in zip(total, wide, strict=True)]
     return [new if old.shape[0] <= old.shape[1] else new.T for new, old in zip(made, matrices, strict=True)]
 
