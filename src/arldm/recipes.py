@@ -87,7 +87,7 @@ TOONSV_TRAIN = TrainConfig(
     preview_every=500,
 )
 ENCODERS_TRAIN = TrainConfig(
-    steps=4500,
+    steps=3500,
     batch=4,  # stories
     learning_rate=5e-4,
     muon=3e-3,
