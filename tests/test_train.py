@@ -182,8 +182,8 @@ def test_other_options_are_refused(unbroken: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     class Lost(Toy):
-        def loss(self, batch: Numbers, generator: torch.Generator) -> torch.Tensor:
-            return super().loss(batch, generator) * float("nan")
+        def loss(self, batch: Numbers, generators: list[torch.Generator]) -> torch.Tensor:
+            return super().loss(batch, generators) * float("nan")
 
     with pytest.raises(ConfigError, match=r"loss is nan at step 1; .* lower --train.learning-rate"):
         fit(Lost(), batches, TRAIN, tmp_path)

@@ -79,6 +79,11 @@ class Lesson:
         """The same stories, broken off."""
         return _each(self, lambda values: values[:, :frames])
 
+    def each(self) -> Iterator["Lesson"]:
+        """One story after the other."""
+        for k in range(len(self.true)):
+            yield _each(self, lambda values, k=k: values[k : k + 1])
+
     def to(self, device: torch.device | str) -> "Lesson":
         """The same lesson on another device."""
         return _each(self, lambda values: values.to(device))
@@ -147,8 +152,13 @@ class FactReading(nn.Module):
         scores = [self.to_draw[_kind(key)](summary[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
         yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
-    def loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
-        """The cross-entropy of all heads, with past pictures a little soft and noisy, as a model's are."""
+    def loss(self, batch: Lesson, generators: Sequence[torch.Generator]) -> Tensor:
+        """The cross-entropy of all heads, the mean over stories."""
+        losses = [self.story_loss(story, generator) for story, generator in zip(batch.each(), generators, strict=True)]
+        return torch.stack(losses).mean()
+
+    def story_loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
+        """That of one story, as long and with as much history as chance has it, its past pictures a little soft and noisy."""
         history = MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
         length = int(torch.randint(2, batch.true.shape[1] + 1, (1,), generator=generator))
         batch, asked = batch.until(length), sorted(torch.randperm(length, generator=generator)[:ASKED].tolist())
@@ -228,4 +238,4 @@ class Likeness(nn.Module):
 def cross_entropy(scores: list[Tensor], answered: Tensor) -> Tensor:
     """The mean over all that has an answer; scores (n, value) for each question, answers (n, question)."""
     losses = [nn.functional.cross_entropy(score, answered[:, k], reduction="sum") for k, score in enumerate(scores)]
-    return torch.stack(losses).sum() / (answered != ABSENT).sum()
+    return torch.stack(losses).sum() / (answered != ABSENT).sum().clamp_min(1)
