@@ -72,7 +72,7 @@ class Reader(nn.Module):
         return scores
 
     def loss(self, batch: ReaderBatch, generators: Sequence[torch.Generator]) -> Tensor:
-        """The cross-entropy of a picture's answers, the mean over pictures as a model might draw them: a little off in every way."""
+        """The cross-entropy of a picture's answers, the mean over pictures as a model might draw them: a little off."""
         scores = self(disturbed(_floats(batch.pictures), generators))
         losses = [F.cross_entropy(score, batch.answers[:, k], reduction="none") for k, score in enumerate(scores)]
         return (torch.stack(losses, dim=1).sum(1) / (batch.answers != ABSENT).sum(1).clamp_min(1)).mean()

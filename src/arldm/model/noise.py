@@ -23,7 +23,7 @@ def item_generators(seed: int, places: Iterable[int]) -> list[torch.Generator]:
 
 
 def rand(generators: Sequence[torch.Generator], *shape: int, device: torch.device | str) -> Tensor:
-    """Uniform numbers (item, *shape), each row by the generator of its item, as diffusers' `randn_tensor` has it for normal ones."""
+    """Uniform numbers (item, *shape), each row by its item's generator, as diffusers' `randn_tensor` has it for normal ones."""
     return torch.stack([torch.rand(shape, generator=generator, device=generator.device) for generator in generators]).to(device)
 
 

@@ -44,7 +44,7 @@ class Objective(nn.Module):
 class Learner:
     """A module in training. Only what requires a gradient is learned, averaged and kept in checkpoints.
 
-    With FSDP2 the module itself is empty while its shared-out copy learns, but for `averaged` and once it has `adopted` the average.
+    With FSDP2 the module itself is empty while its shared-out copy learns, but in `averaged` and after `adopt_average`.
     """
 
     def __init__(self, module: nn.Module, config: TrainConfig, accelerator: Accelerator) -> None:

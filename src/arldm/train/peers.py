@@ -1,16 +1,18 @@
 """When one process of several dies, the others must not wait for it for ever: they stop with one line that says so.
 
-Where a collective operation fails (gloo's does at once), its error becomes that line. Where it would hang (NCCL's, a machine without
-power), a thread notices: every process tells every few seconds that it lives, by the store through which the processes found
-each other.
+Where a collective operation fails (gloo's does at once), its error becomes that line. Where it would hang (NCCL's, or a machine
+without power), a thread notices: every process tells every few seconds that it lives, by the store through which the processes
+found each other.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store
@@ -33,7 +35,8 @@ def together() -> Iterator[None]:
     life = Life(dist.PrefixStore("life", _get_default_store()), dist.get_rank(), dist.get_world_size(), _exit)
     life.start()
     try:
-        yield
+        with _heeding():
+            yield
         life.leaving = True
         dist.barrier()  # the store may end with the process that has it
         life.end(LEFT)
@@ -44,6 +47,26 @@ def together() -> Iterator[None]:
         raise
     finally:
         _watching.release()
+
+
+@contextmanager
+def _heeding() -> Iterator[None]:
+    """SIGTERM stops this process with a line, but not one that has lost another and is about to say so: torchrun sends it then."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt("stopped; the same command continues from the last checkpoint")
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before: Any = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except RuntimeError:
+        before = signal.SIG_IGN
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Life(threading.Thread):
@@ -87,10 +110,8 @@ class Life(threading.Thread):
     def end(self, sign: str) -> None:
         """Leave with a last sign of life."""
         self.ended.set()
-        try:
+        with suppress(RuntimeError, ValueError):  # nobody is left to read it
             self.store.set(str(self.rank), sign)
-        except (RuntimeError, ValueError):
-            pass  # nobody is left to read it
 
     def reason(self) -> str:
         """What is known of an operation that failed: another's own error, or that it was killed."""

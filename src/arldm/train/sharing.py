@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 
 def shared_out(module: nn.Module, device: torch.device, processes: int) -> nn.Module:
-    """A copy of the module whose learning weights are shared out; those of `module` itself are emptied, to be filled when it is used.
+    """A copy of the module whose learning weights are shared out; those of `module` itself are emptied until it is used.
 
     What does not learn remains whole, and both have it.
     """

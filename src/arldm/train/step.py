@@ -1,4 +1,4 @@
-"""The parts of a training step as plain functions: what `Learner` does, and what a plan of memory can do with tensors that are not there."""
+"""The parts of a training step as plain functions: `Learner` takes them, and a plan of memory, with tensors that are not there."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
