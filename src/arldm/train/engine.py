@@ -5,7 +5,6 @@ from datetime import timedelta
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
-from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers import PreTrainedModel
@@ -67,9 +66,10 @@ def check(config: TrainConfig, processes: int) -> None:
 def save_memory(module: nn.Module) -> None:
     """Turn gradient checkpointing on where the libraries have it. Raises ConfigError where they have it nowhere."""
     for part in _parts(module, "--train.gradient-checkpointing"):
-        if isinstance(part, ModelMixin):
+        if isinstance(part, UNet2DConditionModel):
             part.enable_gradient_checkpointing()
         else:
+            part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
             part.activation_checkpointing_enable()
 
 
