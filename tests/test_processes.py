@@ -1,4 +1,4 @@
-"""Training on several processes: the same as on one, however the work is split; and when one dies, none waits and nothing is lost."""
+"""Training on several processes: the same as on one, however work is split; when one dies, none waits and nothing is lost."""
 
 import json
 import os
@@ -27,7 +27,11 @@ def torchrun(out: Path, ways: dict[str, Any]) -> subprocess.CompletedProcess[str
     """Two processes, one way after the other."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", several.__file__]
     return subprocess.run(
-        [*command, str(out), json.dumps(ways)], env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+        [*command, str(out), json.dumps(ways)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -68,7 +72,8 @@ def test_every_way_learns_the_same(runs: Path, way: str) -> None:
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
             assert found[name].shape == tensor.shape, name
-            assert (found[name] - tensor).abs().max() < 2e-3 * several.TRAIN.steps, name  # AdamW moves by its rate, whatever the gradient
+            # AdamW moves by its rate however small a gradient is, and all of some are rounding
+            assert (found[name] - tensor).abs().max() < 2 * several.TRAIN.learning_rate * several.TRAIN.steps, name
 
 
 def test_a_killed_process_loses_nothing(runs: Path) -> None:

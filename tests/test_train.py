@@ -119,17 +119,6 @@ def test_continued_after_kill_nine_is_unbroken(unbroken: Path, tmp_path: Path, t
     assert same_bytes(tmp_path, unbroken)
 
 
-def test_two_processes_learn_together(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [*command, str(Path(__file__).with_name("toy.py")), str(tmp_path)], check=True, env=environment, capture_output=True
-    )
-    losses = [row["loss"] for row in measured(tmp_path)]
-    assert len(losses) == TRAIN.steps
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
-
-
 def test_a_finished_run_is_not_run_again(unbroken: Path, tmp_path: Path) -> None:
     module = toy()
     fit(module, stopping_at(0, fail), TRAIN, unbroken)

@@ -111,7 +111,7 @@ def newest(run: Path) -> Checkpoint | None:
     return None
 
 
-def save_whole(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_whole(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write one safetensors file, whole or not at all. Raises OutputError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -30,7 +30,7 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     # positions, for one, are idle in a model without history; and DDP that looks for idle weights never moves weights to other
     # buckets after the first step, so a run that was resumed adds numbers in the same order
     idle = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(mixed_precision=config.precision, cpu=state.device.type == "cpu", kwargs_handlers=[idle])
+    accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.accelerator.is_available(), kwargs_handlers=[idle])
     if not accelerator.distributed_type.startswith(("NO", "MULTI_")):
         kind = accelerator.distributed_type.value
         raise ConfigError(f"started under {kind}; expected plain processes (torchrun), and --train.fsdp to share weights out")

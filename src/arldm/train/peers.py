@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import _get_default_store
+from torch.distributed.distributed_c10d import PrefixStore, Store, _get_default_store
 
 from arldm.errors import ProcessError
 
@@ -32,7 +32,7 @@ def together() -> Iterator[None]:
     if not dist.is_initialized() or dist.get_world_size() == 1 or not _watching.acquire(blocking=False):
         yield
         return
-    life = Life(dist.PrefixStore("life", _get_default_store()), dist.get_rank(), dist.get_world_size(), _exit)
+    life = Life(PrefixStore("life", _get_default_store()), dist.get_rank(), dist.get_world_size(), _exit)
     life.start()
     try:
         with _heeding():
@@ -73,7 +73,7 @@ class Life(threading.Thread):
     """Tells the others that this process lives, and calls `lost` with a reason when one of them does not any more."""
 
     def __init__(
-        self, store: dist.Store, rank: int, count: int, lost: Callable[[str], None], beat: float = BEAT, patience: float = PATIENCE
+        self, store: Store, rank: int, count: int, lost: Callable[[str], None], beat: float = BEAT, patience: float = PATIENCE
     ) -> None:
         super().__init__(name="life", daemon=True)
         self.store, self.rank, self.lost, self.beat, self.patience = store, rank, lost, beat, patience
@@ -91,7 +91,7 @@ class Life(threading.Thread):
                 reason = self.look()
             except (RuntimeError, ValueError) as error:  # nobody has the store any more
                 reason = None if self.leaving else f"the store of all processes is gone ({str(error).splitlines()[0][:100]})"
-            if reason and not self.ended.is_set():
+            if reason and not self.ended.wait(2 * self.beat):  # it may be about to stop itself, for the same reason
                 return self.lost(reason)
         return None
 
