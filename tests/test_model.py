@@ -31,17 +31,22 @@ def generator(seed: int = 3) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def generators(seed: int = 3) -> list[torch.Generator]:
+    """One for each of the two stories of `batch_of`."""
+    return [generator(seed), generator(seed + 100)]
+
+
 PAPER_LIKE = dataclasses.replace(
     TINY, positions="absolute", denoiser=dataclasses.replace(TINY.denoiser, prediction="epsilon", zero_terminal_snr=False)
 )
 
 
-def loss_by_hand(model: ARLDM, batch: StoryBatch, generator: torch.Generator) -> torch.Tensor:
+def loss_by_hand(model: ARLDM, batch: StoryBatch, generators: list[torch.Generator]) -> torch.Tensor:
     """The paper's text as a loop: each frame alone, its context put together token by token, nothing padded, nothing masked."""
     stories, frames = batch.latents.shape[:2]
-    dropped = torch.rand(stories, frames, generator=generator) < model.dropout
-    timesteps = ((1 - torch.rand(stories * frames, generator=generator)) * 1000).long().clamp_max(999)
-    noise = torch.randn(batch.latents.shape, generator=generator)
+    dropped = torch.stack([torch.rand(frames, generator=one) < model.dropout for one in generators])
+    timesteps = torch.cat([((1 - torch.rand(frames, generator=one)) * 1000).long().clamp_max(999) for one in generators])
+    noise = torch.stack([torch.randn(batch.latents.shape[1:], generator=one) for one in generators])
     alphas = model.schedule.alphas_cumprod
     clip, blip = model.text_encoder.clip, model.history_encoder
     assert blip is not None
@@ -110,7 +115,7 @@ def test_loss_and_gradients_equal_a_loop_written_by_hand(config: ModelConfig) ->
     model = build(config)
     model.dropout = 0.3
     batch = batch_of(model)
-    quick, slow = model.loss(batch, generator()), loss_by_hand(model, batch, generator())
+    quick, slow = model.loss(batch, generators()), loss_by_hand(model, batch, generators())
     torch.testing.assert_close(quick, slow, rtol=1e-5, atol=1e-6)
     names, learned = zip(*((name, weight) for name, weight in model.named_parameters() if weight.requires_grad), strict=True)
     ours = torch.autograd.grad(quick, learned, materialize_grads=True, allow_unused=True)
@@ -181,7 +186,7 @@ def test_history_switch(model) -> None:
 @pytest.mark.parametrize("mode", ["none", "captions"])
 def test_baselines_train_and_cannot_look_at_pictures(mode, tmp_path: Path) -> None:
     model = build(dataclasses.replace(TINY, history=mode))
-    model.loss(batch_of(model), generator()).backward()
+    model.loss(batch_of(model), generators()).backward()
     assert all(weight.grad is not None for weight in model.unet.parameters())
     with pytest.raises(ConfigError, match=f"history 'pictures' asked of a model built with '{mode}'"):
         model.use_history("pictures")
@@ -196,7 +201,7 @@ def test_training_lowers_the_loss() -> None:
     optimizer = torch.optim.AdamW(learned, lr=rate)
     losses = []
     for step in range(30):
-        loss = model.loss(batch, generator(step % 3))
+        loss = model.loss(batch, generators(step % 3))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -205,7 +210,7 @@ def test_training_lowers_the_loss() -> None:
 
 
 def test_autoencoder_does_not_learn(model) -> None:
-    model.loss(batch_of(model), generator()).backward()
+    model.loss(batch_of(model), generators()).backward()
     assert all(weight.grad is None for weight in model.latents.parameters())
 
 

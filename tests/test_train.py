@@ -119,17 +119,6 @@ def test_continued_after_kill_nine_is_unbroken(unbroken: Path, tmp_path: Path, t
     assert same_bytes(tmp_path, unbroken)
 
 
-def test_two_processes_learn_together(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [*command, str(Path(__file__).with_name("toy.py")), str(tmp_path)], check=True, env=environment, capture_output=True
-    )
-    losses = [row["loss"] for row in measured(tmp_path)]
-    assert len(losses) == TRAIN.steps
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
-
-
 def test_a_finished_run_is_not_run_again(unbroken: Path, tmp_path: Path) -> None:
     module = toy()
     fit(module, stopping_at(0, fail), TRAIN, unbroken)
@@ -182,8 +171,8 @@ def test_other_options_are_refused(unbroken: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     class Lost(Toy):
-        def loss(self, batch: Numbers, generator: torch.Generator) -> torch.Tensor:
-            return super().loss(batch, generator) * float("nan")
+        def loss(self, batch: Numbers, generators: list[torch.Generator]) -> torch.Tensor:
+            return super().loss(batch, generators) * float("nan")
 
     with pytest.raises(ConfigError, match=r"loss is nan at step 1; .* lower --train.learning-rate"):
         fit(Lost(), batches, TRAIN, tmp_path)

@@ -28,16 +28,16 @@ class Numbers:
 
 
 class Toy(nn.Module):
-    """Learns to undo noise. Has dropout, a frozen part, and a weight that the loss never reaches."""
+    """Learns to undo noise. Has a frozen part, a weight that the loss never reaches, and maybe dropout."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 8))
+        self.net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(dropout), nn.Linear(32, 8))
         self.frozen = nn.Linear(8, 8).requires_grad_(False)
         self.idle = nn.Parameter(torch.ones(2))
 
-    def loss(self, batch: Numbers, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(batch.values.shape, generator=generator)
+    def loss(self, batch: Numbers, generators: list[torch.Generator]) -> Tensor:
+        noise = torch.stack([torch.randn(8, generator=generator) for generator in generators])
         return (self.net(batch.values + noise) - self.frozen(batch.values)).square().mean()
 
 
@@ -47,7 +47,7 @@ def toy() -> Toy:
 
 
 def batches(number: int) -> Numbers:
-    return Numbers(torch.randn(4, 8, generator=torch.Generator().manual_seed(number)))
+    return Numbers(torch.stack([torch.randn(8, generator=torch.Generator().manual_seed(4 * number + k)) for k in range(4)]))
 
 
 def slow_batches(number: int) -> Numbers:

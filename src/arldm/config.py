@@ -98,8 +98,10 @@ class TrainConfig:
     """A training run. The defaults are the paper's where it has a word on it."""
 
     steps: int = 10_000
-    batch: int = 8  # stories (or pictures) a step, on each process
+    batch: int = 8  # stories (or pictures) at a time, on each process
+    gradient_accumulation_steps: int = 1  # batches a step, on each process
     learning_rate: float = 1e-5
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # with moments of 8 bits, by bitsandbytes
     muon: float = 0.0  # learning rate of Muon for the denoiser's matrices; 0 = AdamW for all weights
     warmup: int = 500  # steps
     weight_decay: float = 1e-4
@@ -108,14 +110,19 @@ class TrainConfig:
     dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
     mode_scale: float = 0.0  # how much oftener the middle timesteps come than the ends (Esser et al. 2024, 3.1); 0 = all alike
     shift: float = 1.0  # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (the same, eq. 23)
-    ema: float = 0.999
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    ema: float = 0.999  # 0 = no average is kept
+    offload_ema: bool = False  # keep the average on the CPU
+    precision: Literal["no", "bf16", "fp16"] = "no"  # of products; weights are always float32
+    allow_tf32: bool = False  # on GPUs, products of float32 with 10 bits of mantissa
+    gradient_checkpointing: bool = False  # of U-Net, CLIP and BLIP: a third more time, a fraction of the memory
+    torch_compile: bool = False  # U-Net, CLIP and BLIP
+    fsdp: bool = False  # FSDP2: weights, gradients and moments are shared out among processes; otherwise each has all (DDP)
     seed: int = 0
     threads: int = 0  # CPU threads; 0 = all
     checkpoint_every: int = 500  # steps
     checkpoints: int = 2  # kept
     preview_every: int = 500  # steps between sample strips; 0 = never
-    report_to: Literal["tensorboard", "none"] = "tensorboard"
+    report_to: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
 
 @dataclass(frozen=True, slots=True)

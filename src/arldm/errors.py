@@ -7,7 +7,8 @@
     ├── ModelError      a model folder is incomplete, altered or of another version
     ├── DatasetError    a published corpus is incomplete, broken or hostile
     ├── OutputError     the output folder is taken, read-only or the disk is full
-    └── ConfigError     an option has a value that cannot be
+    ├── ConfigError     an option has a value that cannot be
+    └── ProcessError    another process of the same run has gone
 
 Every message is one line: what was got, what was expected, what to do. The command prints it and exits with 2.
 """
@@ -43,3 +44,7 @@ class OutputError(ArldmError):
 
 class ConfigError(ArldmError):
     """An option has a value that cannot be."""
+
+
+class ProcessError(ArldmError):
+    """Another process of the same run has gone."""

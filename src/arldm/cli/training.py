@@ -14,6 +14,7 @@ from arldm.train import run
 RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, math.inf),
     "batch": (1, math.inf),
+    "gradient_accumulation_steps": (1, math.inf),
     "stories": (1, math.inf),
     "scenes": (1, math.inf),
     "frames": (2, 100),

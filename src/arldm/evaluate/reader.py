@@ -1,7 +1,7 @@
 """The reader: a network that tells the facts of a ToonSV picture, trained on rendered truth alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -71,11 +71,11 @@ class Reader(nn.Module):
             first += len(entities)
         return scores
 
-    def loss(self, batch: ReaderBatch, generator: torch.Generator) -> Tensor:
-        """The mean cross-entropy of all that has an answer, on pictures as a model might draw them: a little off in every way."""
-        scores = self(disturbed(_floats(batch.pictures), generator))
-        losses = [F.cross_entropy(score, batch.answers[:, k], reduction="sum") for k, score in enumerate(scores)]
-        return torch.stack(losses).sum() / (batch.answers != ABSENT).sum()
+    def loss(self, batch: ReaderBatch, generators: Sequence[torch.Generator]) -> Tensor:
+        """The cross-entropy of a picture's answers, the mean over pictures as a model might draw them: a little off."""
+        scores = self(disturbed(_floats(batch.pictures), generators))
+        losses = [F.cross_entropy(score, batch.answers[:, k], reduction="none") for k, score in enumerate(scores)]
+        return (torch.stack(losses, dim=1).sum(1) / (batch.answers != ABSENT).sum(1).clamp_min(1)).mean()
 
     @torch.no_grad()
     def read(self, pictures: Sequence[Image.Image], batch: int = 50) -> list[dict[Key, str]]:
@@ -134,20 +134,20 @@ def seen(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
-def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (n, 3, size, size) shifted together; softened, recoloured a little and made noisy, each in its own way."""
+def disturbed(pictures: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Pictures (n, 3, size, size) shifted, softened, recoloured a little and made noisy, each by its own generator."""
 
-    def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device).to(pictures.device)
+    def draw(*shape: int, by: Callable[..., Tensor] = torch.rand) -> Tensor:
+        return torch.stack([by(shape, generator=one, device=one.device) for one in generators]).to(pictures.device)
 
-    n = len(pictures)
-    shift = (torch.randint(-3, 4, (2,), generator=generator)).tolist()
-    pictures = torch.roll(F.pad(pictures, (3, 3, 3, 3), mode="replicate"), shift, dims=(2, 3))[..., 3:-3, 3:-3]
+    y, x = (draw(2) * 7).long().T  # 0 to 6 pixels into a border of 3
+    wide = F.pad(pictures, (3, 3, 3, 3), mode="replicate")
+    size = pictures.shape[-1]
+    pictures = torch.stack([one[:, y[k] : y[k] + size, x[k] : x[k] + size] for k, one in enumerate(wide)])
     soft = F.interpolate(F.avg_pool2d(pictures, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
-    pictures = torch.lerp(pictures, soft, draw(n, 1, 1, 1))
-    pictures = pictures * (0.92 + 0.16 * draw(n, 3, 1, 1)) + 0.12 * (draw(n, 3, 1, 1) - 0.5)
-    noise = torch.randn(pictures.shape, generator=generator, device=generator.device).to(pictures.device)
-    return pictures + 0.08 * draw(n, 1, 1, 1) * noise
+    pictures = torch.lerp(pictures, soft, draw(1, 1, 1))
+    pictures = pictures * (0.92 + 0.16 * draw(3, 1, 1)) + 0.12 * (draw(3, 1, 1) - 0.5)
+    return pictures + 0.08 * draw(1, 1, 1) * draw(*pictures.shape[1:], by=torch.randn)
 
 
 def _floats(pictures: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from diffusers.training_utils import compute_density_for_timestep_sampling
 from diffusers.utils.hub_utils import PushToHubMixin
+from diffusers.utils.torch_utils import randn_tensor
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ from arldm.model.denoiser import build_schedule, build_unet, predict
 from arldm.model.folder import read_model, write_model
 from arldm.model.history import HistoryEncoder
 from arldm.model.latents import Latents
-from arldm.model.noise import seeded
+from arldm.model.noise import rand, seeded
 from arldm.model.text import CaptionTokenizer, TextEncoder
 from arldm.story import Story
 
@@ -102,24 +103,24 @@ class ARLDM(nn.Module, PushToHubMixin):
             )
         self.history = mode
 
-    def loss(self, batch: StoryBatch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
         """The mean square error of all frames at once, teacher-forced: true pictures are the history.
 
-        Each frame has its own timestep and noise, and loses its condition with probability `dropout`.
+        Each frame has its own timestep and noise, and loses its condition with probability `dropout`; a story's by the story's own
+        one of the `generators`.
         """
-        stories, frames = batch.latents.shape[:2]
-        device = batch.latents.device
-        dropped = (torch.rand(stories, frames, generator=generator, device=generator.device) < self.dropout).to(device)
-        timesteps = self.timesteps(stories * frames, generator).to(device)
-        noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device).to(device).flatten(0, 1)
+        frames, device = batch.latents.shape[1], batch.latents.device
+        dropped = rand(generators, frames, device=device) < self.dropout
+        timesteps = torch.cat([self.timesteps(frames, generator) for generator in generators]).to(device)
+        noise = randn_tensor(batch.latents.shape, generators, device).flatten(0, 1)
         latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
         predicted = predict(self.unet, noisy, timesteps, self.condition(batch, dropped).folded())
         return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps))
 
-    def forward(self, batch: StoryBatch, generator: torch.Generator) -> Tensor:
+    def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
         """`loss`, where a wrapper (data parallel) must go through the module's call."""
-        return self.loss(batch, generator)
+        return self.loss(batch, generators)
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
         """Timesteps to learn at (count,): all alike, or oftener from the middle (`mode_scale`), from the noisy end (`shift`)."""

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_dc import AutoencoderDC
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
 from arldm.config import LatentConfig
@@ -22,15 +23,15 @@ from arldm.model.batch import PictureBatch
 from arldm.model.patches import PrincipalPatches
 
 STATISTICS = "statistics.json"
+EDGE = 4.0  # how much more an outline counts than a flat area
 
 
 class Latents(nn.Module):
     """The autoencoder with the shift and scale of each latent channel: `latent = (encoder(picture) - shift) * scale`."""
 
-    EDGE = 4.0  # how much more an outline counts than a flat area
-    NOISE = 0.1  # on the latents in training, in deviations: the decoder must be smooth, for the denoiser is never exact
+    NOISE = 0.1  # on the latents in training: the decoder must be smooth, for the denoiser is never exact
     CORRECTION = 0.2  # the size of what the network adds to the principal components of a patch
-    PULL = 1e-3  # towards zero mean and unit deviation; AutoencoderDC's latents would grow to a deviation of 50
+    PULL = 1e-3  # towards zero, which noise keeps them from reaching; AutoencoderDC's latents would grow to a deviation of 50
 
     shift: Tensor
     scale: Tensor
@@ -52,17 +53,13 @@ class Latents(nn.Module):
         latents = latents.to(self.scale.dtype) / _column(self.scale) + _column(self.shift)
         return self._decode(latents).clamp(-1, 1)
 
-    def loss(self, batch: PictureBatch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
         latents = self._encode(batch.pictures).float()
-        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)
-        noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents.device)
-        decoded = self._decode(latents + self.NOISE * deviation.detach() * noise).float()
+        noise = randn_tensor(latents.shape, generators, latents.device)
+        decoded = self._decode(latents + self.NOISE * noise).float()
         pictures = batch.pictures.float()
-        weight = 1 + self.EDGE * edges(pictures)
-        reconstruction = (weight * (decoded - pictures).abs()).mean() / weight.mean()
-        pull = (mean.square() + (deviation + 1e-6).log().square()).mean()
-        return reconstruction + self.PULL * pull
+        return edges_first((decoded - pictures).abs(), pictures) + self.PULL * latents.square().mean()
 
     @torch.no_grad()
     def measure(self, pictures: Iterable[Tensor]) -> None:
@@ -119,6 +116,12 @@ def edges(pictures: Tensor) -> Tensor:
     down = F.pad((pictures[..., 1:, :] - pictures[..., :-1, :]).abs(), (0, 0, 0, 1))
     steepest = torch.maximum(across, down).amax(dim=1, keepdim=True)
     return F.max_pool2d(steepest, 3, stride=1, padding=1).clamp(max=1)
+
+
+def edges_first(errors: Tensor, pictures: Tensor) -> Tensor:
+    """The mean of errors (n, 3, h, w), outlines of the pictures counting more than flat areas, and every picture as much."""
+    weight = 1 + EDGE * edges(pictures)
+    return ((weight * errors).mean((1, 2, 3)) / weight.mean((1, 2, 3))).mean()
 
 
 def _column(values: Tensor) -> Tensor:

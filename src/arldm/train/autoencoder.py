@@ -17,11 +17,10 @@ from arldm.config import LatentConfig, from_dict, to_dict
 from arldm.errors import ArldmError, ModelError
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.latents import Latents
-from arldm.model.noise import seeded
+from arldm.model.noise import derived_seed, seeded
 from arldm.recipes import Autoencoder
 from arldm.rendered import rendered
 from arldm.train import checkpoint
-from arldm.train.learner import derived_seed
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 
@@ -52,7 +51,7 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crops:
-    """Random squares of random pictures: batches that depend on their number alone."""
+    """Random squares of random pictures, each by its place in the run: batches that depend on their number alone."""
 
     pictures: np.ndarray  # (n, size, size, 3) uint8
     batch: int
@@ -61,11 +60,12 @@ class Crops:
 
     def __call__(self, number: int) -> PictureBatch:
         """Batch number `number`: (batch, 3, size, size)."""
-        dice = np.random.Generator(np.random.Philox(key=derived_seed("crops", self.seed, number)))
-        chosen = dice.integers(0, len(self.pictures), self.batch)
-        corners = dice.integers(0, self.pictures.shape[1] - self.size + 1, (2, self.batch))
-        squares = [self.pictures[n, y : y + self.size, x : x + self.size] for n, y, x in zip(chosen, *corners, strict=True)]
-        return PictureBatch(floats(np.stack(squares)))
+        return PictureBatch(floats(np.stack([self._square(number * self.batch + k) for k in range(self.batch)])))
+
+    def _square(self, place: int) -> np.ndarray:
+        dice = np.random.Generator(np.random.Philox(key=derived_seed("crops", self.seed, place)))
+        y, x = dice.integers(0, self.pictures.shape[1] - self.size + 1, 2)
+        return self.pictures[dice.integers(0, len(self.pictures)), y : y + self.size, x : x + self.size]
 
 
 def save_autoencoder(module: Latents, path: Path) -> None:

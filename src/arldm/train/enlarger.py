@@ -5,14 +5,15 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from accelerate import PartialState
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
 from arldm.config import to_dict
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.enlarge import TIMES
 from arldm.model.enlarge import Enlarger as Network
-from arldm.model.latents import Latents, edges
-from arldm.model.noise import seeded
+from arldm.model.latents import Latents, edges_first
+from arldm.model.noise import rand, seeded
 from arldm.recipes import Enlarger
 from arldm.rendered import rendered
 from arldm.train.autoencoder import Crops, grid, load_autoencoder
@@ -57,12 +58,10 @@ class Enlarging(nn.Module):
         """Large pictures as the model would draw them at half the side, its latents off by `noise`."""
         return self.autoencoder.decode(self.autoencoder.encode(F.avg_pool2d(large, TIMES)) + noise)
 
-    def loss(self, batch: PictureBatch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
         """How far the enlarged pictures are from those drawn large, outlines first."""
         large, device = batch.pictures, batch.pictures.device
         side = large.shape[-1] // TIMES // self.autoencoder.config.downsample
         shape = (len(large), self.autoencoder.config.channels, side, side)
-        strength = NOISE * torch.rand(len(large), 1, 1, 1, generator=generator, device=generator.device)
-        noise = strength * torch.randn(shape, generator=generator, device=generator.device)
-        weight = 1 + Latents.EDGE * edges(large)
-        return (weight * (self.enlarger(self.drawn(large, noise.to(device))) - large).abs()).mean() / weight.mean()
+        noise = NOISE * rand(generators, 1, 1, 1, device=device) * randn_tensor(shape, generators, device)
+        return edges_first((self.enlarger(self.drawn(large, noise)) - large).abs(), large)

@@ -1,21 +1,24 @@
 """What a training run carries from step to step: weights, their average, the optimizer's moments and its number."""
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from arldm.config import TrainConfig
-from arldm.errors import ConfigError
-from arldm.model.noise import seeded
+from arldm.errors import ArldmError, ConfigError
+from arldm.model.noise import derived_seed, item_generators, seeded
 from arldm.train import checkpoint
+from arldm.train.engine import compile_parts, save_memory
 from arldm.train.optimizer import build_optimizer, moments, take_moments
+from arldm.train.sharing import joined_like, learning, share, shared_like, shared_out, whole
+from arldm.train.step import averaged_further, gradients
 
 
 class Batch(Protocol):
@@ -33,109 +36,169 @@ class Objective(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def forward(self, batch: Batch, generators: list[torch.Generator]) -> Tensor:
         """The module's loss."""
-        return self.module.loss(batch, generator)  # type: ignore[operator]
+        return self.module.loss(batch, generators)  # type: ignore[operator]
 
 
 class Learner:
-    """A module in training. Only what requires a gradient is learned, averaged and kept in checkpoints."""
+    """A module in training. Only what requires a gradient is learned, averaged and kept in checkpoints.
+
+    With FSDP2 the module itself is empty while its shared-out copy learns, but in `averaged` and after `adopt_average`.
+    """
 
     def __init__(self, module: nn.Module, config: TrainConfig, accelerator: Accelerator) -> None:
         self.module, self.config, self.accelerator = module, config, accelerator
         self.step = 0
-        self.weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-        self.plain = build_optimizer(module, self.weights, config)
-        self.objective, self.optimizer = accelerator.prepare(Objective(module), self.plain)
-        self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
-        module.train()
+        if config.gradient_checkpointing:
+            save_memory(module)
+        objective: nn.Module = Objective(module.train())
+        if shared := config.fsdp and accelerator.num_processes > 1:
+            objective = shared_out(objective, accelerator.device, accelerator.num_processes)
+        if config.torch_compile:
+            compile_parts(objective)
+        self.weights = learning(objective.get_submodule("module"))
+        self.plain = build_optimizer(objective.get_submodule("module"), self.weights, config)
+        self.optimizer = accelerator.prepare_optimizer(self.plain, device_placement=False)
+        self.objective = objective if shared else accelerator.prepare_model(objective)
+        self.average = {name: share(weight.detach()) for name, weight in self.weights.items()}
+        if config.ema:
+            where = "cpu" if config.offload_ema else accelerator.device
+            self.average = {name: weight.to(where, copy=True) for name, weight in self.average.items()}
 
     @property
     def main(self) -> bool:
         """Is this the process that writes?"""
         return self.accelerator.is_main_process
 
-    def advance(self, batches: Callable[[int], Batch]) -> tuple[float, float]:
-        """One step. Returns its loss and learning rate."""
-        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+    @property
+    def items_a_step(self) -> int:
+        """How many stories (or pictures) all processes together learn from before they move."""
+        return self.config.batch * self.config.gradient_accumulation_steps * self.accelerator.num_processes
+
+    def advance(self, batches: Callable[[int], Batch]) -> tuple[Tensor, float]:
+        """One step. Returns this process's loss and the learning rate."""
         learning_rate = rate(self.config, self.step)
         for group in self.plain.param_groups:
             group["lr"] = learning_rate
-        seed = derived_seed(self.config.seed, rank, self.step)
-        batch = batches(self.step * processes + rank).to(self.accelerator.device)
-        with self.accelerator.autocast(), seeded(seed):  # dropout layers, where a module has some, know only the global generator
-            loss = self.objective(batch, torch.Generator().manual_seed(seed))
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.weights.values(), self.config.clip)
+        losses = [self._learn(batches, part) for part in range(self.config.gradient_accumulation_steps)]
+        self.accelerator.unscale_gradients()
+        nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self._follow()
+        if self.config.ema:
+            averaged_further(self.average, self.weights, self.config, self.step)
         self.step += 1
-        if not math.isfinite(found := loss.detach().item()):
-            raise ConfigError(f"loss is {found} at step {self.step}; expected a number, lower --train.learning-rate")
-        return found, learning_rate
+        return torch.stack(losses).mean(), learning_rate
 
-    def agree(self, stop: bool) -> bool:
-        """True on all processes as soon as it is on one, so that none waits for another that has gone."""
-        if self.accelerator.num_processes == 1:
-            return stop
-        return bool(self.accelerator.reduce(torch.tensor(float(stop), device=self.accelerator.device)).item())  # type: ignore[union-attr]
+    def _learn(self, batches: Callable[[int], Batch], part: int) -> Tensor:
+        """Add the gradients of one batch of a step; its loss."""
+        accumulation, processes = self.config.gradient_accumulation_steps, self.accelerator.num_processes
+        number = (self.step * accumulation + part) * processes + self.accelerator.process_index
+        places = range(number * self.config.batch, (number + 1) * self.config.batch)
+        batch = batches(number).to(self.accelerator.device)
+        generators = item_generators(self.config.seed, places)
+        more = part + 1 < accumulation
+        with (
+            self.accelerator.no_sync(self.objective) if more else nullcontext(),
+            seeded(derived_seed(self.config.seed, places.start)),  # dropout layers, where there are some, know no other generator
+        ):
+            return gradients(self.objective, batch, generators, self.config, self.accelerator.backward)
+
+    def agree(self, loss: Tensor, stop: bool) -> tuple[float, bool]:
+        """The mean loss of all processes, and True as soon as one is to stop, so that none waits for another that has gone.
+
+        Raises ConfigError if the loss is no number.
+        """
+        if self.accelerator.num_processes > 1:
+            told = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
+            loss, stopping = self.accelerator.reduce(told, "mean")  # type: ignore[misc]
+            stop = bool(stopping)
+        if not math.isfinite(found := loss.item()):
+            raise ConfigError(f"loss is {found} at step {self.step}; expected a number, lower --train.learning-rate")
+        return found, stop
 
     def save(self, run: Path) -> None:
         """Write a checkpoint."""
+        parts: dict[str, Mapping[str, Tensor]] = {"weights": self.weights, "optimizer": moments(self.plain, self.weights)}
+        if self.config.ema:
+            parts["average"] = {name: joined_like(average, self.weights[name]) for name, average in self.average.items()}
         if self.main:
-            parts = {"weights": dict(self.weights), "average": self.average, "optimizer": moments(self.plain, self.weights)}
             checkpoint.save(run, self.step, parts, self._facts(), self.config.checkpoints)
+        else:
+            checkpoint.lend(parts)
         self.accelerator.wait_for_everyone()
 
     def resume(self, run: Path) -> None:
-        """Take up the newest sound checkpoint, if there is one. Raises ModelError."""
-        found = checkpoint.newest(run)
+        """Take up the newest sound checkpoint, if there is one. Raises ModelError, and ConfigError for one of other steps."""
+        found = self._found(run)
         if found is None:
             return
+        if (begun := found.facts["items_a_step"]) != self.items_a_step:
+            raise ConfigError(self._other_steps(run, begun))
         for line in (*found.broken, *self._differences(found.facts)):
             self.accelerator.print(line)
-        _copy(found.parts["weights"], self.weights)
-        _copy(found.parts["average"], self.average)
-        take_moments(self.plain, self.weights, found.parts["optimizer"])
+        with torch.no_grad():
+            for name, value in found.part("weights"):
+                self.weights[name].copy_(shared_like(value, self.weights[name]))
+            for name, value in found.part("average"):
+                self.average[name].copy_(share(shared_like(value, self.weights[name])))
+        take_moments(self.plain, self.weights, found.part("optimizer"))
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found.facts["scaler"])
         self.step = found.step
 
+    def _found(self, run: Path) -> checkpoint.Checkpoint | None:
+        """The newest checkpoint, as the main process sees it, or its error."""
+        found: list[Any] = [None]
+        if self.main:
+            try:
+                found = [checkpoint.newest(run)]
+            except ArldmError as error:
+                found = [error]
+        broadcast_object_list(found)
+        if isinstance(found[0], ArldmError):
+            raise found[0]
+        return found[0]
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The module with its averaged weights, for a while."""
-        held = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        held = {name: weight.data for name, weight in learning(self.module).items()}
         self.adopt_average()
         try:
             yield
         finally:
-            _copy(held, self.weights)
+            for name, weight in learning(self.module).items():
+                weight.data = held[name]
             self.module.train()
 
     def adopt_average(self) -> None:
         """Give the module its averaged weights, ready for use."""
-        _copy(self.average, self.weights)
+        for name, weight in learning(self.module).items():
+            weight.data = whole(joined_like(self.average[name], self.weights[name])).to(self.accelerator.device)
         self.module.eval()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The average follows the weights; in the first steps closely, or it would remember how they began."""
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for name, average in self.average.items():
-            average.lerp_(self.weights[name], 1 - decay)
 
     def _facts(self) -> dict[str, Any]:
         """What the bytes depend on beyond the config."""
         scaler = {} if self.accelerator.scaler is None else {"scaler": self.accelerator.scaler.state_dict()}
-        return {"torch": torch.__version__, "threads": torch.get_num_threads(), **scaler}
+        processes = self.accelerator.num_processes
+        facts = {"torch": torch.__version__, "threads": torch.get_num_threads(), "processes": processes}
+        return {**facts, "items_a_step": self.items_a_step, **scaler}
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
         return [
             f"begun with {name} {facts[name]}, continued with {now}: the bytes may differ from an unbroken run's"
             for name, now in self._facts().items()
-            if name in ("torch", "threads") and facts.get(name, now) != now
+            if name in ("torch", "threads", "processes") and facts.get(name, now) != now
         ]
+
+    def _other_steps(self, run: Path, begun: int) -> str:
+        got = f"{self.items_a_step} items a step ({self.accelerator.num_processes} processes"
+        got += (
+            f" x --train.batch {self.config.batch} x --train.gradient-accumulation-steps {self.config.gradient_accumulation_steps})"
+        )
+        return f"{got}; {run} was begun with {begun}, change one of the three so that it is the same"
 
 
 def rate(config: TrainConfig, step: int) -> float:
@@ -144,14 +207,3 @@ def rate(config: TrainConfig, step: int) -> float:
         return config.learning_rate * (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def derived_seed(*parts: object) -> int:
-    """A seed of 63 bits from anything that can be printed."""
-    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
-
-
-@torch.no_grad()
-def _copy(values: dict[str, Tensor], weights: dict[str, nn.Parameter] | dict[str, Tensor]) -> None:
-    for name, weight in weights.items():
-        weight.copy_(values[name])

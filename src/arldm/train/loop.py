@@ -1,7 +1,9 @@
 """The training loop, for everything that learns: the autoencoder, the reader, AR-LDM itself.
 
-A step depends on the run's config and its number alone: batches are a function of the step, noise derives from (seed, rank, step).
-So a run that was killed and started again is, bit for bit, the run that was never killed. To resume, run the same command again.
+A step depends on the run's config and its number alone. Its items are `batch * gradient_accumulation_steps * processes` places in
+the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with half of the
+batch each, or one that accumulates, learn the same (to rounding), and a run that was killed and started again is, bit for bit, the
+run that was never killed. To resume, run the same command again.
 """
 
 import json
@@ -15,16 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate import Accelerator
 from torch import nn
 
 from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError, OutputError
+from arldm.train.engine import build_accelerator
 from arldm.train.learner import Batch, Learner
+from arldm.train.peers import together
 from arldm.train.record import Record, Sample
 
 CONFIG = "config.json"
+#: how a run is carried out, not what is learned: these may be others when it is continued
+CARRIED_OUT = {
+    f"train.{name}"
+    for name in (
+        *("batch", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
+        *("checkpoint_every", "checkpoints", "report_to"),
+    )
+}
 
 
 def fit(
@@ -37,41 +48,49 @@ def fit(
     preview: Callable[[], Sample] | None = None,
     accelerator: Accelerator | None = None,
 ) -> None:
-    """Train `module`, which has `loss(batch, generator)`, and leave it holding the moving average of its weights.
+    """Train `module`, which has `loss(batch, generators)`, and leave it holding the moving average of its weights.
 
-    `batches(number)` must depend on the number alone; it is the step, or with several processes step * processes + rank.
+    The loss is a mean over the batch's items, one generator for each. `batches(number)` must be the items number * batch and on in
+    the order of the run, and depend on nothing else.
     `options` are what the run was asked for, if that is more than `config`. `preview` draws with the averaged weights.
     Writes config.json, checkpoints, metrics.jsonl, logs/ and samples/ into `out`. Raises OutputError, and ConfigError if
-    `out` holds a run with other options. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a checkpoint.
+    `out` holds a run with other options, and ProcessError if another process has gone. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a
+    checkpoint.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    accelerator = accelerator or _accelerator(config)
-    with accelerator.main_process_first():
-        claim(out, options or {"train": to_dict(config)})
-    learner = Learner(module, config, accelerator)
-    learner.resume(out)
-    with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
-        while learner.step < config.steps:
-            started = time.monotonic()
-            loss, rate = learner.advance(batches)
-            record.add(learner.step, loss, rate, time.monotonic() - started)
-            if preview is not None and learner.main and _due(learner.step, config.preview_every):
-                with learner.averaged():
-                    record.show(learner.step, preview())
-            stop = learner.agree(asked())
-            if stop or _due(learner.step, config.checkpoint_every) or learner.step == config.steps:
-                learner.save(out)  # last: what comes before a checkpoint is done again if it is lost, what comes after is not
-            if stop:
-                raise KeyboardInterrupt(f"stopped after step {learner.step} of {config.steps}; the same command continues")
-    learner.adopt_average()
+    accelerator = accelerator or build_accelerator(config)
+    with together():
+        with accelerator.main_process_first():
+            claim(out, options or {"train": to_dict(config)})
+        learner = Learner(module, config, accelerator)
+        learner.resume(out)
+        with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
+            while learner.step < config.steps:
+                _step(learner, batches, out, record, preview, asked)
+        learner.adopt_average()
 
 
-def _accelerator(config: TrainConfig) -> Accelerator:
-    """One for this run. accelerate keeps the precision of a process's first run, which need not be that of its second."""
-    AcceleratorState._reset_state(reset_partial_state=False)
-    idle = DistributedDataParallelKwargs(find_unused_parameters=True)  # positions, for one, in a model without history
-    return Accelerator(mixed_precision=config.precision, kwargs_handlers=[idle])
+def _step(
+    learner: Learner,
+    batches: Callable[[int], Batch],
+    out: Path,
+    record: Record,
+    preview: Callable[[], Sample] | None,
+    asked: Callable[[], bool],
+) -> None:
+    started, config = time.monotonic(), learner.config
+    loss, rate = learner.advance(batches)
+    found, stop = learner.agree(loss, asked())
+    record.add(learner.step, found, rate, time.monotonic() - started)
+    if preview is not None and _due(learner.step, config.preview_every):
+        with learner.averaged():
+            if learner.main:
+                record.show(learner.step, preview())
+    if stop or _due(learner.step, config.checkpoint_every) or learner.step == config.steps:
+        learner.save(out)  # last: what comes before a checkpoint is done again if it is lost, what comes after is not
+    if stop:
+        raise KeyboardInterrupt(f"stopped after step {learner.step} of {config.steps}; the same command continues")
 
 
 def claim(out: Path, options: dict[str, Any]) -> None:
@@ -94,7 +113,7 @@ def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
     held = _read(path) if path.exists() else {}
     begun = dict(_flat(held))
     for name, value in _flat(options):
-        if name in begun and begun[name] != value:
+        if name in begun and begun[name] != value and name not in CARRIED_OUT:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is {value!r}; {out} was begun with {begun[name]!r}, keep it or choose another --out")
     return held

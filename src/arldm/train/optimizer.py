@@ -1,12 +1,15 @@
 """What moves the weights: AdamW, or Muon for the matrices of the denoiser and AdamW for the rest, as one optimizer."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from arldm.config import TrainConfig
+from arldm.errors import ConfigError
+from arldm.train.sharing import shared_like
 
 #: of Newton-Schulz's odd polynomial of degree 5, and how often it is taken (Jordan et al. 2024)
 NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
@@ -82,11 +85,22 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
 
 
 def build_optimizer(module: nn.Module, weights: dict[str, nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimizer of a run, over the weights that learn."""
+    """The optimizer of a run, over the weights that learn. Raises ConfigError where bitsandbytes is wanted and not there."""
+    if config.optimizer == "adamw_8bit":
+        return _adamw_8bit()(weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay)
     if not config.muon:
         return torch.optim.AdamW(weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
     learned = {id(weight) for weight in weights.values()}
     return MuonAdamW(list(weights.values()), [weight for weight in matrices(module) if id(weight) in learned], config)
+
+
+def _adamw_8bit() -> Any:
+    try:
+        from bitsandbytes.optim import AdamW8bit  # type: ignore[import-not-found]
+    except ImportError as error:
+        message = "bitsandbytes is not installed; pip install 'arldm[8bit]', or --train.optimizer adamw"
+        raise ConfigError(message) from error
+    return AdamW8bit
 
 
 def matrices(module: nn.Module) -> list[nn.Parameter]:
@@ -100,11 +114,14 @@ def matrices(module: nn.Module) -> list[nn.Parameter]:
 def moments(optimizer: torch.optim.Optimizer, weights: dict[str, nn.Parameter]) -> dict[str, Tensor]:
     """The optimizer's state by the weights' names; a weight that the loss never reached has none."""
     states = {name: optimizer.state.get(weight, {}) for name, weight in weights.items()}
-    return {f"{name}.{kind}": value for name, state in states.items() for kind, value in state.items()}
+    return {f"{name}.{kind}": torch.as_tensor(value) for name, state in states.items() for kind, value in state.items()}
 
 
-def take_moments(optimizer: torch.optim.Optimizer, weights: dict[str, nn.Parameter], found: dict[str, Tensor]) -> None:
+def take_moments(optimizer: torch.optim.Optimizer, weights: dict[str, nn.Parameter], found: Iterable[tuple[str, Tensor]]) -> None:
     """Give the optimizer the state that `moments` told."""
-    for key, value in found.items():
+    for key, value in found:
         name, kind = key.rsplit(".", 1)
-        optimizer.state[weights[name]][kind] = value.to(weights[name].device)
+        whole_number = not value.dim() and not value.is_floating_point()  # bitsandbytes counts its steps with a plain one
+        optimizer.state[weights[name]][kind] = (
+            value.item() if whole_number else shared_like(value, weights[name]).to(weights[name].device)
+        )

@@ -1,5 +1,6 @@
-"""What a run writes down as it goes: metrics.jsonl, which is the truth, TensorBoard beside it, sample pictures, a bar."""
+"""What a run writes down as it goes: metrics.jsonl, which is the truth, accelerate's trackers beside it, sample pictures, a bar."""
 
+import hashlib
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
 from PIL import Image
 from tqdm import tqdm
 
@@ -35,19 +37,19 @@ class Record:
         self.bar: Any = tqdm(
             total=config.steps, initial=step, unit="step", disable=not main, mininterval=0.5 if sys.stderr.isatty() else 30
         )
-        self.writer: Any = None
+        self.tracker: GeneralTracker | None = None
         if main:
             out.mkdir(parents=True, exist_ok=True)
             _cut(out / METRICS, step)
-            self.writer = _tensorboard(out / "logs", step) if config.report_to == "tensorboard" else None
+            self.tracker = _tracker(config.report_to, out, step) if config.report_to != "none" else None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.bar.close()
-        if self.writer is not None:
-            self.writer.close()
+        if self.tracker is not None:
+            self.tracker.finish()
 
     def add(self, step: int, loss: float, learning_rate: float, seconds: float) -> None:
         """One step, done."""
@@ -58,9 +60,8 @@ class Record:
         row = {"step": step, "loss": loss, "learning_rate": learning_rate, "seconds": round(seconds, 3)}
         with (self.out / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
-        if self.writer is not None:
-            self.writer.add_scalar("loss", loss, step)
-            self.writer.add_scalar("learning_rate", learning_rate, step)
+        if self.tracker is not None:
+            self.tracker.log({"loss": loss, "learning_rate": learning_rate}, step)
 
     def show(self, step: int, sample: Sample) -> None:
         """Keep a sample."""
@@ -68,9 +69,8 @@ class Record:
         put(path, encoded(sample.picture))
         if sample.scores:
             put(path.with_suffix(".json"), (json.dumps(dict(sample.scores)) + "\n").encode())
-        if self.writer is not None:
-            for name, score in sample.scores.items():
-                self.writer.add_scalar(name, score, step)
+        if self.tracker is not None and sample.scores:
+            self.tracker.log(dict(sample.scores), step)
 
 
 def _cut(path: Path, rows: int) -> None:
@@ -81,10 +81,25 @@ def _cut(path: Path, rows: int) -> None:
     beside.replace(path)
 
 
-def _tensorboard(folder: Path, step: int) -> Any:
+def _tracker(kind: str, out: Path, step: int) -> GeneralTracker:
+    """One that goes on from `step`, where an earlier process of this run began it. Raises ConfigError."""
+    name, options = {
+        "tensorboard": ("logs", {"logging_dir": out, "purge_step": step + 1}),
+        "wandb": ("arldm", {"name": out.name, "id": _name(out), "resume": "allow", "dir": out}),
+        "trackio": ("arldm", {"name": f"{out.name}-{_name(out)}", "resume": "allow"}),
+    }[kind]
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        tracker: GeneralTracker = LOGGER_TYPE_TO_CLASS[kind](name, **options)
+        tracker.start()
     except ImportError as error:
-        message = "tensorboard is not installed; pip install 'arldm[train]', or --train.report-to none"
-        raise ConfigError(message) from error
-    return SummaryWriter(str(folder), purge_step=step + 1)
+        package = "'arldm[train]'" if kind == "tensorboard" else kind
+        raise ConfigError(f"{kind} is not installed; pip install {package}, or --train.report-to none") from error
+    except Exception as error:  # whatever the libraries say of it
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"{kind} cannot begin ({said}); mend that, or --train.report-to none") from error
+    return tracker
+
+
+def _name(out: Path) -> str:
+    """The same for the same folder, by which a tracker knows the run again."""
+    return hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]

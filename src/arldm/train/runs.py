@@ -4,14 +4,15 @@ import shutil
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from arldm.config import to_dict
 from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
+from arldm.train.engine import check, join
 from arldm.train.enlarger import enlarger
 from arldm.train.loop import check_claim
+from arldm.train.peers import together
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
@@ -24,8 +25,10 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options.
     """
-    with PartialState().main_process_first():
-        if PartialState().is_main_process:
+    state = join()
+    check(recipe.train, state.num_processes)
+    with state.main_process_first():
+        if state.is_main_process:
             _sweep(out)
         check_claim(out, to_dict(recipe))
     if recipe.train.threads:
@@ -34,7 +37,8 @@ def run(recipe: Recipe, out: Path) -> None:
     # threads that begin later do as the first one does
     torch.set_flush_denormal(True)
     try:
-        _train(recipe, out)
+        with together():
+            _train(recipe, out)
     finally:
         torch.set_flush_denormal(False)
 

@@ -1,0 +1,88 @@
+"""What carries a run: one process or many, by accelerate; precision; and the libraries' own switches for memory and speed."""
+
+from datetime import timedelta
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
+from transformers import PreTrainedModel
+
+from arldm.config import TrainConfig
+from arldm.errors import ConfigError
+
+#: a collective operation may have to wait while the main process draws a corpus or a sample; who is dead is found otherwise (peers)
+LONGEST_WAIT = timedelta(days=2)
+
+
+def join() -> PartialState:
+    """Meet the other processes of torchrun or `accelerate launch`, on CPUs where there is no GPU (gloo)."""
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=LONGEST_WAIT)
+
+
+def build_accelerator(config: TrainConfig) -> Accelerator:
+    """One for this run. Raises ConfigError for options that cannot be, here or together."""
+    state = join()
+    check(config, state.num_processes)
+    # accelerate keeps the precision of a process's first run, which need not be that of its second
+    AcceleratorState._reset_state(reset_partial_state=False)
+    # positions, for one, are idle in a model without history; and DDP that looks for idle weights never moves weights to other
+    # buckets after the first step, so a run that was resumed adds numbers in the same order
+    idle = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.accelerator.is_available(), kwargs_handlers=[idle])
+    if not accelerator.distributed_type.startswith(("NO", "MULTI_")):
+        kind = accelerator.distributed_type.value
+        raise ConfigError(f"started under {kind}; expected plain processes (torchrun), and --train.fsdp to share weights out")
+    torch.backends.cuda.matmul.allow_tf32 = config.allow_tf32
+    return accelerator
+
+
+def check(config: TrainConfig, processes: int) -> None:
+    """Raises ConfigError for options that cannot be together, or not on this machine."""
+    if config.precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+        card = f"{torch.cuda.get_device_name()} (compute capability {'.'.join(map(str, torch.cuda.get_device_capability()))})"
+        raise ConfigError(f"--train.precision bf16: {card} has no bf16, which begins with 8.0; use --train.precision fp16 or no")
+    if config.muon and config.optimizer != "adamw":
+        raise ConfigError(
+            f"--train.optimizer {config.optimizer} with --train.muon {config.muon}; expected one of them, use --train.muon 0"
+        )
+    if not config.fsdp or processes == 1:
+        return
+    for option, wrong, use in (
+        ("muon", config.muon > 0, "0"),  # its updates are of whole matrices
+        (
+            "optimizer",
+            config.optimizer != "adamw",
+            "adamw",
+        ),  # bitsandbytes takes whole tensors; shared out, moments are small anyway
+        ("precision", config.precision == "fp16", "bf16"),  # whose scale would have to be agreed on
+    ):
+        if wrong:
+            value = getattr(config, option)
+            raise ConfigError(f"--train.{option} {value} cannot be had with --train.fsdp; use --train.{option} {use}, or no fsdp")
+
+
+def save_memory(module: nn.Module) -> None:
+    """Turn gradient checkpointing on where the libraries have it. Raises ConfigError where they have it nowhere."""
+    for part in _parts(module, "--train.gradient-checkpointing"):
+        if isinstance(part, UNet2DConditionModel):
+            part.enable_gradient_checkpointing()
+        else:
+            part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
+            part.activation_checkpointing_enable()
+
+
+def compile_parts(module: nn.Module) -> None:
+    """Have torch compile what takes the time, at its first call. Raises ConfigError where there is nothing of that."""
+    for part in _parts(module, "--train.torch-compile"):
+        part.compile()
+
+
+def _parts(module: nn.Module, option: str) -> list[UNet2DConditionModel | PreTrainedModel]:
+    """The U-Net and the transformers of a module, as far as they learn."""
+    kinds = (UNet2DConditionModel, PreTrainedModel)
+    found = [part for part in module.modules() if isinstance(part, kinds) and any(p.requires_grad for p in part.parameters())]
+    if not found:
+        raise ConfigError(f"{option}: this recipe trains neither a U-Net nor a transformer; leave it out")
+    return found
