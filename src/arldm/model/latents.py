@@ -45,7 +45,15 @@ class Latents(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (n, 3, size, size) in [-1, 1] to normalised latents (n, channel, size / downsample, size / downsample)."""
-        return (self._encode(pictures) - _column(self.shift)) * _column(self.scale)
+        return self.posterior(pictures)[0]
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latents of pictures, normalised, both as `encode` has them.
+
+        Stable Diffusion's autoencoder tells a Gaussian; "dc" tells a point, whose log variance is minus infinity.
+        """
+        mean, logvar = self._encode(pictures)
+        return (mean - _column(self.shift)) * _column(self.scale), logvar + 2 * _column(self.scale.log())
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents (n, channel, h, w) to pictures (n, 3, h * downsample, w * downsample) in [-1, 1]."""
@@ -54,7 +62,7 @@ class Latents(nn.Module):
 
     def loss(self, batch: PictureBatch, generator: torch.Generator) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
-        latents = self._encode(batch.pictures).float()
+        latents = self._encode(batch.pictures)[0].float()
         deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)
         noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents.device)
         decoded = self._decode(latents + self.NOISE * deviation.detach() * noise).float()
@@ -71,7 +79,9 @@ class Latents(nn.Module):
         Each channel gets zero mean, all together unit variance. A principal component keeps the square root of the deviation
         that it has in pixels: what is large drowns in noise later and is drawn first, as in pixels, but details are not lost.
         """
-        latents = torch.cat([self._encode(batch).float().transpose(0, 1).flatten(1) for batch in pictures], dim=1)  # (channel, all)
+        latents = torch.cat(
+            [self._encode(batch)[0].float().transpose(0, 1).flatten(1) for batch in pictures], dim=1
+        )  # (channel, all)
         deviation, mean = torch.std_mean(latents, dim=1)
         wanted = torch.ones_like(deviation) if self.patches is None else self.patches.deviation.sqrt()
         self.shift.copy_(mean)
@@ -97,12 +107,13 @@ class Latents(nn.Module):
         self.shift.copy_(shift)
         self.scale.copy_(scale)
 
-    def _encode(self, pictures: Tensor) -> Tensor:
+    def _encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         pictures = pictures.to(self.scale.dtype)
         encoded: Any = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
         if self.patches is None:
-            return encoded.mode()  # the mean: latents are cached, so nothing is drawn here
-        return self.patches.encode(pictures) + self.CORRECTION * encoded
+            return encoded.mean, encoded.logvar
+        point = self.patches.encode(pictures) + self.CORRECTION * encoded
+        return point, torch.full_like(point, -math.inf)
 
     def _decode(self, latents: Tensor) -> Tensor:
         decoded: Tensor = self.vae.decode(latents, return_dict=False)[0]  # type: ignore[arg-type]
@@ -119,6 +130,12 @@ def edges(pictures: Tensor) -> Tensor:
     down = F.pad((pictures[..., 1:, :] - pictures[..., :-1, :]).abs(), (0, 0, 0, 1))
     steepest = torch.maximum(across, down).amax(dim=1, keepdim=True)
     return F.max_pool2d(steepest, 3, stride=1, padding=1).clamp(max=1)
+
+
+def drawn_from(mean: Tensor, logvar: Tensor, generators: Iterable[torch.Generator]) -> Tensor:
+    """Latents drawn from posteriors (n, channel, h, w), each with a generator of its own."""
+    noise = torch.stack([torch.randn(mean.shape[1:], generator=generator) for generator in generators])
+    return mean + (0.5 * logvar).exp() * noise.to(mean.device)
 
 
 def _column(values: Tensor) -> Tensor:

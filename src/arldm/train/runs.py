@@ -7,7 +7,7 @@ import torch
 from accelerate import PartialState
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
 from arldm.train.enlarger import enlarger
@@ -24,6 +24,10 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options.
     """
+    if isinstance(recipe, Paper):
+        from arldm.train.paper import planned
+
+        recipe = planned(recipe)
     with PartialState().main_process_first():
         if PartialState().is_main_process:
             _sweep(out)
@@ -51,6 +55,10 @@ def _train(recipe: Recipe, out: Path) -> None:
             encoders(recipe, out)
         case ToonSV():
             toonsv(recipe, out)
+        case Paper():
+            from arldm.train.paper import paper  # what reads archives is not always installed
+
+            paper(recipe, out)
 
 
 def _sweep(out: Path) -> None:

@@ -47,9 +47,14 @@ class CachedStories:
 
 def turn(number: int, size: int, count: int, seed: int) -> list[int]:
     """Whose turn it is in batch `number`: each epoch goes through all `count` in an order of its own."""
-    places = range(number * size, (number + 1) * size)
-    orders = {epoch: _shuffled(count, seed, epoch) for epoch in {place // count for place in places}}
-    return [int(orders[place // count][place % count]) for place in places]
+    return [chosen for _, chosen in turns(number, size, count, seed)]
+
+
+def turns(number: int, size: int, count: int, seed: int) -> list[tuple[int, int]]:
+    """The same, each with its epoch."""
+    places = [divmod(place, count) for place in range(number * size, (number + 1) * size)]
+    orders = {epoch: _shuffled(count, seed, epoch) for epoch in {epoch for epoch, _ in places}}
+    return [(epoch, int(orders[epoch][place])) for epoch, place in places]
 
 
 def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -62,7 +67,7 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
     side, seen = size // config.latents.downsample, config.past.picture_size
     name, origin = f"{split}-{stories}x{frames}", look(size, split, frames)
     shape = (stories * frames, config.latents.channels, side, side)
-    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {_fingerprint(model.latents)}") if encoded else None
+    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {fingerprint(model.latents)}") if encoded else None
     smalls = Rows(folder, f"{name}-small-{seen}", (stories * frames, seen, seen, 3), np.uint8, origin)
     first = smalls.done if latents is None else min(latents.done, smalls.done)
     for block in drawn(split, range(first // frames, stories), size, frames):
@@ -83,7 +88,8 @@ def _encoded(model: ARLDM, pictures: np.ndarray, batch: int = 10) -> np.ndarray:
     return torch.cat(parts).cpu().half().numpy()
 
 
-def _fingerprint(module: torch.nn.Module) -> str:
+def fingerprint(module: torch.nn.Module) -> str:
+    """A short name for exactly these weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -19,7 +19,6 @@ from arldm.model.text import CaptionTokenizer, words_of
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
-from arldm.story import Story
 from arldm.toonsv import plot, story
 from arldm.train.autoencoder import grid, load_autoencoder
 from arldm.train.loop import fit
@@ -45,7 +44,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         return data.numbered(number, recipe.train.batch, recipe.train.seed)
 
     def preview() -> Sample:
-        frames = zip(*tell_batch(model, [_untold(truth) for truth in truths], QUICK), strict=True)
+        frames = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
         told = [[frame.picture for frame in row if frame.picture is not None] for row in frames]
         scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
         return Sample(grid([picture for row in told[:SHOWN] for picture in row], recipe.frames), scores)
@@ -93,7 +92,3 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         raise ModelError(
             f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
         ) from error
-
-
-def _untold(known: Story) -> Story:
-    return replace(known, frames=tuple(replace(frame, picture=None) for frame in known.frames))
