@@ -259,10 +259,10 @@ class TrainPaper(_Training):
         return foretell(self.recipe) if self.dry_run else _run(self.recipe, self.out)
 
 
-def _row(name: str) -> Any:
+def _row(name: str, told: str) -> Any:
     recipe = RECIPES[name]
     assert isinstance(recipe, Paper)
-    return subcommand(name, default=TrainPaper(MISSING, recipe))
+    return subcommand(name, default=TrainPaper(MISSING, recipe), description=f"The paper's row: {told}.")
 
 
 @dataclass(frozen=True)
@@ -275,11 +275,11 @@ class Train:
         | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
         | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
         | Annotated[TrainReader, subcommand("toonsv-reader")]
-        | Annotated[TrainPaper, _row("pororo-continuation")]
-        | Annotated[TrainPaper, _row("flintstones-continuation")]
-        | Annotated[TrainPaper, _row("vist-sis-continuation")]
-        | Annotated[TrainPaper, _row("vist-dii-continuation")]
-        | Annotated[TrainPaper, _row("pororo-visualization")],
+        | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]
+        | Annotated[TrainPaper, _row("flintstones-continuation", "story continuation on FlintstonesSV")]
+        | Annotated[TrainPaper, _row("vist-sis-continuation", "story continuation on VIST, told in sequence")]
+        | Annotated[TrainPaper, _row("vist-dii-continuation", "story continuation on VIST, described in isolation")]
+        | Annotated[TrainPaper, _row("pororo-visualization", "story visualization on PororoSV")],
         arg(name=""),
     ]
 

@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """`batches` as a function that has the next ones ready: `number + stride`, `number + 2 * stride`, ..., `ahead` of them before `end`.
+    """`batches` as a function that has the next ones ready: `number + stride`, `number + 2 * stride`, ..., `ahead` of them.
 
-    `waited` and `lasted`: seconds that the caller waited for batches and that have gone by since the first was asked for.
+    No batch from number `end` on is made early. `waited` and `lasted`: seconds that the caller waited for batches, and that went by
+    since the first was asked for.
     """
 
     def __init__(

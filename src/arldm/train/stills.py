@@ -1,7 +1,7 @@
 """The stills of an archive as the arrays a training step needs: the autoencoder's posterior of each, and a small picture.
 
-Made once, by all processes together, and continued where they were interrupted. What is kept is the posterior and no point of it, so
-that latents are drawn anew at every reading.
+Made once, by all processes together, and continued where they were interrupted. What is kept is the posterior and no point of it,
+so that latents are drawn anew at every reading.
 """
 
 import hashlib
@@ -34,8 +34,8 @@ class Stills:
     """Some stills of an archive, each in the row that `rows` tells."""
 
     rows: dict[Key, int]
-    posteriors: list[np.ndarray]  # parts (n, 2, channel, h, w) float16: mean and log variance of normalised latents
-    smalls: list[np.ndarray]  # parts (n, past_size, past_size, 3) uint8
+    posteriors: Sequence[np.ndarray]  # parts (n, 2, channel, h, w) float16: mean and log variance of normalised latents
+    smalls: Sequence[np.ndarray]  # parts (n, past_size, past_size, 3) uint8
 
     def latents(self, stills: Sequence[Key], generators: Sequence[torch.Generator]) -> Tensor:
         """Latents of some stills (n, channel, h, w), drawn from their posteriors."""
@@ -46,7 +46,7 @@ class Stills:
         """Some stills as the history encoder takes them, uint8 (n, past_size, past_size, 3)."""
         return torch.from_numpy(self._taken(self.smalls, stills))
 
-    def _taken(self, parts: list[np.ndarray], stills: Sequence[Key]) -> np.ndarray:
+    def _taken(self, parts: Sequence[np.ndarray], stills: Sequence[Key]) -> np.ndarray:
         places = [divmod(self.rows[still], PART) for still in stills]
         return np.stack([parts[part][row] for part, row in places])
 

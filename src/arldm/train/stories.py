@@ -24,6 +24,8 @@ class CachedStories:
     latents: np.ndarray  # (story * frame, channel, h, w) float16, normalised; (story * frame, 0) where nobody asked for them
     small: np.ndarray  # (story * frame, past_size, past_size, 3) uint8
     captions: tuple[Tensor, Tensor, Tensor, Tensor]  # ids and keep by CLIP's tokenizer, the same by BLIP's; (story * frame, token)
+    name: str  # of the files that hold them
+    origin: str  # what the pictures were made from
 
     def __len__(self) -> int:
         return len(self.small) // self.frames
@@ -39,10 +41,6 @@ class CachedStories:
         ids = [values[rows].unflatten(0, shape) for values in self.captions]
         pictures = torch.from_numpy(self.small[rows]).unflatten(0, shape)
         return assemble(*ids, small_pictures=pictures, latents=torch.from_numpy(self.latents[rows]).unflatten(0, shape))
-
-    def numbered(self, number: int, size: int, seed: int) -> StoryBatch:
-        """Batch number `number` of `size` stories; it depends on these three alone."""
-        return self.batch(turn(number, size, len(self), seed))
 
 
 def turn(number: int, size: int, count: int, seed: int) -> list[int]:
@@ -79,7 +77,7 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
     captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
     ids = (*model.tokenizer.encode(captions), *model.past_tokenizer.encode(captions))
     none = np.empty((stories * frames, 0), np.float16)
-    return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids)
+    return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids, name, origin)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import time
 
 import torch
-from accelerate import PartialState, init_empty_weights
+from accelerate import init_empty_weights
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -44,7 +44,7 @@ def _batch(model: ARLDM, frames: int, given: int, tokens: int) -> StoryBatch:
 
 def speed(precision: str) -> tuple[float, str]:
     """How many operations a second this device does at a product of large matrices, and the device's name."""
-    device = PartialState().device
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     size, dtype = (8192 if device.type == "cuda" else 1024), {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     matrix, seconds = torch.ones(size, size, dtype=dtype[precision], device=device), []
     for _ in range(6):  # the first ones warm up
