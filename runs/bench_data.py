@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from arldm.config import LatentConfig, TrainConfig
+from arldm.config import DenoiserConfig, LatentConfig, TrainConfig
 from arldm.datasets.archive import Archive
 from arldm.datasets.importing import import_corpus
 from arldm.datasets.pororo import read_pororo
@@ -41,6 +41,7 @@ SMALL = replace(
     summary=0,
     positions="absolute",
     latents=LatentConfig(channels=4, widths=(16, 32, 32, 32), layers=1),
+    denoiser=DenoiserConfig((32, 64), 1, heads=4),
 )
 
 
@@ -123,7 +124,7 @@ def train(folder: Path) -> None:
 
     captions = Archive(folder / "archive").stories("train").told
     save_model(folder / "model", captions[:2000])
-    config = TrainConfig(steps=60, batch=4, warmup=10, report_to="none", preview_every=0, checkpoint_every=10**6)
+    config = TrainConfig(steps=100, batch=4, warmup=10, threads=1, report_to="none", preview_every=0, checkpoint_every=10**6)
     run(Paper(config, folder / "model", folder / "archive", given=1, still="middle"), folder / "run")
     seconds = [json.loads(line)["seconds"] for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     print(f"training: {len(seconds)} steps of {sum(seconds) / len(seconds):.2f} s")
@@ -140,7 +141,7 @@ def main(stills: int, workers: int) -> None:
         clock, processor = time.monotonic(), processor_seconds()
         import_corpus(read_pororo(folder / "published"), folder / "archive", workers)
         told("import", stills, time.monotonic() - clock, processor_seconds() - processor, workers)
-        clock, count = time.monotonic(), min(stills, 20_000) // workers
+        clock, count = time.monotonic(), min(stills, 40_000) // workers
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             seconds = list(pool.map(read_some, [folder / "archive"] * workers, [count] * workers, range(workers)))
         told("random reads", count * workers, time.monotonic() - clock, sum(seconds), workers)

@@ -1,7 +1,11 @@
 """The paper's rows at toy width, the whole chain: published files -> archive -> model -> training -> a told split."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +117,31 @@ def test_a_batch_is_the_stories_that_the_archive_tells(recipe: Paper, given: int
     spread = (0.5 * torch.from_numpy(parts[:, 1]).float()).exp() * noise
     torch.testing.assert_close(batch.latents.flatten(0, 1) - spread, true.latents[:, given:].flatten(0, 1), rtol=2e-3, atol=2e-3)
     assert spread.std() > 1e-3  # drawn, and not the middle of the posterior
+
+
+def test_each_epoch_draws_another_point_of_the_same_posterior(recipe: Paper) -> None:
+    stories = read_stories(replace(recipe, still="middle"))
+    assert recipe.cache is not None
+    readings = Readings.made(begin(recipe, stories), stories, 0, recipe.cache)
+    first, again, later = (readings.batch([(epoch, 1)]).latents for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert torch.equal(first, readings.batch([(1, 0), (0, 1)]).latents[1:])  # whatever else is in the batch
+    assert not torch.equal(first, later)
+    assert not torch.equal(later[0, 0] - first[0, 0], later[0, 1] - first[0, 1])  # each frame by itself
+
+
+def test_two_processes_share_a_cache_and_train(place: Path, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "arldm"]
+    options = ["--model", str(place / "model"), "--dataset", str(place / "archive"), "--out", str(tmp_path), "--epochs", "2"]
+    few = ["--train.threads", "1", "--train.precision", "no", "--train.report-to", "none", "--train.preview-every", "0"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, "train", "pororo-continuation", *options, *few], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(losses(tmp_path)) == 3  # two epochs of three stories, one at a time on each of two
+    assert done.stdout.count("waited for data") == 1
+    assert ARLDM.from_pretrained(tmp_path / "model").config.history == "pictures"
 
 
 def test_frames_that_are_given_are_seen_and_not_drawn(recipe: Paper) -> None:
@@ -312,6 +341,11 @@ def test_batches_made_early_are_the_same_in_any_order(stride: int) -> None:
         return number * number
 
     with Ahead(square, stride, end=60) as batches:
+        assert batches(0) == 0
+        end = time.monotonic() + 20
+        while len(made) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert sorted(made) == [0, stride, 2 * stride, 3 * stride, 4 * stride]
         for number in (0, stride, 2 * stride, 30, 30 + stride, 30, 59):
             assert batches(number) == number * number
     assert max(made) < 60

@@ -24,12 +24,13 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options.
     """
+    state = PartialState(cpu=not torch.accelerator.is_available())  # or processes without a GPU would not meet
     if isinstance(recipe, Paper):
         from arldm.train.paper import planned
 
         recipe = planned(recipe)
-    with PartialState().main_process_first():
-        if PartialState().is_main_process:
+    with state.main_process_first():
+        if state.is_main_process:
             _sweep(out)
         check_claim(out, to_dict(recipe))
     if recipe.train.threads:
