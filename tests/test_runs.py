@@ -11,8 +11,10 @@ from PIL import Image
 
 import arldm.rendered
 import arldm.train.encoders
+import arldm.train.read
 import arldm.train.reader
-from arldm.config import ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
+import arldm.train.toonsv
+from arldm.config import History, ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.evaluate.report import METRICS
 from arldm.model.arldm import ARLDM
@@ -23,6 +25,7 @@ from arldm.sample import tell
 from arldm.toonsv import story
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
+from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin
 
@@ -126,6 +129,67 @@ def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:
     assert begin(replace(frozen, history="none")).history_encoder is None
 
 
+@pytest.mark.parametrize("history", ["pictures", "captions", "none"])
+def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, history: History) -> None:
+    """The loss with cached conditions is that of encoders which read at every step, where frames lose their condition, too."""
+    frozen = replace(recipe, history=history, freeze=("text_encoder", "history_encoder", "conditioner"))
+    model = begin(frozen)
+    model.dropout = 0.5
+    assert recipe.cache is not None
+    stories = cached(model, recipe.cache, "train", recipe.stories)
+    ready = read(model, stories, tmp_path)
+    for number in range(3):
+        whole, short = stories.batch([number, 5]), ready.batch([number, 5])
+        expected, found = (model.loss(batch, torch.Generator().manual_seed(number)) for batch in (whole, short))
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+        gradients = [torch.autograd.grad(loss, model.unet.conv_in.weight)[0] for loss in (expected, found)]
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_conditions_are_read_again_only_by_other_encoders(recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arldm.train.read, "BLOCK", 2)
+    frozen = replace(recipe, freeze=("text_encoder", "history_encoder", "conditioner"))
+    model = begin(frozen)
+    assert reads_once(model)
+    assert not reads_once(begin(replace(frozen, freeze=("text_encoder", "history_encoder"))))
+    assert recipe.cache is not None
+    stories, calls, condition = cached(model, recipe.cache, "train", recipe.stories), [], ARLDM.condition
+
+    def watched(self: ARLDM, *arguments):
+        if len(calls) == 1 and stop:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return condition(self, *arguments)
+
+    monkeypatch.setattr(ARLDM, "condition", watched)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        read(model, stories, tmp_path)
+    stop = False
+    broken = read(model, stories, tmp_path)
+    assert len(calls) == 3  # of six stories, two at once
+    assert np.array_equal(broken.tokens, read(model, stories, tmp_path / "whole").tokens)
+    read(model, stories, tmp_path)
+    assert len(calls) == 6
+    with torch.no_grad():
+        model.conditioner.types.weight.add_(1)
+    read(model, stories, tmp_path)
+    assert len(calls) == 9
+
+
+def test_the_toonsv_run_with_all_but_the_unet_frozen(recipe: ToonSV, tmp_path: Path) -> None:
+    frozen = replace(recipe, freeze=("text_encoder", "history_encoder", "conditioner"), train=replace(TRAIN, preview_every=0))
+    run(frozen, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(arldm.train.toonsv, "reads_once", lambda model: False)
+        run(frozen, tmp_path / "slow")
+    losses = [
+        [json.loads(line)["loss"] for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "slow")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 def test_the_same_command_with_other_options_is_refused(recipe: ToonSV, tmp_path: Path) -> None:
     run(replace(recipe, train=replace(TRAIN, steps=1)), tmp_path)
     assert from_dict(ModelConfig, json.loads((tmp_path / "config.json").read_text())["model"]) == TINY
@@ -151,7 +215,7 @@ def test_an_autoencoder_that_is_not_there_or_of_another_size(recipe: ToonSV, tmp
 def test_batches_depend_on_their_number_alone(recipe: ToonSV) -> None:
     assert recipe.cache is not None
     data = cached(begin(recipe), recipe.cache, "train", recipe.stories)
-    first, again, other = (data.numbered(number, 4, seed=1) for number in (2, 2, 3))
+    first, again, other = (data.batch(turn(number, 4, len(data), seed=1)) for number in (2, 2, 3))
     assert first.latents.shape == (4, 5, 4, 16, 16)
     assert first.past_pictures.shape == (4, 5, 3, 16, 16)
     assert torch.equal(first.latents, again.latents)

@@ -98,6 +98,19 @@ ENCODERS_TRAIN = TrainConfig(
     checkpoint_every=100,
     preview_every=0,
 )
+#: the paper's, as far as its authors told it (docs/paper.md); eight processes make eight stories a step
+PAPER_TRAIN = TrainConfig(
+    steps=0,  # as many as the epochs take
+    batch=1,
+    learning_rate=1e-5,
+    warmup=1000,
+    weight_decay=1e-4,
+    clip=1.0,
+    dropout=0.1,
+    precision="bf16",
+    checkpoint_every=1000,
+    preview_every=1000,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +173,39 @@ class Encoders:
     cache: Path | None = None  # as above
 
 
-Recipe = Autoencoder | Enlarger | Reader | Encoders | ToonSV
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A row of the paper's tables: AR-LDM on a corpus that `arldm prepare` imported, from a model that `arldm init paper` made."""
+
+    train: TrainConfig = PAPER_TRAIN
+    model: Path = Path("runs/out/pororo/model")  # a model's folder
+    dataset: Path = Path("runs/out/pororo/archive")  # an archive
+    captions: str = "captions"  # which kind; of VIST "sis" or "dii"
+    given: int = 0  # pictures at the start of a story that are looked at and not drawn: 0 is visualization, 1 continuation
+    history: History = "pictures"  # "none" and "captions" are the baselines
+    still: Literal["middle", "random"] = "random"  # of a clip, at each reading
+    epochs: int = 50  # in place of train.steps, if these are 0
+    freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
+    cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
+
+
+Recipe = Autoencoder | Enlarger | Reader | Encoders | ToonSV | Paper
 RECIPES: dict[str, Recipe] = {
     "toonsv-autoencoder": Autoencoder(),
     "toonsv-enlarger": Enlarger(),
     "toonsv-reader": Reader(),
     "toonsv-encoders": Encoders(),
     "toonsv": ToonSV(),
+    # published FID of these rows, each told by 250 steps of DDIM with guidance 6 and judged at 64 px; none was trained here
+    "pororo-continuation": Paper(given=1),  # 17.40
+    "flintstones-continuation": Paper(
+        model=Path("runs/out/flintstones/model"), dataset=Path("runs/out/flintstones/archive"), given=1
+    ),  # 19.28
+    "vist-sis-continuation": Paper(
+        model=Path("runs/out/vist-sis/model"), dataset=Path("runs/out/vist/archive"), captions="sis", given=1
+    ),  # 16.95
+    "vist-dii-continuation": Paper(
+        model=Path("runs/out/vist-dii/model"), dataset=Path("runs/out/vist/archive"), captions="dii", given=1
+    ),  # 17.03
+    "pororo-visualization": Paper(),  # 16.59
 }

@@ -39,7 +39,7 @@ class Rows:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                _check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+                check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
             self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
@@ -106,7 +106,9 @@ def scenes(split: str, index: int, frames: int) -> list[Scene]:
     return [random_scene(split, index)] if frames == 1 else [shot.scene for shot in plot(split, index, frames)]
 
 
-def _check_room(folder: Path, needed: int) -> None:
+def check_room(folder: Path, needed: int) -> None:
+    """Make the folder. Raises OutputError where its disk has no room for so many bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
     disk = os.statvfs(folder)
     if (free := disk.f_bavail * disk.f_frsize) < needed:
         got = f"{free / 2**30:.1f} GiB are free and {needed / 2**30:.1f} GiB are needed"

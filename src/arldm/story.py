@@ -3,7 +3,7 @@
 A told story is a folder: `story.json`, `000.png`, `001.png`, ..., `strip.png`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from PIL import Image
@@ -43,3 +43,7 @@ class Story:
     id: str
     frames: tuple[Frame, ...]
     title: str = ""
+
+    def untold(self, given: int = 0) -> "Story":
+        """The same story without the pictures after the first `given`."""
+        return replace(self, frames=(*self.frames[:given], *(replace(frame, picture=None) for frame in self.frames[given:])))

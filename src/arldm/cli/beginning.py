@@ -24,13 +24,13 @@ def init_paper(options: "Init") -> int:
 
 def sizes(model: ARLDM) -> dict[str, int]:
     """Parameters of each part, and of all."""
-    assert model.history_encoder is not None
+    blip = model.history_encoder
     parts = {
         "U-Net": model.unet,
         "autoencoder": model.latents.vae,
         "CLIP": model.text_encoder,
-        "BLIP, pictures": model.history_encoder.vision,
-        "BLIP, text": model.history_encoder.text,
+        "BLIP, pictures": blip and blip.vision,
+        "BLIP, text": blip and blip.text,
         "embeddings": model.conditioner,
     }
     counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items() if part is not None}

@@ -3,12 +3,13 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from tyro import MISSING
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.config import History, TellConfig
-from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
+from arldm.recipes import RECIPES, Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 
 Split = Literal["train", "val", "test"]
 
@@ -245,6 +246,26 @@ class TrainToonSV(_Training):
 
 
 @dataclass(frozen=True)
+class TrainPaper(_Training):
+    """A row of the paper's tables, on an archive of `arldm prepare` and from a model of `arldm init paper`."""
+
+    recipe: Annotated[Paper, arg(name="")] = Paper()
+    dry_run: bool = False
+    """Train nothing; print what would be done: options, parameters, steps, memory, time."""
+
+    def __call__(self) -> int:
+        from arldm.cli.training import foretell
+
+        return foretell(self.recipe) if self.dry_run else _run(self.recipe, self.out)
+
+
+def _row(name: str, told: str) -> Any:
+    recipe = RECIPES[name]
+    assert isinstance(recipe, Paper)
+    return subcommand(name, default=TrainPaper(MISSING, recipe), description=f"The paper's row: {told}.")
+
+
+@dataclass(frozen=True)
 class Train:
     """Train what a recipe says."""
 
@@ -253,7 +274,12 @@ class Train:
         | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
         | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
         | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
-        | Annotated[TrainReader, subcommand("toonsv-reader")],
+        | Annotated[TrainReader, subcommand("toonsv-reader")]
+        | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]
+        | Annotated[TrainPaper, _row("flintstones-continuation", "story continuation on FlintstonesSV")]
+        | Annotated[TrainPaper, _row("vist-sis-continuation", "story continuation on VIST, told in sequence")]
+        | Annotated[TrainPaper, _row("vist-dii-continuation", "story continuation on VIST, described in isolation")]
+        | Annotated[TrainPaper, _row("pororo-visualization", "story visualization on PororoSV")],
         arg(name=""),
     ]
 

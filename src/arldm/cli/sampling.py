@@ -7,7 +7,6 @@ any number of processes, however often they were stopped.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,11 +126,7 @@ def _is_told(out: Path, split: "ToonStories | ArchiveStories", number: int) -> b
 
 
 def _tell(model: ARLDM, stories: dict[Path, Story], config: TellConfig, given: int) -> None:
-    untold = [
-        replace(story, frames=tuple(replace(frame, picture=None) if t >= given else frame for t, frame in enumerate(story.frames)))
-        for story in stories.values()
-    ]
-    rows = list(tell_batch(model, untold, config))
+    rows = list(tell_batch(model, [story.untold(given) for story in stories.values()], config))
     for place, (path, story) in enumerate(stories.items()):
         folder = StoryFolder(path, story)
         folder.begin(story)

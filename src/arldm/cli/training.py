@@ -1,13 +1,16 @@
 """`arldm train`."""
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from arldm.cli.beginning import sizes
+from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
 from arldm.errors import ConfigError
-from arldm.recipes import Autoencoder, Recipe
+from arldm.recipes import Autoencoder, Paper, Recipe
 from arldm.train import run
 
 #: the least and the most that an option can be, whatever it is an option of
@@ -15,6 +18,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, math.inf),
     "batch": (1, math.inf),
     "gradient_accumulation_steps": (1, math.inf),
+    "epochs": (1, math.inf),
+    "given": (0, math.inf),
     "stories": (1, math.inf),
     "scenes": (1, math.inf),
     "frames": (2, 100),
@@ -34,22 +39,67 @@ RANGES: dict[str, tuple[float, float]] = {
     "ema": (0, 1),
     "seed": (0, 2**63 - 1),
 }
-#: files that a run starts from, and the run that leaves them
-STARTS = {"autoencoder": "toonsv-autoencoder", "encoders": "toonsv-encoders"}
+#: what a run starts from, and the command that leaves it
+STARTS = {
+    "autoencoder": "arldm train toonsv-autoencoder",
+    "encoders": "arldm train toonsv-encoders",
+    "model": "arldm init paper",
+    "dataset": "arldm prepare",
+}
+REACHED = (
+    0.2  # of a device's fastest product of matrices, by a U-Net that learns from a few frames at a time: assumed, not measured
+)
 
 
 def train(recipe: Recipe, out: Path) -> int:
     """Train what the recipe says. Raises ConfigError for an option that cannot be, and that before anything is written."""
-    for path, value in _options(to_dict(recipe)):
-        option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
-        if name in RANGES:
-            _check_range(option, value, *RANGES[name])
-        if name in STARTS and value is not None and not Path(value).exists():
-            raise ConfigError(f"{option}: {value} is not there; run `arldm train {STARTS[name]}` first, or give what it left")
-    if isinstance(recipe, Autoencoder):
-        _check_sizes(recipe)
+    _check(recipe)
     run(recipe, out)
     return 0
+
+
+def foretell(recipe: Paper) -> int:
+    """Print what a training would be, and train nothing. What is said of time is a prediction."""
+    _check(recipe)
+    from arldm.train.paper import begin, planned, read_stories
+    from arldm.train.stills import size_of
+    from arldm.train.work import operations, speed
+
+    recipe = planned(recipe)
+    stories = read_stories(recipe)
+    model = begin(recipe, stories)
+    _, keep = model.tokenizer.encode(stories.told)
+    print(json.dumps(to_dict(recipe), indent=1))
+    for name, count in sizes(model).items():
+        print(f"{name:16} {count / 1e6:8.1f} M")
+    print(f"{'that learn':16} {sum(weight.numel() for weight in model.parameters() if weight.requires_grad) / 1e6:8.1f} M")
+    learned = recipe.train.steps * recipe.train.batch * recipe.train.gradient_accumulation_steps
+    print(f"{recipe.train.steps:,} steps; {len(stories):,} stories, each process learns {learned:,} times from one")
+    stills = stories.ever_shown
+    print(f"{len(stills):,} stills encoded once, {len(stills) * size_of(model) / 2**30:.1f} GiB in the cache")
+    work = operations(model, max(stories.lengths), recipe.given, round(float(keep.sum(1).float().mean())))
+    rate, device = speed(recipe.train.precision)
+    hours = learned * work / (REACHED * rate) / 3600
+    print(f"{work / 1e12:.3g} TFLOP a story, forward and backward; {device} multiplies matrices at {rate / 1e12:.3g} TFLOP/s")
+    print(
+        f"{hours:.3g} hours, predicted: if training reaches {REACHED:.0%} of that (an assumption), encoding and samples not counted"
+    )
+    return 0
+
+
+def _check(recipe: Recipe) -> None:
+    ranges = RANGES
+    if isinstance(recipe, Paper):
+        check_installed()
+        ranges = RANGES | {"steps": (0, math.inf)}  # 0: as many as the epochs take
+    for path, value in _options(to_dict(recipe)):
+        option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
+        if name in ranges:
+            _check_range(option, value, *ranges[name])
+        if name in STARTS and value is not None and not Path(value).exists():
+            raise ConfigError(f"{option}: {value} is not there; run `{STARTS[name]}` first, or give what it left")
+    if isinstance(recipe, Autoencoder):
+        _check_sizes(recipe)
 
 
 def _options(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -8,8 +8,9 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, load_from_disk
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from arldm.datasets.importing import CORPUS, FORMAT, REPORT
 from arldm.errors import DatasetError
@@ -36,9 +37,18 @@ class Archive:
             raise DatasetError(f"{path}: is a broken archive ({got}); run `arldm prepare` again, it mends it") from error
         assert isinstance(clips, Dataset)
         assert isinstance(stories, DatasetDict)
-        self.clips = clips.with_format("arrow")  # of a clip's stills only one is copied and decoded
+        self.clips = clips.with_format("arrow")
         self.outlines = stories
         self.rows = {id: row for row, id in enumerate(clips["id"])}
+        self.counts: list[int] = pc.list_value_length(clips.data.column("stills")).to_pylist()  # type: ignore[attr-defined]
+        self.digests: list[str] = clips.data.column("sha256").to_pylist()
+        self.characters = [tuple(names) for names in clips.data.column("characters").to_pylist()]
+
+    def still(self, row: int, number: int) -> Image.Image:
+        """One still of the clip in a row, in RGB. Raises PictureError."""
+        clip = self.clips[row]  # of its stills only one is copied and decoded
+        picture = decoded(io.BytesIO(clip["stills"][0][number]["bytes"].as_py()), clip["id"][0])
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
     def stories(self, split: str, captions: str = "", still: Still = "middle", seed: int = 0) -> "ArchiveStories":
         """The stories of a split. `captions`: which kind, where there are several (VIST: sis, dii). Raises DatasetError."""
@@ -87,17 +97,27 @@ class ArchiveStories(Sequence[Story]):
 
     def story(self, index: int, draw: int = 0) -> Story:
         """Story `index`; another `draw` (an epoch, say) takes other stills where they are taken at random. Raises PictureError."""
-        outline = self.outlines[index]
-        captions = outline[self.captions]
-        frames = [self._frame(id, caption, draw) for id, caption in zip(outline["clips"], captions, strict=True)]
+        outline, archive = self.outlines[index], self.archive
+        frames = [
+            Frame(caption, archive.still(row, number), archive.characters[row])
+            for caption, (row, number) in zip(outline[self.captions], self.shown(index, draw), strict=True)
+        ]
         return Story(outline["id"], tuple(frames))
 
-    def _frame(self, id: str, caption: str, draw: int) -> Frame:
-        clip = self.archive.clips[self.archive.rows[id]]
-        stills = clip["stills"][0]
-        number = chosen(id, len(stills), self.still, self.seed, draw)
-        picture = decoded(io.BytesIO(stills[number]["bytes"].as_py()), id)
-        return Frame(caption, ImageOps.exif_transpose(picture).convert("RGB"), tuple(clip["characters"][0].as_py()))
+    def shown(self, index: int, draw: int = 0) -> list[tuple[int, int]]:
+        """Which still each frame of a story shows: the row of its clip, and the still's number."""
+        archive = self.archive
+        rows = [(id, archive.rows[id]) for id in self.outlines[index]["clips"]]
+        return [(row, chosen(id, archive.counts[row], self.still, self.seed, draw)) for id, row in rows]
+
+    @property
+    def ever_shown(self) -> list[tuple[int, int]]:
+        """All stills that some draw of some story shows, in the order of the archive."""
+        rows = sorted({self.archive.rows[id] for clips in self.outlines["clips"] for id in clips})
+        counts = [(row, self.archive.counts[row]) for row in rows]
+        if self.still == "middle":
+            return [(row, count // 2) for row, count in counts]
+        return [(row, number) for row, count in counts for number in range(count)]
 
 
 def chosen(id: str, count: int, still: Still = "middle", seed: int = 0, draw: int = 0) -> int:

@@ -13,7 +13,7 @@ from arldm.story_files import decoded
 def encoded(picture: Image.Image) -> bytes:
     """Lossless WebP: smaller than PNG, and faster both ways (docs/log.md)."""
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "WEBP", lossless=True, method=0, quality=20)
+    picture.convert("RGB").save(buffer, "WEBP", lossless=True, method=0, quality=0)
     return buffer.getvalue()
 
 

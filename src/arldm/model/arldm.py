@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import torch
+from accelerate import init_empty_weights
 from diffusers.training_utils import compute_density_for_timestep_sampling
 from diffusers.utils.hub_utils import PushToHubMixin
 from diffusers.utils.torch_utils import randn_tensor
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from arldm.config import History, ModelConfig, changes
 from arldm.errors import ConfigError
-from arldm.model.batch import StoryBatch, assemble, pictures_of, pixels, small
+from arldm.model.batch import ReadBatch, StoryBatch, assemble, pictures_of, pixels, small
 from arldm.model.condition import Condition, Conditioner, PastTokens
 from arldm.model.denoiser import build_schedule, build_unet, predict
 from arldm.model.folder import read_model, write_model
@@ -103,7 +105,18 @@ class ARLDM(nn.Module, PushToHubMixin):
             )
         self.history = mode
 
-    def loss(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
+    def narrowed(self, history: History) -> Self:
+        """This model, or one with its weights that is built to look at less. Raises ConfigError for more."""
+        if history == self.config.history:
+            return self
+        self.use_history(history)
+        with init_empty_weights(include_buffers=False):  # all weights are put in below
+            less = type(self)(replace(self.config, history=history), self.tokenizer, self.past_tokenizer)
+        weights = self.state_dict()
+        less.load_state_dict({name: weights[name] for name in less.state_dict()}, strict=True, assign=True)
+        return less.eval()
+
+    def loss(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """The mean square error of all frames at once, teacher-forced: true pictures are the history.
 
         Each frame has its own timestep and noise, and loses its condition with probability `dropout`; a story's by the story's own
@@ -137,15 +150,17 @@ class ARLDM(nn.Module, PushToHubMixin):
             return noise
         return self.schedule.get_velocity(latents, noise, timesteps)  # type: ignore[arg-type]
 
-    def condition(self, batch: StoryBatch, dropped: Tensor) -> Condition:
-        """The condition of every frame of a batch; where `dropped` (batch, frame), the null condition."""
+    def condition(self, batch: StoryBatch | ReadBatch, dropped: Tensor) -> Condition:
+        """The condition of every frame to draw; where `dropped` (batch, frame), the null condition."""
+        if isinstance(batch, ReadBatch):
+            return batch.condition.without(dropped, batch.null)
         ids, keep = self.text_encoder.without(batch.caption_ids.flatten(0, 1), batch.caption_keep.flatten(0, 1), dropped.flatten())
-        frames = dropped.shape[1]
+        frames = batch.given + dropped.shape[1]
         caption = self.read_captions(ids.view_as(batch.caption_ids), keep.view_as(batch.caption_keep))
         past = None
         if frames > 1:  # the last frame is nobody's past
             past = self.read_past(range(frames - 1), batch.past_ids[:, :-1], batch.past_keep[:, :-1], batch.past_pictures[:, :-1])
-        return self.conditioner(caption, keep.view_as(batch.caption_keep), range(frames), past, hidden=dropped)
+        return self.conditioner(caption, keep.view_as(batch.caption_keep), range(batch.given, frames), past, hidden=dropped)
 
     def read_captions(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Captions (batch, frame, token) by CLIP: (batch, frame, token, dim)."""

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from arldm.errors import PictureError
+from arldm.model.condition import Condition
 from arldm.story import Story
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the normalisation that BLIP's picture encoder was trained with
@@ -29,18 +30,39 @@ class PictureBatch:
 
 @dataclass(frozen=True, slots=True)
 class StoryBatch:
-    """Stories of equal length with all their pictures, for teacher-forced training."""
+    """Stories of equal length with all their pictures, for teacher-forced training.
+
+    Captions and latents are those of the frames to draw; what can be looked at has the given frames before them, too.
+    """
 
     caption_ids: Tensor  # (batch, frame, token) by CLIP's tokenizer
     caption_keep: Tensor  # (batch, frame, token)
-    past_ids: Tensor  # (batch, frame, token) the same captions by BLIP's tokenizer
-    past_keep: Tensor  # (batch, frame, token)
-    past_pictures: Tensor  # (batch, frame, 3, past_size, past_size) in BLIP's normalisation
+    past_ids: Tensor  # (batch, given + frame, token) the captions by BLIP's tokenizer
+    past_keep: Tensor  # (batch, given + frame, token)
+    past_pictures: Tensor  # (batch, given + frame, 3, past_size, past_size) in BLIP's normalisation
     latents: Tensor  # (batch, frame, channel, h, w) normalised
+
+    @property
+    def given(self) -> int:
+        """How many frames are looked at and not drawn: 0 is visualization, 1 continuation."""
+        return self.past_ids.shape[1] - self.caption_ids.shape[1]
 
     def to(self, device: torch.device | str) -> "StoryBatch":
         """The same batch on another device."""
         return StoryBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Stories of which all has been read that a frame may know: where nothing of that learns, it is read once (train/read.py)."""
+
+    condition: Condition  # of every frame
+    null: Condition  # (1, 1, token, dim), for frames that lose their condition
+    latents: Tensor  # (batch, frame, channel, h, w) normalised
+
+    def to(self, device: torch.device | str) -> "ReadBatch":
+        """The same batch on another device."""
+        return ReadBatch(self.condition.to(device), self.null.to(device), self.latents.to(device))
 
 
 def assemble(

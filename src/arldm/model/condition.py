@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from arldm.config import Positions
 from arldm.errors import ConfigError
@@ -22,6 +23,18 @@ class Condition:
     def folded(self) -> "Condition":
         """Frames folded into the batch, as the U-Net takes them: (batch * frame, token, dim)."""
         return Condition(rearrange(self.tokens, "batch frame token dim -> (batch frame) token dim"), self.keep.flatten(0, 1))
+
+    def without(self, dropped: Tensor, null: "Condition") -> "Condition":
+        """The same, but `null` (1, 1, token, dim), of no more tokens, where `dropped` (batch, frame)."""
+        missing = self.tokens.shape[2] - null.tokens.shape[2]
+        tokens, keep = pad(null.tokens, (0, 0, 0, missing)), pad(null.keep, (0, missing), value=False)
+        return Condition(
+            torch.where(dropped[:, :, None, None], tokens, self.tokens), torch.where(dropped[:, :, None], keep, self.keep)
+        )
+
+    def to(self, device: torch.device | str) -> "Condition":
+        """The same on another device."""
+        return Condition(self.tokens.to(device), self.keep.to(device))
 
 
 @dataclass(frozen=True, slots=True)

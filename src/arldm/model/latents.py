@@ -29,9 +29,9 @@ EDGE = 4.0  # how much more an outline counts than a flat area
 class Latents(nn.Module):
     """The autoencoder with the shift and scale of each latent channel: `latent = (encoder(picture) - shift) * scale`."""
 
-    NOISE = 0.1  # on the latents in training: the decoder must be smooth, for the denoiser is never exact
+    NOISE = 0.1  # on the latents in training, in deviations: the decoder must be smooth, for the denoiser is never exact
     CORRECTION = 0.2  # the size of what the network adds to the principal components of a patch
-    PULL = 1e-3  # towards zero, which noise keeps them from reaching; AutoencoderDC's latents would grow to a deviation of 50
+    PULL = 1e-3  # towards zero mean and unit deviation; AutoencoderDC's latents would grow to a deviation of 50
 
     shift: Tensor
     scale: Tensor
@@ -46,7 +46,15 @@ class Latents(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (n, 3, size, size) in [-1, 1] to normalised latents (n, channel, size / downsample, size / downsample)."""
-        return (self._encode(pictures) - _column(self.shift)) * _column(self.scale)
+        return self.posterior(pictures)[0]
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latents of pictures, normalised, both as `encode` has them.
+
+        Stable Diffusion's autoencoder tells a Gaussian; "dc" tells a point, whose log variance is minus infinity.
+        """
+        mean, logvar = self._encode(pictures)
+        return (mean - _column(self.shift)) * _column(self.scale), logvar + 2 * _column(self.scale.log())
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents (n, channel, h, w) to pictures (n, 3, h * downsample, w * downsample) in [-1, 1]."""
@@ -55,11 +63,13 @@ class Latents(nn.Module):
 
     def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
-        latents = self._encode(batch.pictures).float()
+        latents = self._encode(batch.pictures)[0].float()
+        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)  # of this batch, as in batch normalisation
         noise = randn_tensor(latents.shape, generators, latents.device)
-        decoded = self._decode(latents + self.NOISE * noise).float()
+        decoded = self._decode(latents + self.NOISE * deviation.detach() * noise).float()
         pictures = batch.pictures.float()
-        return edges_first((decoded - pictures).abs(), pictures) + self.PULL * latents.square().mean()
+        pull = (mean.square() + (deviation + 1e-6).log().square()).mean()
+        return edges_first((decoded - pictures).abs(), pictures) + self.PULL * pull
 
     @torch.no_grad()
     def measure(self, pictures: Iterable[Tensor]) -> None:
@@ -68,7 +78,9 @@ class Latents(nn.Module):
         Each channel gets zero mean, all together unit variance. A principal component keeps the square root of the deviation
         that it has in pixels: what is large drowns in noise later and is drawn first, as in pixels, but details are not lost.
         """
-        latents = torch.cat([self._encode(batch).float().transpose(0, 1).flatten(1) for batch in pictures], dim=1)  # (channel, all)
+        latents = torch.cat(
+            [self._encode(batch)[0].float().transpose(0, 1).flatten(1) for batch in pictures], dim=1
+        )  # (channel, all)
         deviation, mean = torch.std_mean(latents, dim=1)
         wanted = torch.ones_like(deviation) if self.patches is None else self.patches.deviation.sqrt()
         self.shift.copy_(mean)
@@ -94,12 +106,13 @@ class Latents(nn.Module):
         self.shift.copy_(shift)
         self.scale.copy_(scale)
 
-    def _encode(self, pictures: Tensor) -> Tensor:
+    def _encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         pictures = pictures.to(self.scale.dtype)
         encoded: Any = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
         if self.patches is None:
-            return encoded.mode()  # the mean: latents are cached, so nothing is drawn here
-        return self.patches.encode(pictures) + self.CORRECTION * encoded
+            return encoded.mean, encoded.logvar
+        point = self.patches.encode(pictures) + self.CORRECTION * encoded
+        return point, torch.full_like(point, -math.inf)
 
     def _decode(self, latents: Tensor) -> Tensor:
         decoded: Tensor = self.vae.decode(latents, return_dict=False)[0]  # type: ignore[arg-type]
@@ -122,6 +135,11 @@ def edges_first(errors: Tensor, pictures: Tensor) -> Tensor:
     """The mean of errors (n, 3, h, w), outlines of the pictures counting more than flat areas, and every picture as much."""
     weight = 1 + EDGE * edges(pictures)
     return ((weight * errors).mean((1, 2, 3)) / weight.mean((1, 2, 3))).mean()
+
+
+def drawn_from(mean: Tensor, logvar: Tensor, generators: Iterable[torch.Generator]) -> Tensor:
+    """Latents drawn from posteriors (n, channel, h, w), each with a generator of its own."""
+    return mean + (0.5 * logvar).exp() * randn_tensor(mean.shape, list(generators), mean.device)
 
 
 def _column(values: Tensor) -> Tensor:

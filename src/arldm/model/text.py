@@ -41,7 +41,7 @@ class CaptionTokenizer:
 
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Captions to ids and keep (n, token), padded to the longest. Raises CaptionError for one that is too long."""
-        rows: list[list[int]] = [self.tokenizer(caption)["input_ids"] for caption in captions]  # type: ignore[misc]
+        rows: list[list[int]] = self.tokenizer(list(captions))["input_ids"]  # type: ignore[assignment]
         for caption, row in zip(captions, rows, strict=True):
             if len(row) > self.max_tokens:
                 start = " ".join(caption.split()[:6])

@@ -47,8 +47,8 @@ PARTS = ("text_encoder", "history_encoder", "conditioner")
 
 def encoders(recipe: Encoders, out: Path) -> None:
     """Train the encoders; leaves them in `out/encoders.safetensors`. Raises ConfigError."""
-    if recipe.train.fsdp:  # with which all processes call the same parts at once, and here chance decides it story by story
-        raise ConfigError("--train.fsdp: cannot be had in this recipe, whose stories are told with more or less history; leave it out")
+    if recipe.train.fsdp:  # with which all processes call the same parts at once, and here chance decides it batch by batch
+        raise ConfigError("--train.fsdp: cannot be had here, where stories are told with more or less history; leave it out")
     model = begin(ToonSV(recipe.model, recipe.train))
     cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
@@ -87,11 +87,6 @@ class Lesson:
     def until(self, frames: int) -> "Lesson":
         """The same stories, broken off."""
         return replace(_each(self, lambda values: values[:, :frames]), stills=self.stills, shown=self.shown)
-
-    def each(self) -> Iterator["Lesson"]:
-        """One story after the other."""
-        for k in range(len(self.true)):
-            yield _each(self, lambda values, k=k: values[k : k + 1])
 
     def to(self, device: torch.device | str) -> "Lesson":
         """The same lesson on another device."""
@@ -184,12 +179,9 @@ class FactReading(nn.Module):
         yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generators: Sequence[torch.Generator]) -> Tensor:
-        """The cross-entropy of all heads, the mean over stories."""
-        losses = [self.story_loss(story, generator) for story, generator in zip(batch.each(), generators, strict=True)]
-        return torch.stack(losses).mean()
-
-    def story_loss(self, batch: Lesson, generator: torch.Generator) -> Tensor:
-        """That of one story, as long and with as much history as chance has it, its past pictures a little soft and noisy."""
+        """The cross-entropy of all heads. The batch's first generator decides how long its stories are, with how much history they
+        are told and how worn past pictures look, as a model's do."""
+        generator = generators[0]
         history = MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
         length = int(torch.randint(2, batch.true.shape[1] + 1, (1,), generator=generator))
         batch, asked = batch.until(length), sorted(torch.randperm(length, generator=generator)[:ASKED].tolist())

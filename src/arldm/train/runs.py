@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Encoders, Enlarger, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.encoders import encoders
 from arldm.train.engine import check, join
@@ -27,6 +27,10 @@ def run(recipe: Recipe, out: Path) -> None:
     """
     state = join()
     check(recipe.train, state.num_processes)
+    if isinstance(recipe, Paper):
+        from arldm.train.paper import planned
+
+        recipe = planned(recipe)
     with state.main_process_first():
         if state.is_main_process:
             _sweep(out)
@@ -55,6 +59,10 @@ def _train(recipe: Recipe, out: Path) -> None:
             encoders(recipe, out)
         case ToonSV():
             toonsv(recipe, out)
+        case Paper():
+            from arldm.train.paper import paper  # what reads archives is not always installed
+
+            paper(recipe, out)
 
 
 def _sweep(out: Path) -> None:

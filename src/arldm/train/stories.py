@@ -24,6 +24,8 @@ class CachedStories:
     latents: np.ndarray  # (story * frame, channel, h, w) float16, normalised; (story * frame, 0) where nobody asked for them
     small: np.ndarray  # (story * frame, past_size, past_size, 3) uint8
     captions: tuple[Tensor, Tensor, Tensor, Tensor]  # ids and keep by CLIP's tokenizer, the same by BLIP's; (story * frame, token)
+    name: str  # of the files that hold them
+    origin: str  # what the pictures were made from
 
     def __len__(self) -> int:
         return len(self.small) // self.frames
@@ -40,16 +42,17 @@ class CachedStories:
         pictures = torch.from_numpy(self.small[rows]).unflatten(0, shape)
         return assemble(*ids, small_pictures=pictures, latents=torch.from_numpy(self.latents[rows]).unflatten(0, shape))
 
-    def numbered(self, number: int, size: int, seed: int) -> StoryBatch:
-        """Batch number `number` of `size` stories; it depends on these three alone."""
-        return self.batch(turn(number, size, len(self), seed))
-
 
 def turn(number: int, size: int, count: int, seed: int) -> list[int]:
     """Whose turn it is in batch `number`: each epoch goes through all `count` in an order of its own."""
-    places = range(number * size, (number + 1) * size)
-    orders = {epoch: _shuffled(count, seed, epoch) for epoch in {place // count for place in places}}
-    return [int(orders[place // count][place % count]) for place in places]
+    return [chosen for _, chosen in turns(number, size, count, seed)]
+
+
+def turns(number: int, size: int, count: int, seed: int) -> list[tuple[int, int]]:
+    """The same, each with its epoch."""
+    places = [divmod(place, count) for place in range(number * size, (number + 1) * size)]
+    orders = {epoch: _shuffled(count, seed, epoch) for epoch in {epoch for epoch, _ in places}}
+    return [(epoch, int(orders[epoch][place])) for epoch, place in places]
 
 
 def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -62,7 +65,7 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
     side, seen = size // config.latents.downsample, config.past.picture_size
     name, origin = f"{split}-{stories}x{frames}", look(size, split, frames)
     shape = (stories * frames, config.latents.channels, side, side)
-    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {_fingerprint(model.latents)}") if encoded else None
+    latents = Rows(folder, f"{name}-latents", shape, np.float16, f"{origin} {fingerprint(model.latents)}") if encoded else None
     smalls = Rows(folder, f"{name}-small-{seen}", (stories * frames, seen, seen, 3), np.uint8, origin)
     first = smalls.done if latents is None else min(latents.done, smalls.done)
     for block in drawn(split, range(first // frames, stories), size, frames):
@@ -74,7 +77,7 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
     captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
     ids = (*model.tokenizer.encode(captions), *model.past_tokenizer.encode(captions))
     none = np.empty((stories * frames, 0), np.float16)
-    return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids)
+    return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids, name, origin)
 
 
 @torch.no_grad()
@@ -83,7 +86,8 @@ def _encoded(model: ARLDM, pictures: np.ndarray, batch: int = 10) -> np.ndarray:
     return torch.cat(parts).cpu().half().numpy()
 
 
-def _fingerprint(module: torch.nn.Module) -> str:
+def fingerprint(module: torch.nn.Module) -> str:
+    """A short name for exactly these weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -13,18 +13,18 @@ from arldm.errors import ConfigError, ModelError
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
 from arldm.model.arldm import ARLDM
-from arldm.model.batch import StoryBatch
+from arldm.model.batch import ReadBatch, StoryBatch
 from arldm.model.latents import Latents
 from arldm.model.text import CaptionTokenizer, words_of
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
-from arldm.story import Story
 from arldm.toonsv import plot, story
 from arldm.train.autoencoder import grid, load_autoencoder
 from arldm.train.loop import fit
+from arldm.train.read import read, reads_once
 from arldm.train.record import Sample
-from arldm.train.stories import cached
+from arldm.train.stories import cached, turn
 
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
 JUDGED = 8  # stories of the validation split that are told and read as a run goes on
@@ -38,14 +38,16 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
+        if reads_once(model):
+            data = read(model, data, recipe.cache or out / "cache")
     truths = [story("val", index, recipe.frames, recipe.model.picture_size) for index in range(JUDGED)]
     reader = Reader.from_pretrained("toonsv")
 
-    def batches(number: int) -> StoryBatch:
-        return data.numbered(number, recipe.train.batch, recipe.train.seed)
+    def batches(number: int) -> StoryBatch | ReadBatch:
+        return data.batch(turn(number, recipe.train.batch, len(data), recipe.train.seed))
 
     def preview() -> Sample:
-        frames = zip(*tell_batch(model, [_untold(truth) for truth in truths], QUICK), strict=True)
+        frames = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
         told = [[frame.picture for frame in row if frame.picture is not None] for row in frames]
         scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
         return Sample(grid([picture for row in told[:SHOWN] for picture in row], recipe.frames), scores)
@@ -93,7 +95,3 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         raise ModelError(
             f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
         ) from error
-
-
-def _untold(known: Story) -> Story:
-    return replace(known, frames=tuple(replace(frame, picture=None) for frame in known.frames))

@@ -1,0 +1,131 @@
+"""A row of the paper's tables: AR-LDM on an archive, from a model that `arldm init paper` made, and the model folder it leaves."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Self
+
+import torch
+from accelerate import PartialState
+from torch import Tensor
+
+from arldm.config import TellConfig, to_dict
+from arldm.datasets.archive import Archive, ArchiveStories
+from arldm.errors import ConfigError, DatasetError
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import StoryBatch, assemble, resized
+from arldm.recipes import Paper
+from arldm.sample import tell_batch
+from arldm.train.autoencoder import grid
+from arldm.train.learner import derived_seed
+from arldm.train.loading import Ahead
+from arldm.train.loop import fit
+from arldm.train.record import Sample
+from arldm.train.stills import Stills, cached_stills
+from arldm.train.stories import turns
+
+SHOWN = 2  # stories of the validation split in a sample picture
+QUICK = TellConfig(steps=20, guidance=6.0)
+
+
+def paper(recipe: Paper, out: Path) -> None:
+    """Train AR-LDM on an archive; leaves `out/model`, a folder that `--model` takes. `train.steps` must be known (`planned`)."""
+    stories = read_stories(recipe)
+    model = begin(recipe, stories)
+    readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
+    with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
+        fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=_preview(recipe, model))
+        waiting = f"waited for data: {batches.share:.2%} of the time ({batches.waited:.1f} of {batches.lasted:.0f} seconds)"
+    if PartialState().is_main_process:
+        model.save_pretrained(out / "model")
+        print(waiting)
+
+
+def planned(recipe: Paper) -> Paper:
+    """The recipe with its number of steps: what the epochs take on its archive, with this many processes. Raises DatasetError."""
+    if recipe.train.steps:
+        return recipe
+    stories, train = recipe.epochs * len(read_stories(recipe)), recipe.train
+    steps = math.ceil(stories / (train.batch * train.gradient_accumulation_steps * PartialState().num_processes))
+    return replace(recipe, train=replace(recipe.train, steps=steps))
+
+
+def read_stories(recipe: Paper) -> ArchiveStories:
+    """The stories to train with. Raises DatasetError, and ConfigError if some cannot be trained with as the recipe has it."""
+    stories = Archive(recipe.dataset).stories("train", recipe.captions, recipe.still, recipe.train.seed)
+    if not len(stories):
+        raise DatasetError(f"{recipe.dataset}: its split train has no story; choose another --dataset")
+    shortest, longest = min(stories.lengths), max(stories.lengths)
+    if recipe.given >= shortest:
+        raise ConfigError(f"--given: got {recipe.given} for stories of {shortest} frames; expected fewer, or nothing is drawn")
+    if recipe.train.batch > 1 and shortest < longest:
+        got = f"{recipe.dataset}: has stories of {shortest} to {longest} frames"
+        raise ConfigError(f"{got}; expected one length where several are a batch, use --train.batch 1")
+    return stories
+
+
+def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
+    """The model before its first step. Raises ModelError, ConfigError."""
+    model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
+    if recipe.history != "none":
+        model.conditioner.check_length(max(stories.lengths))
+    for name in recipe.freeze:
+        if (part := getattr(model, name)) is not None:
+            part.requires_grad_(False)
+    model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
+    return model
+
+
+def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
+    stories = Archive(recipe.dataset).stories("val", recipe.captions).first(SHOWN)
+    if not len(stories):
+        return None
+    size = model.config.picture_size
+
+    def preview() -> Sample:
+        told = [row[0] for story in stories for row in tell_batch(model, [story.untold(recipe.given)], QUICK)]
+        return Sample(grid([resized(frame.picture, size) for frame in told if frame.picture], max(stories.lengths)))
+
+    return preview
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """Stories of an archive, in each epoch with other stills and other points of their posteriors."""
+
+    stories: ArchiveStories
+    given: int  # frames that are looked at and not drawn
+    captions: tuple[Tensor, Tensor, Tensor, Tensor]  # ids and keep by CLIP's tokenizer, the same by BLIP's; (frame, token)
+    starts: tuple[int, ...]  # where each story's captions begin
+    stills: Stills
+
+    @classmethod
+    def made(cls, model: ARLDM, stories: ArchiveStories, given: int, cache: Path) -> Self:
+        """All that training reads, made once and kept in the folder `cache`. Raises CaptionError for one too long for the model."""
+        captions = (*model.tokenizer.encode(stories.told), *model.past_tokenizer.encode(stories.told))
+        starts = tuple(accumulate(stories.lengths, initial=0))
+        return cls(stories, given, captions, starts, cached_stills(model, stories.archive, stories.ever_shown, cache))
+
+    def numbered(self, size: int, seed: int) -> Callable[[int], StoryBatch]:
+        """Batches of `size` stories as a function of their number."""
+        return lambda number: self.batch(turns(number, size, len(self.stories), seed))
+
+    def batch(self, readings: Sequence[tuple[int, int]]) -> StoryBatch:
+        """Some stories of equal length, each as (epoch, story)."""
+        shown = [self.stories.shown(story, epoch) for epoch, story in readings]
+        shape, frames = (len(readings), -1), range(len(shown[0]))
+        ids = [values[self._rows([story for _, story in readings])].unflatten(0, shape) for values in self.captions]
+        small = self.stills.small([still for row in shown for still in row]).unflatten(0, shape)
+        generators = [self._generator(*reading, t) for reading in readings for t in frames[self.given :]]
+        latents = self.stills.latents([still for row in shown for still in row[self.given :]], generators).unflatten(0, shape)
+        return assemble(*(values[:, self.given :] for values in ids[:2]), *ids[2:], small_pictures=small, latents=latents)
+
+    def _rows(self, stories: Sequence[int]) -> list[int]:
+        """Where the captions of some stories are."""
+        return [row for story in stories for row in range(self.starts[story], self.starts[story + 1])]
+
+    def _generator(self, epoch: int, story: int, frame: int) -> torch.Generator:
+        """What chooses the point of a posterior."""
+        return torch.Generator().manual_seed(derived_seed("posterior", self.stories.seed, epoch, story, frame))

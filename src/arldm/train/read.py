@@ -1,0 +1,71 @@
+"""Where nothing of the condition learns, every frame's is read once and kept: a step is then the U-Net alone."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from torch import nn
+from tqdm import tqdm
+
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import ReadBatch
+from arldm.model.condition import Condition
+from arldm.rendered import Rows
+from arldm.train.stories import CachedStories, fingerprint
+
+BLOCK = 8  # stories that are read at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStories:
+    """Cached stories with the condition of every frame."""
+
+    stories: CachedStories
+    tokens: np.ndarray  # (story * frame, summary, dim) float32: a model must learn from it what it would learn without
+    null: Condition  # (1, 1, summary, dim)
+
+    def __len__(self) -> int:
+        return len(self.stories)
+
+    def batch(self, stories: Sequence[int]) -> ReadBatch:
+        """Some of the stories, by number."""
+        rows, shape = self.stories.rows(stories), (len(stories), self.stories.frames)
+        tokens = torch.from_numpy(self.tokens[rows]).unflatten(0, shape)
+        latents = torch.from_numpy(self.stories.latents[rows]).unflatten(0, shape).float()
+        return ReadBatch(Condition(tokens, torch.ones(tokens.shape[:3], dtype=torch.bool)), self.null, latents)
+
+
+def reads_once(model: ARLDM) -> bool:
+    """Does all stay as it is that makes the condition, and is that summed up in a few tokens?
+
+    The paper's condition is not: every token of every visible frame, a megabyte a frame, and another one in each epoch.
+    """
+    return model.config.summary > 0 and not any(weight.requires_grad for part in _parts(model) for weight in part.parameters())
+
+
+@torch.no_grad()
+def read(model: ARLDM, stories: CachedStories, folder: Path) -> ReadStories:
+    """The stories with their conditions, kept in `folder`, continued if interrupted."""
+    weights = [fingerprint(part) for part in _parts(model)]
+    read_by = hashlib.sha256(repr((weights, model.config, model.history)).encode()).hexdigest()[:16]
+    shape = (len(stories) * stories.frames, model.config.summary, model.config.text.width)
+    rows = Rows(folder, f"{stories.name}-condition-{read_by}", shape, np.float32, stories.origin)
+    training, device = model.training, model.device
+    model.eval().to(PartialState().device)
+    blocks = range(rows.done // stories.frames, len(stories), BLOCK)
+    for first in tqdm(blocks, desc="reading", unit="block", mininterval=5, disable=len(blocks) < 2):
+        block = stories.batch(range(first, min(first + BLOCK, len(stories)))).to(model.device)
+        condition = model.condition(block, torch.zeros(block.caption_ids.shape[:2], dtype=torch.bool, device=model.device))
+        rows.put(first * stories.frames, condition.tokens.flatten(0, 1).float().cpu().numpy())
+    null = model.null().to("cpu")
+    model.train(training).to(device)
+    return ReadStories(stories, rows.array, null)
+
+
+def _parts(model: ARLDM) -> list[nn.Module]:
+    """What makes the condition."""
+    return [part for part in (model.text_encoder, model.history_encoder, model.conditioner) if part is not None]

@@ -1,0 +1,365 @@
+"""The paper's rows at toy width, the whole chain: published files -> archive -> model -> training -> a told split."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import arldm.train.stills
+from arldm.cli import main
+from arldm.config import TrainConfig
+from arldm.datasets.archive import Archive
+from arldm.datasets.importing import import_corpus
+from arldm.datasets.vist import read_vist
+from arldm.errors import CaptionError, ConfigError, DatasetError
+from arldm.model.arldm import ARLDM
+from arldm.recipes import RECIPES, Paper
+from arldm.story_files import read_told
+from arldm.train import run
+from arldm.train.loading import Ahead
+from arldm.train.paper import Readings, begin, planned, read_stories
+from arldm.train.stills import cached_stills
+from arldm.train.work import operations
+from published import still, write_folder, write_pororo, write_vist
+from test_published import write_blip, write_sd
+
+TRAIN = TrainConfig(
+    steps=6, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=0, report_to="none", seed=3
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small PororoSV with its archive, and a small model of `arldm init paper`."""
+    folder = tmp_path_factory.mktemp("paper")
+    write_pororo(folder / "pororo")
+    assert main(["prepare", "pororo", str(folder / "pororo"), str(folder / "archive"), "--workers", "1"]) == 0
+    write_sd(folder / "sd")
+    write_blip(folder / "blip", size=224)
+    command = ["init", "paper", "--sd", str(folder / "sd"), "--blip", str(folder / "blip"), "--out", str(folder / "model")]
+    assert main(command) == 0
+    return folder
+
+
+@pytest.fixture
+def recipe(place: Path) -> Paper:
+    return Paper(TRAIN, place / "model", place / "archive", given=1, cache=place / "cache")
+
+
+def losses(out: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_from_published_files_to_a_told_split(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--model", str(place / "model"), "--dataset", str(place / "archive"), "--out", str(tmp_path / "run")]
+    few = ["--epochs", "2", "--train.batch", "2", "--train.threads", "1", "--train.precision", "no", "--train.report-to", "none"]
+    assert main(["train", "pororo-continuation", *options, *few, "--train.preview-every", "2"]) == 0
+    assert "waited for data: " in capsys.readouterr().out
+    assert len(losses(tmp_path / "run")) == 3  # two epochs of three stories, two at once
+    assert (tmp_path / "run" / "samples" / "0000002.png").exists()
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["steps"] == 3
+    before, after = ARLDM.from_pretrained(place / "model"), ARLDM.from_pretrained(tmp_path / "run" / "model")
+    changed = {
+        name.split(".")[0] for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])
+    }
+    assert changed == {"unet", "text_encoder", "history_encoder", "conditioner"}  # all but the autoencoder learn
+    sample = ["sample", str(place / "archive"), "--model", str(tmp_path / "run" / "model"), "--given", "1", "--steps", "1"]
+    assert main([*sample, "--stories", "1", "--out", str(tmp_path / "told")]) == 0
+    folder = next(path for path in (tmp_path / "told").iterdir() if path.is_dir())
+    assert len(read_told(folder).frames) == 5
+
+
+def test_a_row_is_what_the_paper_did() -> None:
+    rows = {name: recipe for name, recipe in RECIPES.items() if isinstance(recipe, Paper)}
+    assert [name for name, recipe in rows.items() if recipe.given == 1] == [
+        f"{corpus}-continuation" for corpus in ("pororo", "flintstones", "vist-sis", "vist-dii")
+    ]
+    assert rows["pororo-visualization"].given == 0
+    for recipe in rows.values():
+        train = recipe.train
+        assert (recipe.epochs, recipe.still, recipe.history) == (50, "random", "pictures")
+        assert (train.learning_rate, train.weight_decay, train.clip, train.dropout, train.muon) == (1e-5, 1e-4, 1.0, 0.1, 0)
+    assert (rows["vist-sis-continuation"].captions, rows["vist-dii-continuation"].captions) == ("sis", "dii")
+
+
+def test_epochs_become_steps(recipe: Paper) -> None:
+    assert planned(replace(recipe, train=replace(TRAIN, steps=0))).train.steps == 75  # 50 epochs of 3 stories, 2 a step
+    assert planned(replace(recipe, epochs=1, train=replace(TRAIN, steps=0))).train.steps == 2
+    assert planned(recipe) == recipe
+
+
+@pytest.mark.parametrize("given", [0, 1, 2])
+def test_a_batch_is_the_stories_that_the_archive_tells(recipe: Paper, given: int) -> None:
+    stories = read_stories(recipe)
+    model = begin(recipe, stories)
+    assert recipe.cache is not None
+    readings = Readings.made(model, stories, given, recipe.cache)
+    batch = readings.batch([(7, 2), (1, 0)])
+    true = model.batch([stories.story(2, draw=7), stories.story(0, draw=1)])
+    assert batch.given == given
+    assert batch.latents.shape == true.latents[:, given:].shape
+    assert torch.equal(batch.past_pictures, true.past_pictures)
+    assert torch.equal(batch.past_ids, true.past_ids)
+    length = batch.caption_ids.shape[-1]
+    assert torch.equal(batch.caption_ids, true.caption_ids[:, given:, :length])
+    drawn = [(*reading, t) for reading in ((7, 2), (1, 0)) for t in range(given, 5)]
+    noise = torch.stack([torch.randn(true.latents.shape[2:], generator=readings._generator(*one)) for one in drawn])
+    shown = [still for epoch, story in ((7, 2), (1, 0)) for still in stories.shown(story, epoch)[given:]]
+    parts = readings.stills._taken(readings.stills.posteriors, shown)
+    spread = (0.5 * torch.from_numpy(parts[:, 1]).float()).exp() * noise
+    torch.testing.assert_close(batch.latents.flatten(0, 1) - spread, true.latents[:, given:].flatten(0, 1), rtol=2e-3, atol=2e-3)
+    assert spread.std() > 1e-3  # drawn, and not the middle of the posterior
+
+
+def test_each_epoch_draws_another_point_of_the_same_posterior(recipe: Paper) -> None:
+    stories = read_stories(replace(recipe, still="middle"))
+    assert recipe.cache is not None
+    readings = Readings.made(begin(recipe, stories), stories, 0, recipe.cache)
+    first, again, later = (readings.batch([(epoch, 1)]).latents for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert torch.equal(first, readings.batch([(1, 0), (0, 1)]).latents[1:])  # whatever else is in the batch
+    assert not torch.equal(first, later)
+    assert not torch.equal(later[0, 0] - first[0, 0], later[0, 1] - first[0, 1])  # each frame by itself
+
+
+def test_two_processes_share_a_cache_and_train(place: Path, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "arldm"]
+    options = ["--model", str(place / "model"), "--dataset", str(place / "archive"), "--out", str(tmp_path), "--epochs", "2"]
+    few = ["--train.threads", "1", "--train.precision", "no", "--train.report-to", "none", "--train.preview-every", "0"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, "train", "pororo-continuation", *options, *few], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(losses(tmp_path)) == 3  # two epochs of three stories, one at a time on each of two
+    assert done.stdout.count("waited for data") == 1
+    assert ARLDM.from_pretrained(tmp_path / "model").config.history == "pictures"
+
+
+def test_frames_that_are_given_are_seen_and_not_drawn(recipe: Paper) -> None:
+    """Continuation's loss is that of frames 2 to 5 of visualization, frame for frame."""
+    stories = read_stories(recipe)
+    model = begin(recipe, stories)
+    assert recipe.cache is not None
+    whole, rest = (Readings.made(model, stories, given, recipe.cache).batch([(0, 0), (0, 1)]) for given in (0, 1))
+    assert torch.equal(whole.latents[:, 1:], rest.latents)
+    none = torch.zeros(2, 5, dtype=torch.bool)
+    with torch.no_grad():
+        all_frames, later = model.condition(whole, none), model.condition(rest, none[:, 1:])
+        noisy, timesteps = (
+            torch.randn(8, *rest.latents.shape[2:], generator=torch.Generator().manual_seed(0)),
+            torch.tensor([500] * 8),
+        )
+        said = [
+            model.unet(noisy, timesteps, condition.tokens.flatten(0, 1), encoder_attention_mask=condition.keep.flatten(0, 1)).sample
+            for condition in (replace(all_frames, tokens=all_frames.tokens[:, 1:], keep=all_frames.keep[:, 1:]), later)
+        ]
+    torch.testing.assert_close(*said, rtol=1e-4, atol=1e-5)
+
+
+def test_each_epoch_shows_other_stills_by_a_rule_that_does_not_move(recipe: Paper) -> None:
+    stories = read_stories(recipe)
+    assert stories.shown(0, 3) == stories.shown(0, 3)
+    assert len({tuple(stories.shown(0, epoch)) for epoch in range(20)}) > 5
+    again = Archive(recipe.dataset).stories("train", "captions", "random", seed=4)
+    assert [again.shown(0, epoch) for epoch in range(9)] != [stories.shown(0, epoch) for epoch in range(9)]
+    assert set(stories.ever_shown) >= {still for epoch in range(20) for still in stories.shown(2, epoch)}
+    middle = read_stories(replace(recipe, still="middle"))
+    assert set(middle.ever_shown) == {still for story in range(3) for still in middle.shown(story, 5)}
+
+
+def test_a_run_that_was_stopped_is_the_unbroken_run(recipe: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(recipe, tmp_path / "whole")
+    batch = Readings.batch
+
+    def power_cut(self: Readings, readings: list[tuple[int, int]]):
+        if len(calls) == 4:
+            raise RuntimeError("power cut")
+        calls.append(1)
+        return batch(self, readings)
+
+    calls: list[int] = []
+    with monkeypatch.context() as broken:
+        broken.setattr(Readings, "batch", power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(recipe, tmp_path / "broken")
+    assert not (tmp_path / "broken" / "model").exists()
+    run(recipe, tmp_path / "broken")
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    for path in (tmp_path / "whole" / "model").rglob("*.safetensors"):
+        other = tmp_path / "broken" / path.relative_to(tmp_path / "whole")
+        assert all(torch.equal(value, load_file(other)[name]) for name, value in load_file(path).items()), path.name
+
+
+def test_encoding_is_continued_and_not_repeated(recipe: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arldm.train.stills, "PART", 7)
+    monkeypatch.setattr(arldm.train.stills, "BLOCK", 2)
+    stories = read_stories(recipe)
+    model = begin(recipe, stories)
+    wanted = stories.ever_shown
+    whole = cached_stills(model, stories.archive, wanted, tmp_path / "whole")
+    assert len(whole.posteriors) == -(-len(wanted) // 7)
+    read: list[tuple[int, int]] = []
+    true = Archive.still
+
+    def watched(self: Archive, row: int, number: int):
+        if len(read) == 11 and stop:
+            raise KeyboardInterrupt
+        read.append((row, number))
+        return true(self, row, number)
+
+    stop = True
+    monkeypatch.setattr(Archive, "still", watched)
+    with pytest.raises(KeyboardInterrupt):
+        cached_stills(model, stories.archive, wanted, tmp_path / "part")
+    stop = False
+    read.clear()
+    part = cached_stills(model, stories.archive, wanted, tmp_path / "part")
+    assert 0 < len(read) < len(wanted)
+    everything = [whole._taken(each.posteriors, wanted) for each in (whole, part)]
+    assert (everything[0] == everything[1]).all()
+    assert torch.equal(whole.small(wanted), part.small(wanted))
+    read.clear()
+    cached_stills(model, stories.archive, wanted, tmp_path / "part")
+    assert not read
+
+
+def test_a_baseline_is_a_model_that_looks_at_less(recipe: Paper, tmp_path: Path) -> None:
+    run(replace(recipe, history="captions", train=replace(TRAIN, steps=1)), tmp_path)
+    model = ARLDM.from_pretrained(tmp_path / "model")
+    assert model.config.history == "captions"
+    assert model.history_encoder is not None
+    assert model.history_encoder.vision is None
+    with pytest.raises(ConfigError, match="history 'pictures' asked of a model built with 'captions'"):
+        run(replace(recipe, model=tmp_path / "model"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def too_long(place: Path, folder: Path) -> Paper:
+    captions = {"text": "A penguin and a beaver " * 60}
+    write_folder(folder / "own")
+    lines = [json.loads(line) | captions for line in (folder / "own" / "train" / "metadata.jsonl").read_text().splitlines()]
+    (folder / "own" / "train" / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert main(["prepare", "folder", str(folder / "own"), str(folder / "archive"), "--workers", "1"]) == 0
+    return Paper(TRAIN, place / "model", folder / "archive")
+
+
+def of_vist(place: Path, folder: Path) -> Paper:
+    write_vist(folder / "vist")
+    import_corpus(read_vist(folder / "vist"), folder / "archive", 1)
+    return Paper(TRAIN, place / "model", folder / "archive")
+
+
+def of_several_lengths(place: Path, folder: Path) -> Paper:
+    (folder / "own" / "train").mkdir(parents=True)
+    names = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2)]
+    for story, frame in names:
+        still(frame).save(folder / "own" / "train" / f"{story}{frame}.png")
+    lines = [json.dumps({"file_name": f"{s}{t}.png", "text": "Ann.", "story": s, "frame": t}) for s, t in names]
+    (folder / "own" / "train" / "metadata.jsonl").write_text("\n".join(lines))
+    assert main(["prepare", "folder", str(folder / "own"), str(folder / "archive"), "--workers", "1"]) == 0
+    return Paper(TRAIN, place / "model", folder / "archive")
+
+
+BAD = {
+    "no archive": (lambda place, _: Paper(TRAIN, place / "model", place / "pororo"), DatasetError, "is no finished archive"),
+    "other captions": (of_vist, DatasetError, r"has no captions 'captions'; expected one of sis, dii"),
+    "too long": (too_long, CaptionError, r'caption "A penguin .*" has \d+ tokens; the limit is 85, shorten it'),
+    "too many given": (
+        lambda place, _: Paper(TRAIN, place / "model", place / "archive", given=5),
+        ConfigError,
+        "--given: got 5 for stories of 5 frames",
+    ),
+    "several lengths": (of_several_lengths, ConfigError, "has stories of 2 to 3 frames; .* use --train.batch 1"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_what_cannot_be_trained_with_is_one_line(place: Path, tmp_path: Path, name: str) -> None:
+    made, kind, said = BAD[name]
+    recipe = made(place, tmp_path)
+    with pytest.raises(kind, match=said) as caught:
+        run(recipe, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stories_of_several_lengths_are_trained_with_one_by_one(place: Path, tmp_path: Path) -> None:
+    recipe = of_several_lengths(place, tmp_path)
+    run(replace(recipe, train=replace(TRAIN, batch=1, steps=2)), tmp_path / "run")
+    assert len(losses(tmp_path / "run")) == 2
+
+
+def test_what_is_not_there_is_one_line(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, said in (
+        (["--dataset", str(tmp_path / "none")], "--dataset: .* is not there; run `arldm prepare` first"),
+        (["--dataset", str(place / "archive"), "--model", str(tmp_path)], "--model|arldm.json: not there"),
+    ):
+        options = ["train", "pororo-continuation", "--model", str(place / "model"), "--out", str(tmp_path / "run"), *options]
+        assert main(options) == 2
+        error = capsys.readouterr().err
+        assert re.search(said, error), error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_a_dry_run_says_what_would_be_and_does_nothing(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--model", str(place / "model"), "--dataset", str(place / "archive"), "--out", str(tmp_path / "run"), "--dry-run"]
+    assert main(["train", "pororo-visualization", *options, "--freeze", "text_encoder"]) == 0
+    said = capsys.readouterr().out
+    config = json.loads(said[: said.index("\n}\n") + 2])
+    assert config["train"]["steps"] == 150  # 50 epochs of three stories
+    model = ARLDM.from_pretrained(place / "model")
+    learning = sum(weight.numel() for name, weight in model.named_parameters() if not name.startswith(("latents", "text_encoder")))
+    assert f"that learn            {learning / 1e6:.1f} M" in said
+    assert "150 steps; 3 stories" in said
+    assert "hours, predicted" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_steps_work_grows_with_what_is_drawn(place: Path) -> None:
+    model = ARLDM.from_pretrained(place / "model")
+    whole, rest = (operations(model, 5, given, 20) for given in (0, 1))
+    model.unet.requires_grad_(False)
+    assert operations(model, 5, 1, 20) < rest < whole
+    assert not any(weight.grad is not None for weight in model.parameters())
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_batches_made_early_are_the_same_in_any_order(stride: int) -> None:
+    made: list[int] = []
+
+    def square(number: int) -> int:
+        made.append(number)
+        return number * number
+
+    with Ahead(square, stride, end=60) as batches:
+        assert batches(0) == 0
+        end = time.monotonic() + 20
+        while len(made) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert sorted(made) == [0, stride, 2 * stride, 3 * stride, 4 * stride]
+        for number in (0, stride, 2 * stride, 30, 30 + stride, 30, 59):
+            assert batches(number) == number * number
+    assert max(made) < 60
+    assert 0 <= batches.share <= 1
+
+
+def test_what_goes_wrong_in_the_background_is_raised_where_it_is_asked_for() -> None:
+    def broken(number: int) -> int:
+        if number == 2:
+            raise ConfigError("no such batch")
+        return number
+
+    with Ahead(broken) as batches:
+        assert batches(0) == 0
+        assert batches(1) == 1
+        with pytest.raises(ConfigError, match="no such batch"):
+            batches(2)
