@@ -35,7 +35,7 @@ def tell(model: ARLDM, story: Story, config: TellConfig) -> list[Image.Image]:
         for time in sampler.timesteps:
             told, untold = predict(model.unet, latents.repeat(2, 1, 1, 1), time.repeat(2), both).chunk(2)
             said = untold + config.guidance * (told - untold)
-            latents = sampler.step(said, time, latents, return_dict=False)[0]
+            latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
         drawn.append(image(model.latents.decode(latents)[0]))
     return drawn
 
@@ -67,7 +67,7 @@ def loss(model: ARLDM, pictures: Tensor, batch: StoryBatch, generator: torch.Gen
     dropped = torch.rand(shape, generator=generator) < model.dropout
     timesteps = model.timesteps(shape.numel(), generator)
     noise = torch.randn(latents.shape, generator=generator)
-    noisy = model.schedule.add_noise(latents, noise, timesteps)
+    noisy = model.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
     by_frame = _joined([_trained(model, batch, t, dropped[:, t]) for t in range(shape[1])])
     tokens, keep = (
         values.unflatten(0, (shape[1], shape[0])).transpose(0, 1).flatten(0, 1) for values in (by_frame.tokens, by_frame.keep)
