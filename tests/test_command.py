@@ -172,6 +172,18 @@ def test_show_replay_and_page(tell: Run, tmp_path: Path, capfd, refused) -> None
     refused(main(["replay", str(tmp_path / "nothing")]), "not there")
 
 
+def test_what_was_told_quickly_is_replayed_as_it_was_told(tell: Run, tmp_path: Path, capfd) -> None:
+    exact, quick = tmp_path / "exact", tmp_path / "quick"
+    tell(exact)
+    assert tell(quick, "--precision", "bf16", "--guidance-stop", 0.5) == 0
+    made = read_origin(quick / "000.png").config
+    assert (made.precision, made.guidance_stop) == ("bf16", 0.5)
+    assert (quick / "000.png").read_bytes() != (exact / "000.png").read_bytes()
+    capfd.readouterr()
+    assert main(["replay", str(quick)]) == 0
+    assert capfd.readouterr().out.count("identical") == 3
+
+
 def test_no_metadata_leaves_none(tell: Run, tmp_path: Path, refused, capfd) -> None:
     assert tell(tmp_path / "told", "--no-metadata") == 0
     assert opened(tmp_path / "told" / "000.png").info == {}

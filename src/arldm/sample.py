@@ -1,7 +1,6 @@
 """Telling: a story whose later pictures are missing is completed, frame after frame, given 0, 1 or more pictures."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
@@ -14,7 +13,7 @@ from arldm.errors import ConfigError, ScriptError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, normalised, small
 from arldm.model.condition import Condition, PastTokens
-from arldm.model.denoiser import build_sampler, guided, paired, predict
+from arldm.model.denoiser import build_autocast, build_sampler, guided, guided_steps, paired, predict
 from arldm.model.noise import frame_generator
 from arldm.story import Frame, Story
 
@@ -126,23 +125,25 @@ def _draw(
     """One picture for each row of the condition, with the sampler and the guidance of the config."""
     side = model.config.picture_size // model.config.latents.downsample
     shape = (1, model.config.latents.channels, side, side)
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
     told = condition.folded()
     null = model.null()
     untold = Condition(null.tokens[0].expand(len(noise), -1, -1), null.keep[0].expand(len(noise), -1))
     pair = paired(told, untold)
     sampler = build_sampler(config, model.schedule)
-    latents = noise.to(model.device) * sampler.init_noise_sigma
-    for step, time in enumerate(sampler.timesteps):
-        noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
-        moment = time.to(model.device)
-        if config.guidance == 1:
-            said = predict(model.unet, noisy, moment.expand(len(noisy)), told)
-        else:
-            said = guided(model.unet, noisy, moment, pair, config.guidance)
-        latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
-        if on_step is not None:
-            on_step(frame, step)
+    latents = noise * sampler.init_noise_sigma
+    with build_autocast(config.precision, model.device):  # around all steps, so that weights are cast once
+        for step, time in enumerate(sampler.timesteps):
+            noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
+            moment = time.to(model.device)
+            if step < guided_steps(config):
+                said = guided(model.unet, noisy, moment, pair, config.guidance)
+            else:
+                said = predict(model.unet, noisy, moment.expand(len(noisy)), told)
+            with torch.autocast(model.device.type, enabled=False):  # only the U-Net calculates in less than float32
+                latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
+                if on_step is not None:
+                    on_step(frame, step)
     return [image(picture) for picture in model.latents.decode(latents)]
 
 
@@ -159,7 +160,7 @@ def _checked(
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
     if model.history != "none":
         model.conditioner.check_length(lengths[0])
-    if not (math.isfinite(config.guidance) and config.guidance >= 0):
-        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 3 is usual")
     build_sampler(config, model.schedule)
+    guided_steps(config)
+    build_autocast(config.precision, model.device)
     return frozenset(frames or ())

@@ -35,6 +35,10 @@ class Tell:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    guidance_stop: float = TellConfig().guidance_stop
+    """Share of the steps, from the first, that are guided; the others take half the time."""
+    precision: Literal["no", "bf16"] = TellConfig().precision
+    """bf16 is faster where the processor knows it; the bytes depend on it."""
     threads: int = 0
     """CPU threads, 0 = all; the bytes depend on it."""
     metadata: bool = True
@@ -312,6 +316,10 @@ class Sample:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    guidance_stop: float = TellConfig().guidance_stop
+    """Share of the steps, from the first, that are guided; the others take half the time."""
+    precision: Literal["no", "bf16"] = TellConfig().precision
+    """bf16 is faster where the processor knows it; the bytes depend on it."""
     batch: int = 8
     """Stories told at once; the bytes depend on it."""
     threads: int = 1
@@ -349,6 +357,10 @@ class Evaluate:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
+    guidance_stop: float = TellConfig().guidance_stop
+    """Share of the steps, from the first, that are guided; the others take half the time."""
+    precision: Literal["no", "bf16"] = TellConfig().precision
+    """bf16 is faster where the processor knows it; the bytes depend on it."""
     batch: int = 8
     """Stories told at once."""
     brackets: bool = False
