@@ -121,7 +121,10 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ("paint", "paint; expected one of: tell, page, show, replay, toonsv, prepare, photographs, init, train, sample, evaluate"),
+            (
+                "paint",
+                "paint; expected one of: tell, page, show, replay, toonsv, prepare, photographs, init, train, sample, evaluate",
+            ),
             ("--version", "--version; expected one of: tell, page"),
             ("tell one.txt two.txt --out told", "Unrecognized options: two.txt; see --help"),
             ("tell script.txt --out told --stepz 3", "perhaps you meant --steps; see --help"),

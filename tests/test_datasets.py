@@ -362,7 +362,7 @@ def test_vist_stories_that_miss_something_are_left_out(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     report = imported("vist", tmp_path).report
     assert report["stories"] == {"train": 1, "val": 1, "test": 1}
-    assert report["missing"] == ["description of 1005", "photograph 0"]
+    assert report["missing"] == ["description of 1005", "0"]
     assert report["broken"] == ["story 21: 4 sentences"]
 
 
