@@ -131,10 +131,8 @@ def read_picture(path: Path) -> Image.Image:
 def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
     """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
     try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(file, formats=FORMATS) as image,
-        ):  # Pillow also warns of what is refused below
+        quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
+        with quietly, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")

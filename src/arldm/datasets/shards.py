@@ -26,7 +26,7 @@ from arldm.errors import DatasetError, PictureError
 from arldm.story_files import put, replacing
 
 SHARD = 256  # clips
-ROWS = 16  # of a record batch; some photographs are large
+ROWS, HELD = 16, 2**26  # clips and bytes of a record batch; some photographs are large
 MISSING = "missing"
 
 
@@ -63,7 +63,7 @@ class Shards:
         put(journal, "".join(map(_line, done.values())).encode())  # a line that was begun would spoil the next
         todo = [number for number in range(len(paths)) if number not in done]
         with tqdm(total=len(self.clips), unit="clip", leave=False) as bar:
-            bar.update(sum(len(done[number].clips) for number in done))
+            bar.update(sum(len(self._part(number)) for number in done))
             jobs = [(number, paths[number], self._part(number)) for number in todo]
             with _mapped(partial(_write, self.stills, self.schema), jobs, min(workers, len(jobs))) as results:
                 for shard in results:
@@ -90,7 +90,7 @@ class Shards:
 
 def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[int, Path, tuple[Clip, ...]]) -> Shard:
     number, path, clips = job
-    unread, digests, total, rows = {}, {}, 0, []
+    unread, digests, total, rows, held = {}, {}, 0, [], 0
     with replacing(path) as file, pa.ipc.new_stream(file, schema) as stream:
         for clip in clips:
             pictures, reason = _read(stills, clip)
@@ -100,9 +100,10 @@ def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[
             digests[clip.id] = hashlib.sha256(b"".join(pictures)).hexdigest()
             total += len(pictures)
             rows.append(_row(clip, digests[clip.id], pictures))
-            if len(rows) == ROWS:
+            held += sum(map(len, pictures))
+            if len(rows) == ROWS or held > HELD:
                 stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
-                rows.clear()
+                rows, held = [], 0
         stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
     return Shard(number, _checksum(path), total, digests, unread)
 

@@ -9,7 +9,6 @@ from PIL import Image
 from arldm.errors import PictureError
 from arldm.story_files import decoded
 
-
 MOST = 1000  # stills of a clip
 LARGEST = 64 * 2**20  # bytes of a photograph
 WIDEST = 16_383  # pixels of a side, in WebP
