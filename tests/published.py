@@ -5,12 +5,15 @@ import json
 import pickle  # noqa: TID251
 import random
 import re
+import time
 from pathlib import Path
 from pickle import _Pickler  # type: ignore[attr-defined]  # noqa: TID251
 
 import h5py
 import numpy as np
 from PIL import Image
+
+from arldm.datasets.corpus import Clip
 
 SIDE = 16  # pixels; theirs have 128
 
@@ -23,6 +26,12 @@ def peak() -> int:
 def still(seed: int, width: int = SIDE, height: int = SIDE) -> Image.Image:
     """A picture of many colours."""
     return Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))
+
+
+def slow(clip: Clip) -> list[bytes]:
+    """Pictures that take their time."""
+    time.sleep(0.2)
+    return [b""]
 
 
 class Python2(_Pickler):
