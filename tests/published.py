@@ -4,6 +4,8 @@ import io
 import json
 import pickle  # noqa: TID251
 import random
+import re
+import time
 from pathlib import Path
 from pickle import _Pickler  # type: ignore[attr-defined]  # noqa: TID251
 
@@ -11,12 +13,25 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from arldm.datasets.corpus import Clip
+
 SIDE = 16  # pixels; theirs have 128
+
+
+def peak() -> int:
+    """KiB of memory that this process has had at most; getrusage would count what the process that started it has, too."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
 
 
 def still(seed: int, width: int = SIDE, height: int = SIDE) -> Image.Image:
     """A picture of many colours."""
     return Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))
+
+
+def slow(clip: Clip) -> list[bytes]:
+    """Pictures that take their time."""
+    time.sleep(0.2)
+    return [b""]
 
 
 class Python2(_Pickler):

@@ -1,11 +1,18 @@
 """Published layouts -> archive -> Stories, and what does not fit in them."""
 
 import json
+import multiprocessing
+import os
+import random
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from datasets import load_from_disk
 from hypothesis import given, settings
@@ -13,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from arldm.cli import main
+from arldm.datasets import shards
 from arldm.datasets.archive import Archive, chosen
 from arldm.datasets.flintstones import episode, followers, read_flintstones
 from arldm.datasets.folder import read_folder
@@ -166,6 +174,74 @@ def test_an_import_interrupted_at_any_moment_and_continued_is_one_never_interrup
     assert moment > 8
 
 
+def import_in_parts(kind: str, folder: Path, out: Path, begun=None) -> None:
+    shards.SHARD = 4
+    if begun:
+        begun.set()
+    import_corpus(READERS[kind](folder), out, 1)
+
+
+@pytest.mark.parametrize("kind", list(READERS))
+def test_an_import_killed_at_random_moments_and_continued_is_one_never_killed(tmp_path: Path, kind: str, monkeypatch) -> None:
+    """kill -9, which leaves half-written files where it strikes."""
+    monkeypatch.setattr(shards, "SHARD", 4)
+    written(kind, tmp_path / "in")
+    import_in_parts(kind, tmp_path / "in", tmp_path / "whole")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the server that forks them looks there for what it is to preload
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["test_datasets"])
+    seconds, dice, halfway = 0.3, random.Random(), 0
+    for trial in range(6):
+        out, begun = tmp_path / str(trial), processes.Event()
+        process = processes.Process(target=import_in_parts, args=(kind, tmp_path / "in", out, begun))
+        process.start()
+        begun.wait()
+        started = time.monotonic()
+        process.join(dice.uniform(0, seconds) if trial else None)  # the first is not killed, to know how long it takes
+        process.kill()
+        process.join()
+        seconds = seconds if trial else time.monotonic() - started
+        halfway += out.exists() and not (out / "report.json").exists()
+        import_in_parts(kind, tmp_path / "in", out)
+        assert tree(out) == tree(tmp_path / "whole")
+    assert halfway > 0
+
+
+def test_halves_that_a_killed_process_left_are_swept_away(tmp_path: Path) -> None:
+    write_pororo(tmp_path / "in")
+    imported("pororo", tmp_path)
+    whole = tree(tmp_path / "out")
+    for name in (".corpus.json.12", "clips/.data-00000-of-00001.arrow.345", "stories/train/.state.json.6"):
+        (tmp_path / "out" / name).write_bytes(b"half")
+    with (tmp_path / "out/shards.jsonl").open("a") as file:
+        file.write('{"shard": 0, "sha')
+    imported("pororo", tmp_path)
+    assert tree(tmp_path / "out") == whole
+
+
+def test_processes_end_with_the_one_that_waits_for_them(tmp_path: Path) -> None:
+    write_pororo(tmp_path / "in")
+    script = f"""
+import time
+from pathlib import Path
+from arldm.datasets import shards
+from arldm.datasets.importing import import_corpus
+from arldm.datasets.pororo import read_pororo
+from dataclasses import replace
+from published import slow
+shards.SHARD = 1
+import_corpus(replace(read_pororo(Path({str(tmp_path / "in")!r})), stills=slow), Path({str(tmp_path / "out")!r}), 2)
+"""
+    run = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent)
+    while not list((tmp_path / "out/clips").glob("*.arrow")):
+        time.sleep(0.05)
+    workers = [child for child in psutil.Process(run.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    run.kill()
+    run.wait()
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
+
+
 def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("arldm.datasets.shards.SHARD", 4)
     write_pororo(tmp_path / "in")
@@ -190,6 +266,19 @@ def test_the_same_command_mends_what_was_altered_and_takes_what_came_late(tmp_pa
     assert imported("pororo", tmp_path).report["stories"] == {"train": 3, "val": 3, "test": 4}
     import_corpus(read_pororo(tmp_path / "in"), tmp_path / "other", 1)
     assert tree(tmp_path / "out") == tree(tmp_path / "other")
+
+
+def test_a_photograph_that_comes_late_is_taken(tmp_path: Path, monkeypatch) -> None:
+    write_vist(tmp_path / "in")
+    late = tmp_path / "in/images/0.png"
+    data = late.read_bytes()
+    late.unlink()
+    assert imported("vist", tmp_path).report["stories"] == {"train": 1, "val": 2, "test": 2}
+    written_at = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/clips").glob("*.arrow")}
+    imported("vist", tmp_path)  # what is missing still is no reason to read all again
+    assert {path: path.stat().st_mtime_ns for path in written_at} == written_at
+    late.write_bytes(data)
+    assert imported("vist", tmp_path).report["stories"] == {"train": 2, "val": 2, "test": 2}
 
 
 def test_another_corpus_is_not_written_over(tmp_path: Path) -> None:
@@ -340,6 +429,35 @@ def test_strips_that_are_no_row_of_squares_and_unreadable_pictures_are_reported(
     assert report["incomplete"] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("a million stills of one pixel", still(1, 1, 1_000_000)),
+        ("lying", still(1, 2 * SIDE, SIDE)),
+        ("a thousand and one", Image.new("RGB", (1, 1001))),
+    ],
+)
+def test_what_is_no_strip_of_pororo_is_broken(tmp_path: Path, name: str, picture: Image.Image) -> None:
+    write_pororo(tmp_path / "in")
+    picture.save(tmp_path / "in/Series0/Series0_ep0/1.png")
+    (broken,) = imported("pororo", tmp_path).report["broken"]
+    assert broken.startswith("Series0/Series0_ep0/1: ")
+    assert "expected square stills in one row" in broken
+
+
+def test_photographs_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
+    write_folder(tmp_path / "in")
+    (tmp_path / "in/train/a0.png").unlink()
+    (tmp_path / "in/train/a0.png").mkdir()
+    with (tmp_path / "in/train/b0.png").open("r+b") as file:
+        file.truncate(2**30)  # takes no room on disk
+    (tmp_path / "in/test/c0.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")  # a program
+    report = imported("folder", tmp_path).report
+    assert [one.partition(": ")[0] for one in report["broken"]] == ["test/c0.png", "train/a0.png", "train/b0.png"]
+    assert "has 1024 MiB; expected at most 64" in report["broken"][2]
+    assert report["stories"] == {"train": 0, "val": 0, "test": 0}
+
+
 def test_flintstones_stills_of_another_shape_are_reported(tmp_path: Path) -> None:
     ids = write_flintstones(tmp_path / "in")
     np.save(tmp_path / "in/video_frames_sampled" / f"{ids[0]}.npy", np.zeros((5, 8, 8), np.uint8))
@@ -362,7 +480,7 @@ def test_vist_stories_that_miss_something_are_left_out(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     report = imported("vist", tmp_path).report
     assert report["stories"] == {"train": 1, "val": 1, "test": 1}
-    assert report["missing"] == ["description of 1005", "photograph 0"]
+    assert report["missing"] == ["description of 1005", "0"]
     assert report["broken"] == ["story 21: 4 sentences"]
 
 

@@ -211,6 +211,11 @@ HARM = {
         lambda sd, blip: rewrite(sd / "unet/config.json", "use_linear_projection", True),
         "its use_linear_projection is True",
     ),
+    "another scale": (lambda sd, blip: rewrite(sd / "vae/config.json", "scaling_factor", 0.13025), "its scaling_factor is 0.13025"),
+    "another schedule": (
+        lambda sd, blip: rewrite(sd / "scheduler/scheduler_config.json", "beta_schedule", "linear"),
+        "its beta_schedule is linear; expected scaled_linear",
+    ),
     "another width": (lambda sd, blip: rewrite(sd / "text_encoder/config.json", "hidden_size", 32), "make no AR-LDM"),
     "half": (
         lambda sd, blip: (blip / "model.safetensors").write_bytes(b"\x10" * 99),

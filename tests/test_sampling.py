@@ -17,7 +17,7 @@ from arldm.datasets.importing import import_corpus
 from arldm.model.arldm import ARLDM
 from arldm.story_files import STRIP, read_told
 from conftest import TINY, build
-from published import write_folder
+from published import still, write_folder
 
 OPTIONS = ("--stories", "5", "--batch", "2", "--frames", "3", "--steps", "1", "--guidance", "1")
 
@@ -64,12 +64,22 @@ def test_stopped_anywhere_and_continued_it_is_the_same_bytes(saved: str, tmp_pat
     assert tree(tmp_path / "cut") == whole
 
 
+def test_what_a_killed_process_had_begun_is_swept_away(saved: str, tmp_path: Path) -> None:
+    sampled(saved, tmp_path / "out")
+    whole = tree(tmp_path / "out")
+    (tmp_path / "out/00004-test-000004" / STRIP).unlink()
+    (tmp_path / "out/00004-test-000004/.000.png.123").write_bytes(b"half")
+    sampled(saved, tmp_path / "out")
+    assert tree(tmp_path / "out") == whole
+
+
 def test_two_processes_write_what_one_does(saved: str, tmp_path: Path) -> None:
     sampled(saved, tmp_path / "one")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "arldm"]
     command = [*launch, "sample", "toonsv", "--model", saved, "--out", str(tmp_path / "two"), *OPTIONS]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "0/3 [" in done.stderr  # of the three batches the first process told two: three stories of five
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
@@ -82,6 +92,19 @@ def test_an_archive_is_told_with_its_given_pictures(saved: str, tmp_path: Path) 
     assert told.frames[1].caption == "Ann does 1 in b."
     assert told.frames[0].picture is not None
     assert told.frames[0].picture.size == (16, 16)  # the given one is as it was
+
+
+def test_an_archive_is_known_by_what_is_in_it_and_not_by_its_path(saved: str, tmp_path: Path, capsys) -> None:
+    write_folder(tmp_path / "in")
+    import_corpus(read_folder(tmp_path / "in"), tmp_path / "archive", 1)
+    command = ["--model", saved, "--split", "train", "--steps", "1", "--out", str(tmp_path / "out")]
+    assert main(["sample", str(tmp_path / "archive"), *command]) == 0
+    shutil.move(tmp_path / "archive", tmp_path / "moved")
+    assert main(["sample", str(tmp_path / "moved"), *command]) == 0
+    still(99).save(tmp_path / "in/train/b0.png")
+    import_corpus(read_folder(tmp_path / "in"), tmp_path / "archive", 1)
+    assert main(["sample", str(tmp_path / "archive"), *command]) == 2
+    assert "was told with dataset" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

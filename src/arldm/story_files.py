@@ -22,7 +22,7 @@ from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.story import Frame, Story
 
 STORY, STRIP = "story.json", "strip.png"
-FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try some forty one after the other
+FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
 LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
 GUTTER = 8  # pixels between the frames of a strip
 
@@ -131,10 +131,8 @@ def read_picture(path: Path) -> Image.Image:
 def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
     """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
     try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(file, formats=FORMATS) as image,
-        ):  # Pillow also warns of what is refused below
+        quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
+        with quietly, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
@@ -262,6 +260,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # where all went well it is gone already
             beside.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into."""
+    for half in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.\d+", half.name):  # as `replacing` calls it
+            half.unlink(missing_ok=True)
 
 
 def write_known(story: Story, path: Path) -> None:

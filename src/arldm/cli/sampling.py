@@ -1,7 +1,8 @@
 """`arldm sample`: a whole split, told over any number of processes.
 
-Batches are formed from the order of the stories, and a batch that was begun is told again as a whole: so the bytes are the same for
-any number of processes, however often they were stopped.
+Batches are formed from the order of the stories, each process takes every so many-th of them, and a batch that was begun is told
+again as a whole: so the bytes are the same for any number of processes, however often they were stopped, and no process has to know
+what the others have done.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
@@ -20,7 +22,7 @@ from arldm.model.arldm import ARLDM
 from arldm.model.denoiser import build_sampler
 from arldm.sample import tell_batch
 from arldm.story import Story
-from arldm.story_files import STRIP, StoryFolder, put
+from arldm.story_files import STRIP, StoryFolder, put, sweep
 from arldm.toonsv import ToonStories
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ MADE_WITH = "sample.json"
 def sample(options: "Sample") -> int:
     """Tell what of the split is not there yet, of this process's share of the batches."""
     _check(options)
+    state = PartialState(cpu=not torch.accelerator.is_available())  # without the word it would see no other process on CPUs
     use_threads(options.threads)
-    state = PartialState()
     model = ARLDM.from_pretrained(options.model).to(state.device)
     if options.history is not None:
         model.use_history(options.history)
@@ -45,17 +47,20 @@ def sample(options: "Sample") -> int:
         raise ConfigError(f"--given: got {options.given} for stories of {max(split.lengths)} frames; expected fewer")
     for tokenizer in (model.tokenizer, model.past_tokenizer):
         tokenizer.encode(split.told)  # a caption that is too long would end it after hours
+    made_with = _made_with(options, model, config, split)
     with state.main_process_first():
-        _claim(options.out, _made_with(options, model, config))
-    todo = [batch for batch in batches(split.lengths, options.batch) if not all(_is_told(options.out, split, one) for one in batch)]
-    mine = todo[state.process_index :: state.num_processes]
+        _claim(options.out, made_with)
+        if state.is_main_process:
+            sweep(options.out)
+    folders = [_folder(options.out, number, id) for number, id in enumerate(split.ids)]
+    mine = list(batches(split.lengths, options.batch))[state.process_index :: state.num_processes]
     with tqdm(total=sum(map(len, mine)), unit="story", disable=not state.is_main_process, leave=False) as bar:
         for batch in mine:
-            _tell(model, {_folder(options.out, split, one): split[one] for one in batch}, config, options.given)
+            if not all(_is_told(folders[one]) for one in batch):
+                _tell(model, {folders[one]: split[one] for one in batch}, config, options.given)
             bar.update(len(batch))
-    state.wait_for_everyone()
-    if state.is_main_process:
-        print(f"{options.out}: {len(split)} stories")
+    told = sum(map(_is_told, folders))  # no process waits for another at the end: it may take hours
+    print(f"{options.out}: {told:,} of {len(split):,} stories" + (", other processes go on" if told < len(split) else ""))
     return 0
 
 
@@ -93,11 +98,12 @@ def _split(options: "Sample", model: ARLDM) -> "ToonStories | ArchiveStories":
     return stories.first(options.stories or len(stories))
 
 
-def _made_with(options: "Sample", model: ARLDM, config: TellConfig) -> dict[str, Any]:
-    """All that the bytes depend on, beside the story itself and the number of stories."""
-    names = ("dataset", "split", "captions", "given", "frames", "batch", "threads")
+def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "ToonStories | ArchiveStories") -> dict[str, Any]:
+    """All that the bytes depend on, beside the number of stories."""
+    names = ("split", "captions", "given", "frames", "batch", "threads")
     chosen = {name: getattr(options, name) for name in names}
-    return {**chosen, "model_hash": model.hash(), "history": model.history, "sampling": to_dict(config)}
+    dataset = "toonsv" if isinstance(split, ToonStories) else split.fingerprint
+    return {"dataset": dataset, **chosen, "model_hash": model.hash(), "history": model.history, "sampling": to_dict(config)}
 
 
 def _claim(out: Path, made_with: dict[str, Any]) -> None:
@@ -116,13 +122,13 @@ def _claim(out: Path, made_with: dict[str, Any]) -> None:
             raise OutputError(f"{out}: was told with {name} {found.get(name)}, this is {value}; choose another --out")
 
 
-def _folder(out: Path, split: "ToonStories | ArchiveStories", number: int) -> Path:
+def _folder(out: Path, number: int, id: str) -> Path:
     """Where a story lies; an id may hold anything, its number makes it unique."""
-    return out / f"{number:05}-{re.sub(r'[^A-Za-z0-9]+', '-', split.ids[number])[:80]}"
+    return out / f"{number:05}-{re.sub(r'[^A-Za-z0-9]+', '-', id)[:80]}"
 
 
-def _is_told(out: Path, split: "ToonStories | ArchiveStories", number: int) -> bool:
-    return (_folder(out, split, number) / STRIP).exists()  # written last
+def _is_told(folder: Path) -> bool:
+    return (folder / STRIP).exists()  # written last
 
 
 def _tell(model: ARLDM, stories: dict[Path, Story], config: TellConfig, given: int) -> None:

@@ -64,7 +64,7 @@ class ArchiveStories(Sequence[Story]):
     """A split as Stories, each read from disk when it is asked for."""
 
     def __init__(self, archive: Archive, split: str, captions: str, still: Still, seed: int) -> None:
-        self.archive, self.captions, self.seed = archive, captions, seed
+        self.archive, self.split, self.captions, self.seed = archive, split, captions, seed
         self.still: Still = still
         self.outlines = archive.outlines[split]
 
@@ -73,6 +73,16 @@ class ArchiveStories(Sequence[Story]):
         few = copy(self)
         few.outlines = self.outlines.select(range(min(count, len(self))))
         return few
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for the whole split: its stories, their captions of this kind and their pictures."""
+        digest = hashlib.sha256(json.dumps([self.still, self.seed]).encode())
+        pictures = dict(zip(self.archive.rows, self.archive.clips["sha256"], strict=True))
+        stories = self.archive.outlines[self.split]
+        for id, clips, captions in zip(stories["id"], stories["clips"], stories[self.captions], strict=True):
+            digest.update(json.dumps([id, captions, [str(pictures[clip]) for clip in clips]]).encode())
+        return digest.hexdigest()[:16]
 
     @property
     def ids(self) -> list[str]:

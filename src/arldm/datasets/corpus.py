@@ -10,6 +10,8 @@ from typing import Any
 from arldm.errors import DatasetError
 
 SPLITS = ("train", "val", "test")
+LARGEST = 256 * 2**20  # bytes of a JSON file
+LONGEST = 10_000  # characters of a caption
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def as_published(path: Path):
     """What goes wrong in here goes wrong because the file is not what it should be. Raises DatasetError."""
     try:
         yield
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, OSError) as error:
         got = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise DatasetError(f"{path}: is not as published ({got}); fetch it again") from error
 
@@ -81,6 +83,8 @@ def as_published(path: Path):
 def read_json(path: Path) -> Any:
     """What a published JSON file holds. Raises DatasetError."""
     with as_published(path):
+        if (size := path.stat().st_size) > LARGEST:
+            raise ValueError(f"it has {size / 2**20:.0f} MiB, expected at most {LARGEST // 2**20}")
         return json.loads(path.read_bytes())
 
 
@@ -92,7 +96,9 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def one_line(text: object) -> str:
-    """A caption without line breaks, tabs, blanks at its ends, and halves of characters. Raises TypeError."""
+    """A caption without line breaks, tabs, blanks at its ends, and halves of characters. Raises TypeError, ValueError."""
     if not isinstance(text, str):
-        raise TypeError(f"a caption is {str(text)[:80]!r}, expected words")
+        raise TypeError(f"a caption is of type {type(text).__name__}, expected words")
+    if len(text) > LONGEST:
+        raise ValueError(f"a caption has {len(text):,} characters, expected at most {LONGEST:,}")
     return " ".join(text.encode("utf-8", "replace").decode().split())

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, inside, one_line
+from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, inside, one_line, published
 from arldm.datasets.stills import photograph
 from arldm.errors import DatasetError
 
@@ -22,6 +22,7 @@ CALLED = {"train": ("train", "training"), "val": ("val", "validation", "valid", 
 
 def read_folder(source: Path) -> Corpus:
     """Stories of anyone's pictures. Raises DatasetError."""
+    published(source, ".")  # is there, and is no zip
     found = {split: folder for split in SPLITS for name in CALLED[split] if (folder := source / name).joinpath(METADATA).exists()}
     if (source / METADATA).exists():
         found["train"] = source

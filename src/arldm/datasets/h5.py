@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import h5py
+import numpy as np
 from PIL import Image
 
 from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, one_line
@@ -20,6 +21,7 @@ from arldm.story_files import decoded
 
 FRAMES = 5
 MOST = 1_000_000  # stories; the largest that was published has 20,132
+KINDS = ("sis", "dii", "text")  # of captions
 PICTURES = tuple(f"image{number}" for number in range(FRAMES))
 
 
@@ -30,7 +32,7 @@ def read_h5(source: Path) -> Corpus:
     with as_published(source), _opened(source) as file:
         if absent := [split for split in SPLITS if split not in file]:
             raise ValueError(f"it has no group {absent[0]}, only {', '.join(list(file)[:5]) or 'nothing'}")
-        kinds = [kind for kind in ("sis", "dii") if f"train/{kind}" in file] or ["text"]
+        kinds = [kind for kind in KINDS[:2] if f"train/{kind}" in file] or ["text"]
         clips: dict[str, Clip] = {}
         broken: list[str] = []
         stories = {split: tuple(_stories(file, source, split, kinds, clips, broken)) for split in SPLITS}
@@ -57,9 +59,14 @@ def _stories(file, source: Path, split: str, kinds: list[str], clips: dict[str, 
 
 
 def _column(file: h5py.File, split: str, name: str) -> h5py.Dataset:
-    found = file.get(f"{split}/{name}")
-    if not isinstance(found, h5py.Dataset):
+    """A column that lies in this file: a link may lead to any other. Raises ValueError."""
+    linked = [file.get(path, getlink=True) for path in (split, f"{split}/{name}")]
+    found = file.get(f"{split}/{name}") if all(isinstance(link, h5py.HardLink) for link in linked) else None
+    if not isinstance(found, h5py.Dataset) or found.ndim != 1:
         raise ValueError(f"{split} has no column {name}")
+    texts, kind = name in KINDS, h5py.check_vlen_dtype(found.dtype)
+    if kind != (str if texts else np.uint8):
+        raise ValueError(f"{split}/{name} holds {found.dtype}, expected {'texts' if texts else 'pictures as bytes'}")
     return found
 
 
@@ -78,7 +85,7 @@ def _stills(clip: Clip) -> list[bytes]:
     picture = decoded(io.BytesIO(data), where).convert("RGB")
     red, green, blue = picture.split()
     picture = Image.merge("RGB", (blue, green, red))
-    return [encoded(still) for still in (unstacked(picture, where) if cut else [picture])]
+    return unstacked(picture, min(picture.size), where) if cut else [encoded(picture, where)]
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
 from arldm.datasets.shards import Shards
 from arldm.errors import OutputError
-from arldm.story_files import put, replacing
+from arldm.story_files import put, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
 CORPUS, REPORT = "corpus.json", "report.json"
@@ -45,6 +45,7 @@ def import_corpus(corpus: Corpus, out: Path, workers: int = 0) -> dict[str, Any]
     """Write the corpus as an archive and return its report; goes on where it was interrupted. Raises DatasetError, OutputError."""
     identity = _identity(corpus)
     _claim(out, {"format": FORMAT, "corpus": corpus.name, "identity": identity})
+    sweep(out)
     shards = Shards(out, corpus.clips, corpus.stills, CLIPS.arrow_schema)
     written = shards.written(workers or os.cpu_count() or 1)
     _describe(out / "clips", shards.paths, CLIPS, identity)
@@ -58,9 +59,13 @@ def import_corpus(corpus: Corpus, out: Path, workers: int = 0) -> dict[str, Any]
 
 def _identity(corpus: Corpus) -> str:
     """Tells one import from another, wherever its files lie."""
-    clips = [[clip.id, clip.captions, clip.characters, clip.episode] for clip in corpus.clips]
-    stories = {split: [asdict(outline) for outline in outlines] for split, outlines in corpus.stories.items()}
-    return hashlib.sha256(json.dumps([corpus.name, clips, stories]).encode()).hexdigest()
+    digest = hashlib.sha256(corpus.name.encode())
+    for clip in corpus.clips:
+        digest.update(json.dumps([clip.id, clip.captions, clip.characters, clip.episode]).encode())
+    for split, outlines in corpus.stories.items():
+        for outline in outlines:
+            digest.update(json.dumps([split, asdict(outline)]).encode())
+    return digest.hexdigest()
 
 
 def _claim(out: Path, mine: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
 import urllib3
 from tqdm import tqdm
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from arldm.datasets.corpus import SPLITS, as_published, read_json
 from arldm.datasets.vist import DII, SIS, annotation_file, annotations
 from arldm.errors import PictureError
-from arldm.story_files import decoded, put
+from arldm.story_files import decoded, put, sweep
 
 LEDGER = "photographs.jsonl"
 LARGEST = 64 * 2**20  # bytes
@@ -72,6 +73,8 @@ def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dic
         entry.photo: entry for entry in _ledger(folder / LEDGER) if entry.gone or (entry.file and (folder / entry.file).exists())
     }
     todo = [photo for photo in wanted if photo not in known]
+    sweep(folder)
+    put(folder / LEDGER, "".join(map(_line, known.values())).encode())  # a line that was begun would spoil the next
     fetcher = Fetcher(folder, workers, pause)
     with (
         (folder / LEDGER).open("a") as ledger,
@@ -96,8 +99,13 @@ class Fetcher:
 
     def __init__(self, folder: Path, workers: int, pause: float) -> None:
         self.folder, self.pause = folder, pause
+        self.decoding = Lock()  # one picture at a time, for some take much memory
         retries = urllib3.Retry(
-            3,
+            connect=3,
+            read=3,
+            redirect=5,
+            status=3,
+            other=3,
             backoff_factor=pause,
             backoff_max=60,
             backoff_jitter=pause,
@@ -150,10 +158,11 @@ class Fetcher:
                     raise urllib3.exceptions.HTTPError(f"too slow: more than {SLOWEST} seconds")
             return bytes(data)
         finally:
-            response.close() if response.status != 200 else response.release_conn()
+            response.close()  # one that was read to its end has gone back to the pool
 
     def _kept(self, photo: str, data: bytes) -> Entry:
-        picture = decoded(io.BytesIO(data), photo)
+        with self.decoding:
+            picture = decoded(io.BytesIO(data), photo)
         if picture.format not in ENDINGS:
             raise PictureError(f"{photo}: is {picture.format}; expected one of {', '.join(ENDINGS)}")
         name = photo + ENDINGS[picture.format]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arldm.datasets.corpus import Corpus, Outline
-from arldm.datasets.shards import Shard
+from arldm.datasets.shards import MISSING, Shard
 
 #: how CLIP's tokenizer parts a text before it knows any word: letters together, each digit alone, marks together
 PIECES = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
@@ -14,6 +14,7 @@ PIECES = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
 def make_report(corpus: Corpus, shards: Sequence[Shard]) -> tuple[dict[str, Any], dict[str, tuple[Outline, ...]]]:
     """The report, and the stories of each split that have all their pictures."""
     digests = {id: digest for shard in shards for id, digest in shard.clips.items()}
+    unread = {id: reason for shard in shards for id, reason in shard.unread.items()}
     stories, duplicated, incomplete = {}, list(corpus.duplicated), 0
     for split, outlines in corpus.stories.items():
         distinct = {outline.id: outline for outline in reversed(outlines)}
@@ -30,8 +31,8 @@ def make_report(corpus: Corpus, shards: Sequence[Shard]) -> tuple[dict[str, Any]
         "clips": len(digests),
         "stills": sum(shard.stills for shard in shards),
         "incomplete": incomplete,
-        "missing": [*corpus.missing, *(id for shard in shards for id in shard.missing)],
-        "broken": [*corpus.broken, *(id for shard in shards for id in shard.broken)],
+        "missing": [*corpus.missing, *(id for id, reason in unread.items() if reason == MISSING)],
+        "broken": [*corpus.broken, *(f"{id}: {reason}" for id, reason in unread.items() if reason != MISSING)],
         "duplicated": [*duplicated, *_repeated(digests)],
         "too_long": _too_long(corpus, stories),
         "leaks": _leaks(corpus, stories, digests),

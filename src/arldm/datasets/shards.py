@@ -6,7 +6,9 @@ Their bytes do not depend on how many processes there were. `shards.jsonl` says 
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,19 +26,19 @@ from arldm.errors import DatasetError, PictureError
 from arldm.story_files import put, replacing
 
 SHARD = 256  # clips
-ROWS = 16  # of a record batch; some photographs are large
+ROWS, HELD = 16, 2**26  # clips and bytes of a record batch; some photographs are large
+MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What is known of a shard that lies on disk: its checksum, digest of each clip's stills, and what could not be read."""
+    """What is known of a shard that lies on disk: its checksum, the digest of each clip's stills, and why others have none."""
 
     shard: int
     sha256: str
     stills: int
     clips: dict[str, str]
-    missing: tuple[str, ...]
-    broken: tuple[str, ...]
+    unread: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,13 @@ class Shards:
         return [self.out / "clips" / f"data-{number:05}-of-{count:05}.arrow" for number in range(count)]
 
     def written(self, workers: int) -> list[Shard]:
-        """All of them, those made that were not there, or altered, or had something missing. Raises DatasetError, OutputError."""
+        """All of them, those made that were not there, were altered, or would hold more now. Raises DatasetError, OutputError."""
         journal, paths = self.out / "shards.jsonl", self.paths
-        done = {shard.shard: shard for shard in _journal(journal) if shard.shard < len(paths) and _whole(paths[shard.shard], shard)}
+        done = {shard.shard: shard for shard in _journal(journal) if shard.shard < len(paths) and self._whole(shard)}
+        put(journal, "".join(map(_line, done.values())).encode())  # a line that was begun would spoil the next
         todo = [number for number in range(len(paths)) if number not in done]
         with tqdm(total=len(self.clips), unit="clip", leave=False) as bar:
-            bar.update(sum(len(done[number].clips) for number in done))
+            bar.update(sum(len(self._part(number)) for number in done))
             jobs = [(number, paths[number], self._part(number)) for number in todo]
             with _mapped(partial(_write, self.stills, self.schema), jobs, min(workers, len(jobs))) as results:
                 for shard in results:
@@ -72,31 +75,47 @@ class Shards:
         put(journal, "".join(map(_line, shards)).encode())
         return shards
 
+    def _whole(self, shard: Shard) -> bool:
+        """Is a shard as it was written, and is what could not be read then as unreadable now?"""
+        path, unread = self.paths[shard.shard], [clip for clip in self._part(shard.shard) if clip.id not in shard.clips]
+        return (
+            path.exists()
+            and _checksum(path) == shard.sha256
+            and {clip.id: _read(self.stills, clip)[1] for clip in unread} == shard.unread
+        )
+
     def _part(self, number: int) -> tuple[Clip, ...]:
         return self.clips[number * SHARD : (number + 1) * SHARD]
 
 
 def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[int, Path, tuple[Clip, ...]]) -> Shard:
     number, path, clips = job
-    missing, broken, digests, total, rows = [], [], {}, 0, []
+    unread, digests, total, rows, held = {}, {}, 0, [], 0
     with replacing(path) as file, pa.ipc.new_stream(file, schema) as stream:
         for clip in clips:
-            try:
-                pictures = stills(clip)
-            except FileNotFoundError:
-                missing.append(clip.id)
-                continue
-            except PictureError as error:
-                broken.append(f"{clip.id}: {error}")
+            pictures, reason = _read(stills, clip)
+            if reason:
+                unread[clip.id] = reason
                 continue
             digests[clip.id] = hashlib.sha256(b"".join(pictures)).hexdigest()
             total += len(pictures)
             rows.append(_row(clip, digests[clip.id], pictures))
-            if len(rows) == ROWS:
+            held += sum(map(len, pictures))
+            if len(rows) == ROWS or held > HELD:
                 stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
-                rows.clear()
+                rows, held = [], 0
         stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
-    return Shard(number, _checksum(path), total, digests, tuple(missing), tuple(broken))
+    return Shard(number, _checksum(path), total, digests, unread)
+
+
+def _read(stills: Callable[[Clip], list[bytes]], clip: Clip) -> tuple[list[bytes], str]:
+    """A clip's stills, or why there are none."""
+    try:
+        return stills(clip), ""
+    except FileNotFoundError:
+        return [], MISSING
+    except PictureError as error:
+        return [], str(error)
 
 
 def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:
@@ -108,10 +127,6 @@ def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:
         "sha256": digest,
         "stills": [{"bytes": picture, "path": None} for picture in pictures],
     }
-
-
-def _whole(path: Path, shard: Shard) -> bool:
-    return not shard.missing and not shard.broken and path.exists() and _checksum(path) == shard.sha256
 
 
 def _checksum(path: Path) -> str:
@@ -126,9 +141,8 @@ def _line(shard: Shard) -> str:
 def _journal(path: Path) -> Iterator[Shard]:
     """The lines that were written whole."""
     for line in path.read_text().splitlines() if path.exists() else ():
-        with suppress(ValueError, TypeError, KeyError):
-            entry = json.loads(line)
-            yield Shard(**{**entry, "missing": tuple(entry["missing"]), "broken": tuple(entry["broken"])})
+        with suppress(ValueError, TypeError):
+            yield Shard(**json.loads(line))
 
 
 @contextmanager
@@ -137,11 +151,22 @@ def _mapped(function: Callable[[Any], Shard], jobs: list, workers: int) -> Itera
     if workers < 2:
         yield map(function, jobs)
         return
-    quiet = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that waits for them
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=quiet) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_serve) as pool:
         try:
             yield pool.map(function, jobs)
         except BrokenProcessPool as error:
             raise DatasetError("a process died, perhaps of too little memory; run the same command with fewer --workers") from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _serve() -> None:
+    """Leave Ctrl-C to the process that waits for this one, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -9,38 +9,47 @@ from PIL import Image
 from arldm.errors import PictureError
 from arldm.story_files import decoded
 
+MOST = 1000  # stills of a clip
+LARGEST = 64 * 2**20  # bytes of a photograph
+WIDEST = 16_383  # pixels of a side, in WebP
 
-def encoded(picture: Image.Image) -> bytes:
-    """Lossless WebP: smaller than PNG, and faster both ways (docs/log.md)."""
+
+def encoded(picture: Image.Image, name: object) -> bytes:
+    """Lossless WebP: smaller than PNG, and faster both ways (docs/log.md). Raises PictureError if it is too wide or high for it."""
+    if max(picture.size) > WIDEST:
+        raise PictureError(f"{name}: is {picture.width} x {picture.height}; expected at most {WIDEST:,} a side, make it smaller")
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "WEBP", lossless=True, method=0, quality=0)
     return buffer.getvalue()
 
 
-def unstacked(strip: Image.Image, name: object) -> list[Image.Image]:
-    """The squares of a strip, from top to bottom or from left to right. Raises PictureError if it is no row of squares."""
-    side, length = sorted(strip.size)
-    if not side or length % side:
-        raise PictureError(f"{name}: is {strip.width} x {strip.height}; expected square stills in one row, fetch it again")
-    across = strip.width > strip.height
-    corners = [(start, 0) if across else (0, start) for start in range(0, length, side)]
-    return [strip.crop((x, y, x + side, y + side)) for x, y in corners]
+def unstacked(strip: Image.Image, side: int, name: object) -> list[bytes]:
+    """The square stills of a strip, from top to bottom or from left to right. Raises PictureError if it is no row of squares."""
+    length = max(strip.size)
+    if min(strip.size) != side or length % side or length > MOST * side:
+        got = f"{strip.width} x {strip.height}"
+        raise PictureError(f"{name}: is {got}; expected square stills in one row, at most {MOST:,}, fetch it again")
+    starts = range(0, length, side)
+    corners = [(start, 0) for start in starts] if strip.width > side else [(0, start) for start in starts]
+    return [encoded(strip.crop((x, y, x + side, y + side)), name) for x, y in corners]
 
 
 def strip_stills(path: Path) -> list[bytes]:
-    """The stills of a strip. Raises PictureError, FileNotFoundError."""
-    return [encoded(still) for still in unstacked(decoded(path, path), path)]
+    """The stills of a strip that goes down. Raises PictureError, FileNotFoundError."""
+    strip = decoded(path, path)
+    return unstacked(strip, strip.width, path)
 
 
 def array_stills(array: np.ndarray, name: object) -> list[bytes]:
     """The stills of (still, height, width, 3) uint8. Raises PictureError."""
-    if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+    if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or not 0 < array.size <= array[0].size * MOST:
         raise PictureError(f"{name}: is {array.dtype}{list(array.shape)}; expected uint8[stills, height, width, 3], fetch it again")
-    return [encoded(Image.fromarray(still)) for still in array]
+    return [encoded(Image.fromarray(still), name) for still in array]
 
 
 def photograph(path: Path) -> list[bytes]:
     """A picture's own bytes, once they are seen to be whole. Raises PictureError, FileNotFoundError."""
-    data = path.read_bytes()
-    decoded(io.BytesIO(data), path)
-    return [data]
+    if (size := path.stat().st_size) > LARGEST:
+        raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
+    decoded(path, path)
+    return [path.read_bytes()]

@@ -2,7 +2,8 @@
 
 A pickle is a program. This machine knows only the instructions that build numbers, texts, plain containers and numpy arrays; at any
 other it stops, so nothing outside this file is ever called. It is Python's own machine with most of its instructions taken away
-(the one in C trusts sizes that a file claims).
+(the one in C trusts sizes that a file claims). What a file can make grow is bounded: its instructions, the elements of an array,
+and what all of it comes to when each reference is written out.
 """
 
 import ast
@@ -20,8 +21,9 @@ import numpy as np
 
 from arldm.errors import DatasetError
 
-LARGEST = 256 * 2**20  # bytes of a file or of an array; the largest that was published has some 30 MiB
-DTYPE = re.compile(r"[<>|=]?[?biufSUO]\d*")
+LARGEST = 64 * 2**20  # bytes of a file, and of what it says with each reference written out
+MOST = 2**22  # instructions of a pickle, elements of an array; five stills of 512 px are 3.9 million
+DTYPE = re.compile(r"[<>|=]?[?biufSUO]\d{0,9}")
 MAGIC = b"\x93NUMPY"
 
 
@@ -32,13 +34,15 @@ class ForbiddenError(Exception):
 class _DType:
     """Stands for numpy.dtype while a pickle is read: numpy never sees what the file says of its inside."""
 
-    def __init__(self, name: str = "", *_: object) -> None:
-        self.name = name if isinstance(name, str) else name.decode("latin1") if isinstance(name, bytes) else ""
+    __slots__ = ("name",)
+
+    def __init__(self, name: object = "", *_: object) -> None:
+        self.name = name.decode("latin1") if isinstance(name, bytes) else name
 
     def __setstate__(self, state: object) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) > 2 else "|"
-        order = order.decode("latin1") if isinstance(order, bytes) else str(order)
-        self.name = (order if order in ("<", ">") else "") + self.name.lstrip("<>|=")
+        if order in ("<", ">", b"<", b">"):
+            self.name = ("<" if order in ("<", b"<") else ">") + plain_dtype(self.name).str.lstrip("<>|=")
 
     def numpy(self) -> np.dtype:
         """The dtype, if it is one of plain values."""
@@ -47,6 +51,8 @@ class _DType:
 
 class _Array:
     """Stands for numpy.ndarray while a pickle is read."""
+
+    __slots__ = ("state",)
 
     def __init__(self, *_: object) -> None:
         self.state: Any = None
@@ -64,21 +70,28 @@ class _Array:
             raise ForbiddenError(f"an array whose parts do not fit ({error})") from error
 
 
-def plain_dtype(name: str) -> np.dtype:
+def plain_dtype(name: object) -> np.dtype:
     """A dtype of truth values, numbers, texts or objects. Raises ForbiddenError for any other."""
     if not isinstance(name, str) or not DTYPE.fullmatch(name):
-        raise ForbiddenError(f"an array of {str(name)[:40]!r}")
+        raise ForbiddenError(f"an array of {name[:40]!r}" if isinstance(name, str) else "an array of mixed values")
     try:
         return np.dtype(name)
     except TypeError as error:
         raise ForbiddenError(f"an array of {name!r}") from error
 
 
-def as_array(shape: object, dtype: np.dtype, fortran: bool, raw: Any) -> np.ndarray:
+def elements(shape: object) -> int:
+    """How many elements an array of this shape has. Raises ValueError for more than can be, of an axis of none, too."""
+    if not isinstance(shape, tuple) or not all(type(side) is int and 0 <= side < 2**62 for side in shape) or len(shape) > 8:
+        raise ValueError("an array of no shape")
+    if math.prod(max(1, side) for side in shape) > MOST:
+        raise ValueError(f"{' x '.join(f'{side:,}' for side in shape)} elements are claimed, at most {MOST:,} are expected")
+    return math.prod(shape)
+
+
+def as_array(shape: Any, dtype: np.dtype, fortran: bool, raw: Any) -> np.ndarray:
     """An array of raw bytes (latin1 where an old pickle made a text of them), or of objects. Raises ValueError, ForbiddenError."""
-    if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape) or len(shape) > 8:
-        raise ValueError("its shape is no shape")
-    count = math.prod(shape)
+    count = elements(shape)
     if dtype.hasobject:
         if not isinstance(raw, list) or len(raw) != count:
             raise ValueError("its objects are not as many as its shape says")
@@ -97,6 +110,8 @@ def plain(value: Any) -> Any:
     """What stood for arrays while a pickle was read, as arrays; containers are gone through one level deep."""
     if isinstance(value, _Array):
         return value.numpy()
+    if isinstance(value, _DType) or callable(value):
+        raise ForbiddenError("a type where a value should be")
     if isinstance(value, dict):
         return {key: one.numpy() if isinstance(one, _Array) else one for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -133,21 +148,54 @@ NAMES: dict[tuple[str, str], Callable[..., Any]] = {
 }
 #: all that a pickle can do
 ALLOWED = """
-    PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
+    PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
     STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
     EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
     GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD
 """.split()  # noqa: SIM905
 
 
+def _size(value: object, known: dict[int, int]) -> int:
+    """Roughly the bytes that a value comes to with all that it holds, what it holds twice counted twice."""
+    if isinstance(value, str | bytes):
+        return len(value) + 1
+    if isinstance(value, int):
+        return value.bit_length() // 8 + 1
+    inner = value.state if isinstance(value, _Array) else value
+    if not inner or not isinstance(inner, dict | list | tuple):
+        return 1
+    if id(inner) not in known:
+        known[id(inner)] = LARGEST + 1  # until it is known: what holds itself has no end
+        known[id(inner)] = 1 + sum(_size(one, known) for one in (*inner, *(inner.values() if isinstance(inner, dict) else ())))
+    return known[id(inner)]
+
+
+def _counted(instruction: Callable[["_Reader"], None]) -> Callable[["_Reader"], None]:
+    def counted(reader: "_Reader") -> None:
+        reader.done += 1
+        if reader.done > MOST:
+            raise ForbiddenError(f"more than {MOST:,} instructions")
+        instruction(reader)
+
+    return counted
+
+
 class _Reader(_Unpickler):
     """Python's machine, less what it could do harm with."""
 
+    done = 0  # instructions
+    copied = 0  # bytes that calls were given
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
     dispatch: ClassVar[dict[int, Any]] = {
         code: _Unpickler.dispatch[code] for code in (getattr(pickle, name)[0] for name in ALLOWED)
     }
+
+    def load(self) -> Any:
+        found = super().load()
+        if _size(found, {}) > LARGEST:
+            raise ForbiddenError("values that hold each other again and again")
+        return found
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         found = NAMES.get((module, name))
@@ -160,6 +208,9 @@ class _Reader(_Unpickler):
         function = self.stack[-1]
         if function not in NAMES.values() or not isinstance(arguments, tuple):
             raise ForbiddenError("a call of what was never named")
+        self.copied += _size(arguments, {})
+        if self.copied > LARGEST:
+            raise ForbiddenError("the same value given to many calls")
         if function is OrderedDict:  # its arguments would be looped over, however long they are
             self.stack[-1] = OrderedDict(_pairs(arguments))
         else:
@@ -190,6 +241,7 @@ class _Reader(_Unpickler):
         pickle.SETITEMS[0]: load_setitems,
         pickle.DICT[0]: load_dict,
     }
+    dispatch = {code: _counted(instruction) for code, instruction in dispatch.items()}
 
 
 def _key(key: object) -> str | bytes | int:
@@ -263,8 +315,6 @@ def _header(data: io.BytesIO) -> tuple[Sequence[int], bool, np.dtype]:
     found = ast.literal_eval(data.read(length).decode("latin1"))
     shape, dtype = found["shape"], plain_dtype(found["descr"])
     room = len(data.getbuffer()) - data.tell()
-    if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError("an array of no shape")
-    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > room:
-        raise ValueError(f"{math.prod(shape):,} elements are claimed and {room:,} bytes are there")
+    if (count := elements(shape)) * dtype.itemsize > room and not dtype.hasobject:
+        raise ValueError(f"{count:,} elements are claimed and {room:,} bytes are there")
     return shape, bool(found["fortran_order"]), dtype

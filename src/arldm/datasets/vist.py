@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, one_line, published, read_json
+from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, inside, one_line, published, read_json
 from arldm.datasets.stills import photograph
 from arldm.errors import DatasetError
 
@@ -33,17 +33,17 @@ def read_vist(source: Path) -> Corpus:
         kept = []
         for id, entries in _told(source, split):
             photos = tuple(entry["photo_flickr_id"] for entry in entries)
-            absent = {photo for photo in photos if photo not in photographs}
-            undescribed = {photo for photo in photos if photo not in descriptions}
-            missing |= {f"photograph {photo}" for photo in absent} | {f"description of {photo}" for photo in undescribed}
+            undescribed = {f"description of {photo}" for photo in photos if photo not in descriptions}
+            missing |= undescribed
             if len(photos) != FRAMES:
                 broken.append(f"story {id}: {len(photos)} sentences")
-            elif not absent and not undescribed:
+            elif not undescribed:
                 albums |= {photo: entry["album_id"] for photo, entry in zip(photos, entries, strict=True)}
                 longest = tuple(max(descriptions[photo], key=len) for photo in photos)
                 kept.append(Outline(id, photos, {"sis": tuple(entry["original_text"] for entry in entries), "dii": longest}))
         stories[split] = tuple(kept)
-    clips = tuple(Clip(photo, photographs[photo], tuple(descriptions[photo]), (), albums[photo]) for photo in sorted(albums))
+    places = {photo: photographs.get(photo) or inside(source / "images", f"{photo}.jpg") for photo in albums}  # it may come yet
+    clips = tuple(Clip(photo, places[photo], tuple(descriptions[photo]), (), albums[photo]) for photo in sorted(albums))
     longest_read = {"sis": 100, "dii": 65}
     return Corpus("vist", clips, stories, _stills, longest_read, {}, tuple(sorted(missing)), tuple(broken))
 

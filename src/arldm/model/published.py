@@ -41,6 +41,7 @@ CHECKED = """
     down_block_types up_block_types mid_block_type layers_per_block cross_attention_dim attention_head_dim use_linear_projection
     only_cross_attention dual_cross_attention flip_sin_to_cos freq_shift downsample_padding center_input_sample class_embed_type
     addition_embed_type time_embedding_type conv_in_kernel conv_out_kernel latent_channels use_quant_conv
+    scaling_factor shift_factor beta_schedule trained_betas rescale_betas_zero_snr
 """.split()  # noqa: SIM905
 
 #: older names of the autoencoder's attention
@@ -71,6 +72,7 @@ def from_published(sd: Path, blip: Path, growth: Growth, seed: int = 0) -> ARLDM
 
 
 def _take_stable_diffusion(model: ARLDM, sd: Path, rows: list[list[int]], size: int) -> None:
+    _same(sd / "scheduler", _json(sd / "scheduler" / "scheduler_config.json"), model.schedule.config)
     _same(sd / "unet", _json(sd / "unet" / "config.json"), model.unet.config)
     fill(model.unet, _read(sd / "unet", "diffusion_pytorch_model"), sd / "unet")
     _same(sd / "vae", _json(sd / "vae" / "config.json"), model.latents.vae.config)
