@@ -28,7 +28,7 @@ def operations(model: ARLDM, frames: int, given: int, tokens: int) -> float:
                     module._parameters[name] = nn.Parameter(torch.empty(weight.shape), weight.requires_grad)
         batch = _batch(model, frames, given, tokens)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # processors' own kernels are not counted
-            twin.loss(batch, torch.Generator()).backward()
+            twin.loss(batch, [torch.Generator()]).backward()
     return float(counter.get_total_flops())
 
 
