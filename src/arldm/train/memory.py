@@ -81,7 +81,7 @@ def sampling_peak(config: ModelConfig, batch: int, frames: int = 5) -> Peak:
     with _rehearsal() as tracker, torch.no_grad():
         model = _model(config).eval()
         weights = tracker.held
-        stories = _stories(config, batch, frames)
+        stories = stories_of(config, batch, frames)
         pair = paired(_condition(model, stories).folded(), _untold(model, batch))
         latents = guided(model.unet, stories.latents[:, -1], torch.zeros((), dtype=torch.long), pair, 3.0)
         model.latents.decode(latents)
@@ -108,9 +108,9 @@ def _learning(
     with _rehearsal() as tracker, _gpu_autocast() if gpu else nullcontext():
         model = _model(config, freeze).train()
         if checkpointing:
-            _save_memory(model)
+            save_memory(model)
         weights = tracker.held
-        stories = _stories(config, batch, frames)
+        stories = stories_of(config, batch, frames)
         for _ in range(2 if accumulates else 1):  # gradients are there already when a second batch adds to them
             with torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "no"):
                 loss = model.loss(stories, torch.Generator())
@@ -221,7 +221,7 @@ def _rehearsal() -> Iterator[Tracker]:
 
 
 @cache
-def _tokenizers(config: ModelConfig) -> tuple[CaptionTokenizer, CaptionTokenizer]:
+def blank_tokenizers(config: ModelConfig) -> tuple[CaptionTokenizer, CaptionTokenizer]:
     """Tokenizers of the right sizes, whose words mean nothing."""
 
     def vocabulary(size: int, signs: tuple[str, ...]) -> dict[str, int]:
@@ -234,7 +234,7 @@ def _tokenizers(config: ModelConfig) -> tuple[CaptionTokenizer, CaptionTokenizer
 
 def _empty(config: ModelConfig) -> ARLDM:
     with init_empty_weights():
-        return ARLDM(config, *_tokenizers(config))
+        return ARLDM(config, *blank_tokenizers(config))
 
 
 def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
@@ -247,18 +247,19 @@ def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
     return model
 
 
-def _save_memory(model: ARLDM) -> None:
+def save_memory(model: ARLDM) -> None:
     """Gradient checkpointing by the libraries' own switches."""
     for part in model.modules():
         if not any(weight.requires_grad for weight in part.parameters()):
             continue
         if isinstance(part, ModelMixin):
             part.enable_gradient_checkpointing()
-        elif isinstance(part, PreTrainedModel) and part.supports_gradient_checkpointing:  # BLIP's text encoder does not
+        elif isinstance(part, PreTrainedModel):
+            part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
             part.activation_checkpointing_enable()
 
 
-def _stories(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
+def stories_of(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
     """A batch of stories whose captions are as long as they may be."""
     side, seen = config.picture_size // config.latents.downsample, config.past.picture_size
 
@@ -272,12 +273,12 @@ def _stories(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
 def _condition(model: ARLDM, stories: StoryBatch) -> Condition:
     """Of the last frame, each frame before it read by itself, as `sample.Past` does it."""
     last = stories.latents.shape[1] - 1
-    read = [
-        model.read_past([t], *(part[:, t : t + 1] for part in (stories.past_ids, stories.past_keep, stories.past_pictures)))
-        for t in range(last)
-    ]
+    parts = (stories.past_ids, stories.past_keep, stories.past_pictures)
+    read = [model.read_past([t], *(part[:, t : t + 1] for part in parts)) for t in range(last)]
     seen = [one for one in read if one is not None]
-    past = PastTokens(torch.cat([one.tokens for one in seen], 1), torch.cat([one.keep for one in seen], 1), range(last)) if seen else None
+    past = None
+    if seen:
+        past = PastTokens(torch.cat([one.tokens for one in seen], 1), torch.cat([one.keep for one in seen], 1), range(last))
     ids, keep = stories.caption_ids[:, last:], stories.caption_keep[:, last:]
     return model.conditioner(model.read_captions(ids, keep), keep, [last], past)
 
