@@ -188,6 +188,27 @@ class Init:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Say how the paper's model trains and samples on a GPU of some memory, and with which options; takes a minute or two."""
+
+    memory: tuple[str, ...]
+    """Such as 24GB; several are planned for one after the other."""
+    corpus: Literal["pororo", "flintstones", "vist-sis", "vist-dii"] = "pororo"
+    """Whose captions are to fit."""
+    frames: int = 5
+    """Frames of each story."""
+    stories: int = 8
+    """That a training step learns from; the paper's had eight, one on each GPU."""
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    """Of products in training; GPUs older than Ampere have no bf16."""
+
+    def __call__(self) -> int:
+        from arldm.cli.planning import plan
+
+        return plan(self)
+
+
+@dataclass(frozen=True)
 class _Training:
     out: Path
     """The run's folder. The same command continues a run that was stopped."""
@@ -385,6 +406,7 @@ Command = (
     | Annotated[Prepare, subcommand("prepare")]
     | Annotated[Photographs, subcommand("photographs")]
     | Annotated[Init, subcommand("init")]
+    | Annotated[Plan, subcommand("plan")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]

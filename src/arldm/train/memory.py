@@ -1,0 +1,288 @@
+"""How much memory a training step or a drawing takes at its worst, told without that memory.
+
+A rehearsal: the real model, loss, backward pass and optimizer on torch's fake tensors, which have shapes and no bytes, while it
+is counted what would be allocated and freed. Nothing is calculated, so a batch of eight takes as long as one of one.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from accelerate import init_empty_weights
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.weak import WeakIdKeyDictionary
+from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
+
+from arldm.config import ModelConfig, TrainConfig
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import StoryBatch
+from arldm.model.condition import Condition, PastTokens
+from arldm.model.denoiser import guided, paired
+from arldm.model.text import CaptionTokenizer
+from arldm.model.vocabulary import BERT_SPECIAL
+from arldm.train.optimizer import build_optimizer
+
+PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+FLOAT32 = ("group_norm", "layer_norm", "softmax")
+Part = Literal["text_encoder", "history_encoder", "conditioner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What of a training decides its memory, named as its options are."""
+
+    batch: int = 1  # stories at a time
+    gradient_accumulation_steps: int = 1  # batches a step
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    gradient_checkpointing: bool = False
+    ema: float = 0.999  # 0 = no average is kept
+    offload_ema: bool = False  # keep the average on the CPU
+    freeze: tuple[Part, ...] = ()  # what does not learn, like the autoencoder
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Bytes at the worst moment: what is held from step to step, and what comes and goes."""
+
+    weights: int
+    average: int
+    moments: int  # the optimizer's
+    working: int  # gradients, activations, weights cast to another precision
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.average + self.moments + self.working
+
+
+def training_peak(config: ModelConfig, setting: Setting, frames: int = 5, *, gpu: bool = True) -> Peak:
+    """The peak of a step that is not the first, every caption being as long as it may. `gpu`: by a GPU's rules of precision."""
+    moments, stepping, average = _moving(config, setting.freeze, setting.optimizer)
+    accumulates = setting.gradient_accumulation_steps > 1
+    weights, learning = _learning(
+        config, setting.freeze, setting.precision, setting.gradient_checkpointing, setting.batch, accumulates, frames, gpu
+    )
+    return Peak(weights, average if setting.ema and not setting.offload_ema else 0, moments, max(learning, stepping))
+
+
+@cache
+def sampling_peak(config: ModelConfig, batch: int, frames: int = 5) -> Peak:
+    """The peak of drawing the last frames of `batch` stories at once in float32, with guidance."""
+    with _rehearsal() as tracker, torch.no_grad():
+        model = _model(config).eval()
+        weights = tracker.held
+        stories = stories_of(config, batch, frames)
+        pair = paired(_condition(model, stories).folded(), _untold(model, batch))
+        latents = guided(model.unet, stories.latents[:, -1], torch.zeros((), dtype=torch.long), pair, 3.0)
+        model.latents.decode(latents)
+        return Peak(weights, 0, 0, tracker.peak - weights)
+
+
+def parameters(config: ModelConfig) -> int:
+    """How many numbers the model is made of."""
+    return sum(weight.numel() for weight in _empty(config).parameters())
+
+
+@cache
+def _learning(
+    config: ModelConfig,
+    freeze: tuple[Part, ...],
+    precision: str,
+    checkpointing: bool,
+    batch: int,
+    accumulates: bool,
+    frames: int,
+    gpu: bool,
+) -> tuple[int, int]:
+    """Bytes of the weights, and the most beyond them in the forward and backward pass of the last batch of a step."""
+    with _rehearsal() as tracker, _gpu_autocast() if gpu else nullcontext():
+        model = _model(config, freeze).train()
+        if checkpointing:
+            save_memory(model)
+        weights = tracker.held
+        stories = stories_of(config, batch, frames)
+        for _ in range(2 if accumulates else 1):  # gradients are there already when a second batch adds to them
+            with torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "no"):
+                loss = model.loss(stories, torch.Generator())
+            loss.backward()
+            del loss
+        return weights, tracker.peak - weights
+
+
+@cache
+def _moving(config: ModelConfig, freeze: tuple[Part, ...], optimizer: str) -> tuple[int, int, int]:
+    """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of a copy of the weights."""
+    with _rehearsal() as tracker:
+        model = _model(config, freeze)
+        weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        before = tracker.held
+        for weight in weights.values():
+            weight.grad = torch.zeros_like(weight)
+        copied = tracker.held - before
+        mover = EightBitAdamW(weights.values()) if optimizer == "adamw_8bit" else build_optimizer(model, weights, TrainConfig())
+        mover.step()
+        moments = tracker.held - before - copied
+        nn.utils.clip_grad_norm_(weights.values(), 1.0)
+        mover.step()
+        return moments, tracker.peak - before - moments, copied
+
+
+class EightBitAdamW(torch.optim.Optimizer):
+    """Holds what bitsandbytes' AdamW8bit holds, whose kernels cannot be rehearsed: for each weight two moments of a byte and a
+    float32 for each block of them, or float32 for a tensor of less than 4096."""
+
+    BLOCK, LEAST = 256, 4096
+
+    def __init__(self, weights: Any) -> None:
+        super().__init__(weights, {})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Make the moments, the first time."""
+        for weight in self.param_groups[0]["params"]:
+            if self.state[weight]:
+                continue
+            small = weight.numel() < self.LEAST
+            for moment in ("1", "2"):
+                self.state[weight]["state" + moment] = torch.zeros_like(weight, dtype=torch.float32 if small else torch.uint8)
+                if not small:
+                    self.state[weight]["absmax" + moment] = torch.zeros(-(-weight.numel() // self.BLOCK))
+
+
+class Tracker(TorchDispatchMode):
+    """Counts the bytes of all tensors that are made inside, from when they are made to when they are freed.
+
+    torch.distributed's MemTracker counts the same, and keeps a record of every module, which at full size takes it minutes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0  # bytes, now
+        self.peak = 0  # the most bytes that were held at once
+        self._counted = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call `func` and count what it made."""
+        made = func(*args, **kwargs or {})
+        tree_map_only(Tensor, self._count, made)
+        return made
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage not in self._counted:
+            size = storage.nbytes()
+            self._counted[storage] = size
+            weakref.finalize(storage, self._free, size)
+            self.held += size
+            self.peak = max(self.peak, self.held)
+
+    def _free(self, size: int) -> None:
+        self.held -= size
+
+
+@contextmanager
+def _gpu_autocast() -> Iterator[None]:
+    """What CUDA's autocast runs in float32 and the CPU's does not, of all that this model calls, runs in float32.
+
+    Where torch knows no GPU, tensors cannot even pretend to be on one; so they pretend to be on the CPU.
+    """
+    usual = {name: getattr(F, name) for name in FLOAT32}
+
+    def widened(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def run(input: Tensor, *rest: Any, **named: Any) -> Tensor:
+            return function(input.float() if torch.is_autocast_enabled("cpu") else input, *rest, **named)
+
+        return run
+
+    try:
+        for name, function in usual.items():
+            setattr(F, name, widened(function))
+        yield
+    finally:
+        for name, function in usual.items():
+            setattr(F, name, function)
+
+
+@contextmanager
+def _rehearsal() -> Iterator[Tracker]:
+    """Tensors made inside have no bytes, and are counted."""
+    with FakeTensorMode(allow_non_fake_inputs=True), Tracker() as tracker:
+        yield tracker
+
+
+@cache
+def blank_tokenizers(config: ModelConfig) -> tuple[CaptionTokenizer, CaptionTokenizer]:
+    """Tokenizers of the right sizes, whose words mean nothing."""
+
+    def vocabulary(size: int, signs: tuple[str, ...]) -> dict[str, int]:
+        return {token: number for number, token in enumerate((*signs, *map(str, range(size - len(signs)))))}
+
+    clip = CLIPTokenizer(vocab=vocabulary(config.text.vocabulary, ("<|startoftext|>", "<|endoftext|>")), merges=[])  # type: ignore[arg-type]
+    bert = BertTokenizer(vocab=vocabulary(config.past.vocabulary, BERT_SPECIAL))
+    return CaptionTokenizer(clip, config.text.max_tokens), CaptionTokenizer(bert, config.past.max_tokens)
+
+
+def _empty(config: ModelConfig) -> ARLDM:
+    with init_empty_weights():
+        return ARLDM(config, *blank_tokenizers(config))
+
+
+def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
+    with unset_fake_temporarily():
+        model = _empty(config)
+    model.to_empty(device="cpu")
+    for name in freeze:
+        if (part := getattr(model, name)) is not None:
+            part.requires_grad_(False)
+    return model
+
+
+def save_memory(model: ARLDM) -> None:
+    """Gradient checkpointing by the libraries' own switches."""
+    for part in model.modules():
+        if not any(weight.requires_grad for weight in part.parameters()):
+            continue
+        if isinstance(part, ModelMixin):
+            part.enable_gradient_checkpointing()
+        elif isinstance(part, PreTrainedModel):
+            part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
+            part.activation_checkpointing_enable()
+
+
+def stories_of(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
+    """A batch of stories whose captions are as long as they may be."""
+    side, seen = config.picture_size // config.latents.downsample, config.past.picture_size
+
+    def caption(length: int) -> tuple[Tensor, Tensor]:
+        return torch.zeros(batch, frames, length, dtype=torch.long), torch.ones(batch, frames, length, dtype=torch.bool)
+
+    pictures, latents = torch.zeros(batch, frames, 3, seen, seen), torch.zeros(batch, frames, config.latents.channels, side, side)
+    return StoryBatch(*caption(config.text.max_tokens), *caption(config.past.max_tokens), pictures, latents)
+
+
+def _condition(model: ARLDM, stories: StoryBatch) -> Condition:
+    """Of the last frame, each frame before it read by itself, as `sample.Past` does it."""
+    last = stories.latents.shape[1] - 1
+    parts = (stories.past_ids, stories.past_keep, stories.past_pictures)
+    read = [model.read_past([t], *(part[:, t : t + 1] for part in parts)) for t in range(last)]
+    seen = [one for one in read if one is not None]
+    past = None
+    if seen:
+        past = PastTokens(torch.cat([one.tokens for one in seen], 1), torch.cat([one.keep for one in seen], 1), range(last))
+    ids, keep = stories.caption_ids[:, last:], stories.caption_keep[:, last:]
+    return model.conditioner(model.read_captions(ids, keep), keep, [last], past)
+
+
+def _untold(model: ARLDM, batch: int) -> Condition:
+    null = model.null()
+    return Condition(null.tokens[0].expand(batch, -1, -1), null.keep[0].expand(batch, -1))
