@@ -139,9 +139,7 @@ def interrupted(step: int) -> Any:
 def test_adamw_of_8_bits_learns_and_continues_or_says_what_is_missing(tmp_path: Path) -> None:
     config = replace(TRAIN, steps=6, optimizer="adamw_8bit")
     if importlib.util.find_spec("bitsandbytes") is None:
-        with pytest.raises(
-            ConfigError, match=r"bitsandbytes is not installed; pip install 'arldm\[8bit\]', or .*optimizer adamw"
-        ):
+        with pytest.raises(ConfigError, match=r"bitsandbytes is not installed; pip install 'arldm\[8bit\]', or .*optimizer adamw"):
             fit(toy(), batches, config, tmp_path)
         return
     fit(toy(), batches, config, tmp_path / "whole")

@@ -44,7 +44,7 @@ PARTS = ("text_encoder", "history_encoder", "conditioner")
 def encoders(recipe: Encoders, out: Path) -> None:
     """Train the encoders; leaves them in `out/encoders.safetensors`. Raises ConfigError."""
     if recipe.train.fsdp:  # with which all processes call the same parts at once, and here chance decides it story by story
-        raise ConfigError("--train.fsdp: cannot be had in this recipe, whose stories are told with more or less history; leave it out")
+        raise ConfigError("--train.fsdp: cannot be had here, where stories are told with more or less history; leave it out")
     model = begin(ToonSV(recipe.model, recipe.train))
     cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
