@@ -18,8 +18,10 @@ from arldm.model.arldm import ARLDM
 from arldm.recipes import TINY
 from arldm.sample import tell_batch
 from arldm.story import Frame, Story
-from arldm.train.memory import Setting, blank_tokenizers, parameters, sampling_peak, save_memory, stories_of, training_peak
+from arldm.train.engine import save_memory
+from arldm.train.memory import Setting, blank_tokenizers, parameters, sampling_peak, stories_of, training_peak
 from arldm.train.optimizer import build_optimizer
+from arldm.train.step import gradients
 
 #: the paper's kind of model, as large as fits beside other work
 MODEL = ModelConfig(
@@ -49,7 +51,7 @@ def train(model: ARLDM, config: ModelConfig, setting: Setting) -> Callable[[], N
     stories = stories_of(config, setting.batch, FRAMES)
 
     def step() -> None:
-        model.loss(stories, torch.Generator().manual_seed(0)).backward()
+        gradients(model, stories, [torch.Generator().manual_seed(k) for k in range(setting.batch)], TrainConfig())
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -124,7 +124,7 @@ class TestArguments:
         [
             (
                 "paint",
-                "paint; expected one of: tell, page, show, replay, toonsv, prepare, photographs, init, plan, train, sample, evaluate",
+                "paint; expected one of: tell, page, show, replay, toonsv, prepare, photographs, init, plan, train, ",
             ),
             ("--version", "--version; expected one of: tell, page"),
             ("tell one.txt two.txt --out told", "Unrecognized options: two.txt; see --help"),

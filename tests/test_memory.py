@@ -14,17 +14,18 @@ from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.sample import tell_batch
+from arldm.train.engine import save_memory
 from arldm.train.memory import (
     Setting,
     Tracker,
     blank_tokenizers,
     parameters,
     sampling_peak,
-    save_memory,
     stories_of,
     training_peak,
 )
 from arldm.train.optimizer import build_optimizer
+from arldm.train.step import gradients
 from conftest import TINY, story
 
 PLAIN = Setting(precision="no")
@@ -48,10 +49,8 @@ def counted(setting: Setting) -> int:
         for _ in range(2):
             tracker.peak = 0
             for _ in range(setting.gradient_accumulation_steps):
-                with torch.autocast("cpu", torch.bfloat16, enabled=setting.precision == "bf16"):
-                    loss = model.loss(stories, torch.Generator().manual_seed(0))
-                loss.backward()
-                del loss
+                generators = [torch.Generator().manual_seed(k) for k in range(setting.batch)]
+                gradients(model, stories, generators, TrainConfig(precision=setting.precision))
             nn.utils.clip_grad_norm_(weights.values(), 1.0)
             optimizer.step()
             optimizer.zero_grad()

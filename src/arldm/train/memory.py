@@ -7,20 +7,19 @@ is counted what would be allocated and freed. Nothing is calculated, so a batch 
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from accelerate import init_empty_weights
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
-from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
+from transformers import BertTokenizer, CLIPTokenizer
 
 from arldm.config import ModelConfig, TrainConfig
 from arldm.model.arldm import ARLDM
@@ -29,10 +28,12 @@ from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import guided, paired
 from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import BERT_SPECIAL
+from arldm.train.engine import save_memory
 from arldm.train.optimizer import build_optimizer
+from arldm.train.step import gradients
 
-PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
+Precision = Literal["no", "bf16", "fp16"]
 Part = Literal["text_encoder", "history_encoder", "conditioner"]
 
 
@@ -43,11 +44,17 @@ class Setting:
     batch: int = 1  # stories at a time
     gradient_accumulation_steps: int = 1  # batches a step
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Precision = "bf16"
     gradient_checkpointing: bool = False
     ema: float = 0.999  # 0 = no average is kept
     offload_ema: bool = False  # keep the average on the CPU
     freeze: tuple[Part, ...] = ()  # what does not learn, like the autoencoder
+
+    @classmethod
+    def of(cls, train: TrainConfig, freeze: tuple[Part, ...] = ()) -> Self:
+        """That of a training."""
+        shared = {field.name: getattr(train, field.name) for field in fields(cls) if hasattr(train, field.name)}
+        return cls(**shared, freeze=freeze)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def parameters(config: ModelConfig) -> int:
 def _learning(
     config: ModelConfig,
     freeze: tuple[Part, ...],
-    precision: str,
+    precision: Precision,
     checkpointing: bool,
     batch: int,
     accumulates: bool,
@@ -110,12 +117,9 @@ def _learning(
         if checkpointing:
             save_memory(model)
         weights = tracker.held
-        stories = stories_of(config, batch, frames)
+        stories, train = stories_of(config, batch, frames), TrainConfig(precision=precision)
         for _ in range(2 if accumulates else 1):  # gradients are there already when a second batch adds to them
-            with torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "no"):
-                loss = model.loss(stories, torch.Generator())
-            loss.backward()
-            del loss
+            gradients(model, stories, [torch.Generator() for _ in range(batch)], train)
         return weights, tracker.peak - weights
 
 
@@ -245,18 +249,6 @@ def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
         if (part := getattr(model, name)) is not None:
             part.requires_grad_(False)
     return model
-
-
-def save_memory(model: ARLDM) -> None:
-    """Gradient checkpointing by the libraries' own switches."""
-    for part in model.modules():
-        if not any(weight.requires_grad for weight in part.parameters()):
-            continue
-        if isinstance(part, ModelMixin):
-            part.enable_gradient_checkpointing()
-        elif isinstance(part, PreTrainedModel):
-            part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
-            part.activation_checkpointing_enable()
 
 
 def stories_of(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
