@@ -134,7 +134,7 @@ class Learner:
         found = self._found(run)
         if found is None:
             return
-        if (begun := found.facts["items_a_step"]) != self.items_a_step:
+        if (begun := found.facts.get("items_a_step", self.items_a_step)) != self.items_a_step:
             raise ConfigError(self._other_steps(run, begun))
         for line in (*found.broken, *self._differences(found.facts)):
             self.accelerator.print(line)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch.distributed as dist
+from accelerate import PartialState
 from torch.distributed.distributed_c10d import PrefixStore, Store, _get_default_store
 
 from arldm.errors import ProcessError
@@ -38,7 +39,7 @@ def together() -> Iterator[None]:
         with _heeding():
             yield
         life.leaving = True
-        dist.barrier()  # the store may end with the process that has it
+        PartialState().wait_for_everyone()  # the store may end with the process that has it
         life.end(LEFT)
     except BaseException as error:
         life.end(FAILED + " ".join(str(error).split()))
