@@ -21,6 +21,7 @@ from arldm.datasets.importing import import_corpus
 from arldm.datasets.vist import read_vist
 from arldm.errors import CaptionError, ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
+from arldm.model.latents import drawn_from
 from arldm.recipes import RECIPES, Paper
 from arldm.story_files import read_told
 from arldm.train import run
@@ -117,6 +118,19 @@ def test_a_batch_is_the_stories_that_the_archive_tells(recipe: Paper, given: int
     spread = (0.5 * torch.from_numpy(parts[:, 1]).float()).exp() * noise
     torch.testing.assert_close(batch.latents.flatten(0, 1) - spread, true.latents[:, given:].flatten(0, 1), rtol=2e-3, atol=2e-3)
     assert spread.std() > 1e-3  # drawn, and not the middle of the posterior
+
+
+def test_the_posterior_is_stock_diffusers_normalised(place: Path) -> None:
+    latents = ARLDM.from_pretrained(place / "model").latents
+    pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    scale = latents.vae.config["scaling_factor"]
+    with torch.no_grad():
+        theirs, (mean, logvar) = latents.vae.encode(pictures).latent_dist, latents.posterior(pictures)
+    torch.testing.assert_close(mean, theirs.mean * scale)
+    torch.testing.assert_close((0.5 * logvar).exp(), theirs.std * scale)
+    drawn = drawn_from(mean, logvar, [torch.Generator().manual_seed(seed) for seed in (5, 6)])
+    noise = torch.stack([torch.randn(mean.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in (5, 6)])
+    torch.testing.assert_close(drawn, (theirs.mean + theirs.std * noise) * scale)
 
 
 def test_each_epoch_draws_another_point_of_the_same_posterior(recipe: Paper) -> None:
