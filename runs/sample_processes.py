@@ -4,24 +4,24 @@
 """
 
 import hashlib
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 STORIES, FRAMES = 64, 5
 OPTIONS = ("--stories", str(STORIES), "--frames", str(FRAMES), "--steps", "2", "--batch", "4")
 
 
 def started(out: Path, processes: int) -> subprocess.Popen:
-    """`arldm sample`, in a group of processes that can be killed together."""
+    """`arldm sample` by so many processes."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
     command = [sys.executable, *launch, "-m", "arldm", "sample", "toonsv", "--out", str(out), *OPTIONS]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def told(out: Path) -> int:
@@ -40,11 +40,13 @@ def kill_once(out: Path, wait: float) -> str:
     while told(out) == before and process.poll() is None:
         time.sleep(0.02)
     time.sleep(random.Random().uniform(0, wait))
-    ended = process.poll() is not None
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is not None:
+        return f"it had ended before, exit {process.returncode}"
+    for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        one.kill()
     process.wait()
     halves = len([path for path in out.rglob(".*") if path.is_file()])
-    return "had ended before" if ended else f"killed with {told(out)} stories whole, {halves} files half-written"
+    return f"killed with {told(out)} stories whole, {halves} files half-written"
 
 
 def main(kills: int) -> int:

@@ -532,6 +532,34 @@ def test_an_unfinished_or_strange_archive_is_no_archive(tmp_path: Path) -> None:
         Archive(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("no json", "JSONDecodeError"),
+        ('{"text": "Ann."}', "KeyError: 'file_name'"),
+        ('{"file_name": "a0.png", "text": 5}', "a caption is of type int"),
+        ('{"file_name": "a0.png", "text": "Ann.", "frame": "one"}', "could not convert"),
+        ('{"file_name": "a0.png", "text": "Ann.", "characters": "ann"}', "characters are no list"),
+        ('["a0.png", "Ann."]', "TypeError"),
+    ],
+)
+def test_a_line_of_ones_own_that_is_wrong_is_named(tmp_path: Path, line: str, expected: str) -> None:
+    write_folder(tmp_path / "in")
+    with (tmp_path / "in/train/metadata.jsonl").open("a") as file:
+        file.write(f"\n{line}\n")
+    with pytest.raises(DatasetError, match=r"metadata.jsonl, line 6: cannot be understood .*; expected \{") as caught:
+        read_folder(tmp_path / "in")
+    assert expected in str(caught.value)
+
+
+def test_pictures_beside_their_list_are_a_story_with_the_folders_name(tmp_path: Path) -> None:
+    write_folder(tmp_path / "in")
+    lines = [{"file_name": f"a{number}.png", "caption": "Ann."} for number in (1, 0)]
+    (tmp_path / "in/train/metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (story,) = read_folder(tmp_path / "in").stories["train"]
+    assert (story.id, story.clips) == ("train", ("train/a1.png", "train/a0.png"))
+
+
 def test_no_story_at_all_is_an_answer(tmp_path: Path, capsys) -> None:
     write_folder(tmp_path / "in")
     for path in (tmp_path / "in").rglob("*.png"):

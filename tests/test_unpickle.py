@@ -86,6 +86,8 @@ def hostile(mark: Path) -> dict[str, bytes]:
     array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n"
     bytes_of = b"cnumpy\ndtype\n(S'%s'\nI0\nI1\ntR"
     long = b"(X" + struct.pack("<I", 2**22) + b"a" * 2**22 + b"q\x00"  # a text, named once and meant a thousand times
+    names = np.empty(5 * 2**20, [("instruction", "S1"), ("number", "<u4")])
+    names["instruction"], names["number"] = b"r", np.arange(len(names))
     laughs = b"]q\x00" + b"".join(b"(h%ch%ct" % (n, n) + b"q%c" % (n + 1) for n in range(40))
     return {
         "os.system": pickle.dumps(Calls(os.system, f"touch {mark}")),
@@ -112,7 +114,7 @@ def hostile(mark: Path) -> dict[str, bytes]:
         "a billion laughs as objects": array + b"(I1\nt" + bytes_of % b"O" + b"I00\n]" + laughs + b"atb.",
         "what holds itself": b"]q\x00h\x00a.",
         "five million lists": b"(" + b"]" * (5 * 2**20) + b"l.",
-        "five million names": b"N" + b"".join(b"r" + struct.pack("<I", n) for n in range(5 * 2**20)) + b".",
+        "five million names": b"N" + names.tobytes() + b".",
         "a text encoded again and again": long + b"c_codecs\nencode\n(h\x00S'latin1'\ntR" * 1000 + b"l.",
         "a text as many arrays": long + (array + b"(I4194304\nt" + bytes_of % b"u1" + b"I00\nh\x00tb") * 1000 + b"l.",
         "a text as many numbers": long
@@ -136,7 +138,7 @@ def hostile(mark: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", list(hostile(Path("x"))))
+@pytest.mark.parametrize("kind", [kind for kind in hostile(Path("x")) if not kind.startswith("five million")])  # test_hostile.py's
 @pytest.mark.parametrize("as_array", [False, True])
 def test_a_hostile_pickle_runs_nothing_and_is_named(tmp_path: Path, kind: str, as_array: bool) -> None:
     mark, path = tmp_path / "ran", tmp_path / ("a.npy" if as_array else "a.pkl")

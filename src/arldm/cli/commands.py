@@ -135,9 +135,9 @@ class Prepare:
     """Bring published files into the one form that all else reads; the same command goes on, checks and mends."""
 
     corpus: Annotated[Positional[Literal["pororo", "flintstones", "vist", "folder", "h5"]], arg(metavar="CORPUS")]
-    """PororoSV, FlintstonesSV, VIST, pictures of your own with a metadata.jsonl, or a file of AR-LDM's own scripts."""
+    """pororo, flintstones, vist, folder (pictures of your own with a metadata.jsonl) or h5 (a file of AR-LDM's own scripts)."""
     source: Annotated[Positional[Path], arg(metavar="SOURCE")]
-    """Where the published files were unpacked."""
+    """The folder that the published files were unpacked to; for h5, the file."""
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """The archive's folder: two Hugging Face datasets and a report."""
     workers: int = 0

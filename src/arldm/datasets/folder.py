@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, inside, one_line, published
+from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, inside, one_line, published
 from arldm.datasets.stills import photograph
 from arldm.errors import DatasetError
 
@@ -55,13 +55,25 @@ def _by_story(folder: Path) -> dict[str, list[tuple[float, Clip]]]:
     """The lines of each story with what they are to be sorted by."""
     path = folder / METADATA
     stories = defaultdict(list)
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if line.strip():
-            with as_published(path.with_name(f"{METADATA}, line {number}")):
-                entry: dict[str, Any] = json.loads(line)
-                name = str(entry["file_name"])
-                caption = one_line(entry["text"] if "text" in entry else entry["caption"])
-                cast = tuple(str(one).lower() for one in entry.get("characters") or ())
-                story = str(entry.get("story") or Path(name).parent)
-                stories[story].append((float(entry.get("frame", number)), Clip(name, inside(folder, name), (caption,), cast)))
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                if line.strip():
+                    story, place, clip = _frame(folder, json.loads(line), number)
+                    stories[story].append((place, clip))
+            except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+                got = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+                expected = '{"file_name": "a/0.png", "text": "Ann sits down."}'
+                raise DatasetError(f"{path}, line {number}: cannot be understood ({got}); expected {expected}") from error
     return stories
+
+
+def _frame(folder: Path, entry: dict[str, Any], number: int) -> tuple[str, float, Clip]:
+    """A line's story, its place there, and its picture."""
+    name, cast = str(entry["file_name"]), entry.get("characters") or []
+    if not isinstance(cast, list):
+        raise TypeError("characters are no list")
+    caption = one_line(entry["text"] if "text" in entry else entry["caption"])
+    clip = Clip(name, inside(folder, name), (caption,), tuple(str(one).lower() for one in cast))
+    parent = Path(name).parent
+    return str(entry.get("story") or (parent if parent.name else folder.name)), float(entry.get("frame", number)), clip

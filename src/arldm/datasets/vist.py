@@ -23,7 +23,7 @@ SIS, DII = "story-in-sequence", "description-in-isolation"
 
 def read_vist(source: Path) -> Corpus:
     """The published folder of VIST, with the photographs in `images`. Raises DatasetError."""
-    photographs = found_photographs(published(source, "images"))
+    photographs = found_photographs(published(source, ".") / "images")
     descriptions: dict[str, list[str]] = defaultdict(list)  # of all splits together, as the paper's scripts had it
     for split in SPLITS:
         for entry in annotations(source, split, DII):
