@@ -61,6 +61,7 @@ def train(recipe: Recipe, out: Path) -> int:
 def foretell(recipe: Paper) -> int:
     """Print what a training would be, and train nothing. What is said of time is a prediction."""
     _check(recipe)
+    from arldm.train.memory import training_peak
     from arldm.train.paper import begin, planned, read_stories
     from arldm.train.stills import size_of
     from arldm.train.work import operations, speed
@@ -77,6 +78,8 @@ def foretell(recipe: Paper) -> int:
     print(f"{recipe.train.steps:,} steps; {len(stories):,} stories, each process learns {learned:,} times from one")
     stills = stories.ever_shown
     print(f"{len(stills):,} stills encoded once, {len(stills) * size_of(model) / 2**30:.1f} GiB in the cache")
+    peak = training_peak(model.config, recipe.train, max(stories.lengths), recipe.given, recipe.freeze).total
+    print(f"{peak / 2**30:.1f} GiB at the worst moment on one process, predicted; `arldm plan` tells what saves memory")
     work = operations(model, max(stories.lengths), recipe.given, round(float(keep.sum(1).float().mean())))
     rate, device = speed(recipe.train.precision)
     hours = learned * work / (REACHED * rate) / 3600
