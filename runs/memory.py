@@ -18,10 +18,9 @@ from arldm.model.arldm import ARLDM
 from arldm.recipes import TINY
 from arldm.sample import tell_batch
 from arldm.story import Frame, Story
-from arldm.train.engine import save_memory
-from arldm.train.memory import Setting, blank_tokenizers, parameters, sampling_peak, stories_of, training_peak
-from arldm.train.optimizer import build_optimizer
-from arldm.train.step import gradients
+from arldm.train.engine import build_accelerator
+from arldm.train.learner import Learner
+from arldm.train.memory import Peak, blank_tokenizers, parameters, sampling_peak, stories_of, training_peak
 
 #: the paper's kind of model, as large as fits beside other work
 MODEL = ModelConfig(
@@ -33,48 +32,37 @@ MODEL = ModelConfig(
     denoiser=DenoiserConfig((96, 192, 384, 384)),
 )
 SETTINGS = {
-    "training": Setting(batch=2, precision="no"),
-    "training, checkpointing": Setting(batch=2, precision="no", gradient_checkpointing=True),
+    "training": TrainConfig(batch=2),
+    "training, checkpointing": TrainConfig(batch=2, gradient_checkpointing=True),
 }
 TOLD = 8  # stories at once
 FRAMES = 5
 
 
-def train(model: ARLDM, config: ModelConfig, setting: Setting) -> Callable[[], None]:
-    """A training step of a model of this config, as often as it is called."""
-    model.train()
-    if setting.gradient_checkpointing:
-        save_memory(model)
-    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    optimizer = build_optimizer(model, weights, TrainConfig())
-    average = {name: weight.detach().clone() for name, weight in weights.items()}
-    stories = stories_of(config, setting.batch, FRAMES)
-
-    def step() -> None:
-        gradients(model, stories, [torch.Generator().manual_seed(k) for k in range(setting.batch)], TrainConfig())
-        torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        with torch.no_grad():
-            for name, kept in average.items():
-                kept.lerp_(weights[name], 0.1)
-
-    return step
+def learn(model: ARLDM, config: ModelConfig, train: TrainConfig) -> Callable[[], object]:
+    """A step of the real training of a model of this config."""
+    learner, stories = Learner(model, train, build_accelerator(train)), stories_of(config, train.batch, FRAMES)
+    return lambda: learner.advance(lambda _: stories)
 
 
-def tell(model: ARLDM, config: ModelConfig, count: int) -> Callable[[], None]:
+def tell(model: ARLDM, config: ModelConfig, count: int) -> Callable[[], object]:
     """A telling of stories with the longest captions there may be."""
     caption = " ".join(["1"] * (config.text.max_tokens - 2))
     stories = [Story(str(number), (Frame(caption),) * FRAMES) for number in range(count)]
-    return lambda: [None for _ in tell_batch(model.eval(), stories, TellConfig(steps=2))] and None
+    return lambda: sum(1 for _ in tell_batch(model.eval(), stories, TellConfig(steps=2)))  # each row is let go
 
 
-def work(name: str, config: ModelConfig, small: bool = False) -> Callable[[], None]:
+def work(name: str, config: ModelConfig, small: bool = False) -> Callable[[], object]:
     """What a setting does again and again."""
     model = ARLDM.build(config, *blank_tokenizers(config))
     if name in SETTINGS:
-        return train(model, config, replace(SETTINGS[name], batch=1) if small else SETTINGS[name])
+        return learn(model, config, replace(SETTINGS[name], batch=1) if small else SETTINGS[name])
     return tell(model, config, 1 if small else TOLD)
+
+
+def predicted(name: str) -> Peak:
+    """By rehearsal."""
+    return training_peak(MODEL, SETTINGS[name], FRAMES, gpu=False) if name in SETTINGS else sampling_peak(MODEL, TOLD, FRAMES)
 
 
 def resident(kind: str) -> int:
@@ -101,7 +89,7 @@ def main() -> None:
     print(f"{parameters(MODEL) / 1e6:.1f} M parameters, float32, torch {torch.__version__}, CPU")
     print(f"{'':26} predicted  measured  ratio")
     for name in (*SETTINGS, "sampling"):
-        peak = training_peak(MODEL, SETTINGS[name], FRAMES, gpu=False) if name in SETTINGS else sampling_peak(MODEL, TOLD, FRAMES)
+        peak = predicted(name)
         environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # what is freed goes back to the system, and is not counted
         done = subprocess.run([sys.executable, __file__, name], env=environment, check=True, capture_output=True, text=True)
         measured = int(done.stdout)

@@ -189,18 +189,22 @@ class Init:
 
 @dataclass(frozen=True)
 class Plan:
-    """Say how the paper's model trains and samples on a GPU of some memory, and with which options; takes a minute or two."""
+    """Say how the paper's model trains and samples on a card of some memory, and with which options; takes a minute or two."""
 
     memory: tuple[str, ...]
     """Such as 24GB; several are planned for one after the other."""
-    corpus: Literal["pororo", "flintstones", "vist-sis", "vist-dii"] = "pororo"
-    """Whose captions are to fit."""
-    frames: int = 5
-    """Frames of each story."""
+    row: Literal[
+        "pororo-continuation",
+        "flintstones-continuation",
+        "vist-sis-continuation",
+        "vist-dii-continuation",
+        "pororo-visualization",
+    ] = "pororo-visualization"
+    """Of the paper's tables, as in `arldm train`."""
     stories: int = 8
-    """That a training step learns from; the paper's had eight, one on each GPU."""
+    """That a training step learns from; the paper's had eight, one on each card."""
     precision: Literal["no", "bf16", "fp16"] = "bf16"
-    """Of products in training; GPUs older than Ampere have no bf16."""
+    """Of products; cards older than NVIDIA's Ampere have no bf16."""
 
     def __call__(self) -> int:
         from arldm.cli.planning import plan

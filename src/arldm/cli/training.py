@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from arldm.cli.beginning import sizes
 from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
@@ -63,7 +61,7 @@ def train(recipe: Recipe, out: Path) -> int:
 def foretell(recipe: Paper) -> int:
     """Print what a training would be, and train nothing. What is said of time is a prediction."""
     _check(recipe)
-    from arldm.train.memory import Setting, training_peak
+    from arldm.train.memory import training_peak
     from arldm.train.paper import begin, planned, read_stories
     from arldm.train.stills import size_of
     from arldm.train.work import operations, speed
@@ -80,10 +78,8 @@ def foretell(recipe: Paper) -> int:
     print(f"{recipe.train.steps:,} steps; {len(stories):,} stories, each process learns {learned:,} times from one")
     stills = stories.ever_shown
     print(f"{len(stills):,} stills encoded once, {len(stills) * size_of(model) / 2**30:.1f} GiB in the cache")
-    memory = training_peak(
-        model.config, Setting.of(recipe.train, recipe.freeze), max(stories.lengths), gpu=torch.cuda.is_available()
-    )
-    print(f"{memory.total / 2**30:.1f} GiB at the worst moment of a step, predicted (`arldm plan` says what fits)")
+    peak = training_peak(model.config, recipe.train, max(stories.lengths), recipe.given, recipe.freeze).total
+    print(f"{peak / 2**30:.1f} GiB at the worst moment on one process, predicted; `arldm plan` tells what saves memory")
     work = operations(model, max(stories.lengths), recipe.given, round(float(keep.sum(1).float().mean())))
     rate, device = speed(recipe.train.precision)
     hours = learned * work / (REACHED * rate) / 3600

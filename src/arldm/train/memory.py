@@ -7,9 +7,9 @@ is counted what would be allocated and freed. Nothing is calculated, so a batch 
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from arldm.config import ModelConfig, TrainConfig
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition, PastTokens
-from arldm.model.denoiser import guided, paired
+from arldm.model.denoiser import build_autocast, guided, paired
 from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import BERT_SPECIAL
 from arldm.train.engine import save_memory
@@ -33,28 +33,8 @@ from arldm.train.optimizer import build_optimizer
 from arldm.train.step import gradients
 
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
-Precision = Literal["no", "bf16", "fp16"]
-Part = Literal["text_encoder", "history_encoder", "conditioner"]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What of a training decides its memory, named as its options are."""
-
-    batch: int = 1  # stories at a time
-    gradient_accumulation_steps: int = 1  # batches a step
-    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
-    precision: Precision = "bf16"
-    gradient_checkpointing: bool = False
-    ema: float = 0.999  # 0 = no average is kept
-    offload_ema: bool = False  # keep the average on the CPU
-    freeze: tuple[Part, ...] = ()  # what does not learn, like the autoencoder
-
-    @classmethod
-    def of(cls, train: TrainConfig, freeze: tuple[Part, ...] = ()) -> Self:
-        """That of a training."""
-        shared = {field.name: getattr(train, field.name) for field in fields(cls) if hasattr(train, field.name)}
-        return cls(**shared, freeze=freeze)
+CPU = torch.device("cpu")
+Freeze = tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +52,38 @@ class Peak:
         return self.weights + self.average + self.moments + self.working
 
 
-def training_peak(config: ModelConfig, setting: Setting, frames: int = 5, *, gpu: bool = True) -> Peak:
-    """The peak of a step that is not the first, every caption being as long as it may. `gpu`: by a GPU's rules of precision."""
-    moments, stepping, average = _moving(config, setting.freeze, setting.optimizer)
-    accumulates = setting.gradient_accumulation_steps > 1
-    weights, learning = _learning(
-        config, setting.freeze, setting.precision, setting.gradient_checkpointing, setting.batch, accumulates, frames, gpu
+def training_peak(
+    config: ModelConfig, train: TrainConfig, frames: int = 5, given: int = 0, freeze: Freeze = (), *, gpu: bool = True
+) -> Peak:
+    """The peak of a step that is not the first, every caption being as long as it may, on a process that has all the weights.
+
+    Of `frames`, `given` are only looked at. `gpu`: by a GPU's rules of mixed precision.
+    """
+    moments, stepping, average = _moving(
+        config, freeze, TrainConfig(optimizer=train.optimizer, muon=train.muon, learning_rate=train.learning_rate)
     )
-    return Peak(weights, average if setting.ema and not setting.offload_ema else 0, moments, max(learning, stepping))
+    batches = TrainConfig(
+        batch=train.batch,
+        gradient_accumulation_steps=min(2, train.gradient_accumulation_steps),  # gradients are there when the second adds to them
+        precision=train.precision,
+        gradient_checkpointing=train.gradient_checkpointing,
+    )
+    weights, learning = _learning(config, freeze, batches, frames, given, gpu)
+    return Peak(weights, average if train.ema and not train.offload_ema else 0, moments, max(learning, stepping))
 
 
 @cache
-def sampling_peak(config: ModelConfig, batch: int, frames: int = 5) -> Peak:
-    """The peak of drawing the last frames of `batch` stories at once in float32, with guidance."""
-    with _rehearsal() as tracker, torch.no_grad():
+def sampling_peak(
+    config: ModelConfig, batch: int, frames: int = 5, precision: Literal["no", "bf16"] = "no", *, gpu: bool = True
+) -> Peak:
+    """The peak of drawing the last frames of `batch` stories at once, with guidance."""
+    with _rehearsal(gpu) as tracker, torch.no_grad():
         model = _model(config).eval()
         weights = tracker.held
         stories = stories_of(config, batch, frames)
         pair = paired(_condition(model, stories).folded(), _untold(model, batch))
-        latents = guided(model.unet, stories.latents[:, -1], torch.zeros((), dtype=torch.long), pair, 3.0)
+        with build_autocast(precision, CPU):
+            latents = guided(model.unet, stories.latents[:, -1], torch.zeros((), dtype=torch.long), pair, 3.0)
         model.latents.decode(latents)
         return Peak(weights, 0, 0, tracker.peak - weights)
 
@@ -101,44 +94,36 @@ def parameters(config: ModelConfig) -> int:
 
 
 @cache
-def _learning(
-    config: ModelConfig,
-    freeze: tuple[Part, ...],
-    precision: Precision,
-    checkpointing: bool,
-    batch: int,
-    accumulates: bool,
-    frames: int,
-    gpu: bool,
-) -> tuple[int, int]:
-    """Bytes of the weights, and the most beyond them in the forward and backward pass of the last batch of a step."""
-    with _rehearsal() as tracker, _gpu_autocast() if gpu else nullcontext():
+def _learning(config: ModelConfig, freeze: Freeze, train: TrainConfig, frames: int, given: int, gpu: bool) -> tuple[int, int]:
+    """Bytes of the weights, and the most beyond them in the forward and backward passes of a step."""
+    with _rehearsal(gpu) as tracker:
         model = _model(config, freeze).train()
-        if checkpointing:
+        if train.gradient_checkpointing:
             save_memory(model)
         weights = tracker.held
-        stories, train = stories_of(config, batch, frames), TrainConfig(precision=precision)
-        for _ in range(2 if accumulates else 1):  # gradients are there already when a second batch adds to them
-            gradients(model, stories, [torch.Generator() for _ in range(batch)], train)
+        stories = stories_of(config, train.batch, frames, given)
+        for _ in range(train.gradient_accumulation_steps):
+            gradients(model, stories, [torch.Generator() for _ in range(train.batch)], train)
         return weights, tracker.peak - weights
 
 
 @cache
-def _moving(config: ModelConfig, freeze: tuple[Part, ...], optimizer: str) -> tuple[int, int, int]:
-    """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of a copy of the weights."""
-    with _rehearsal() as tracker:
+def _moving(config: ModelConfig, freeze: Freeze, train: TrainConfig) -> tuple[int, int, int]:
+    """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
+    with _rehearsal(gpu=False) as tracker:
         model = _model(config, freeze)
         weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         before = tracker.held
         for weight in weights.values():
             weight.grad = torch.zeros_like(weight)
-        copied = tracker.held - before
-        mover = EightBitAdamW(weights.values()) if optimizer == "adamw_8bit" else build_optimizer(model, weights, TrainConfig())
-        mover.step()
-        moments = tracker.held - before - copied
-        nn.utils.clip_grad_norm_(weights.values(), 1.0)
-        mover.step()
-        return moments, tracker.peak - before - moments, copied
+        learning = tracker.held - before
+        eight = train.optimizer == "adamw_8bit"
+        optimizer = EightBitAdamW(weights.values()) if eight else build_optimizer(model, weights, train)
+        optimizer.step()
+        moments = tracker.held - before - learning
+        nn.utils.clip_grad_norm_(weights.values(), train.clip)
+        optimizer.step()
+        return moments, tracker.peak - before - moments, learning
 
 
 class EightBitAdamW(torch.optim.Optimizer):
@@ -218,9 +203,9 @@ def _gpu_autocast() -> Iterator[None]:
 
 
 @contextmanager
-def _rehearsal() -> Iterator[Tracker]:
+def _rehearsal(gpu: bool) -> Iterator[Tracker]:
     """Tensors made inside have no bytes, and are counted."""
-    with FakeTensorMode(allow_non_fake_inputs=True), Tracker() as tracker:
+    with FakeTensorMode(allow_non_fake_inputs=True), Tracker() as tracker, _gpu_autocast() if gpu else nullcontext():
         yield tracker
 
 
@@ -241,7 +226,7 @@ def _empty(config: ModelConfig) -> ARLDM:
         return ARLDM(config, *blank_tokenizers(config))
 
 
-def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
+def _model(config: ModelConfig, freeze: Freeze = ()) -> ARLDM:
     with unset_fake_temporarily():
         model = _empty(config)
     model.to_empty(device="cpu")
@@ -251,15 +236,16 @@ def _model(config: ModelConfig, freeze: tuple[Part, ...] = ()) -> ARLDM:
     return model
 
 
-def stories_of(config: ModelConfig, batch: int, frames: int) -> StoryBatch:
+def stories_of(config: ModelConfig, batch: int, frames: int, given: int = 0) -> StoryBatch:
     """A batch of stories whose captions are as long as they may be."""
     side, seen = config.picture_size // config.latents.downsample, config.past.picture_size
 
-    def caption(length: int) -> tuple[Tensor, Tensor]:
-        return torch.zeros(batch, frames, length, dtype=torch.long), torch.ones(batch, frames, length, dtype=torch.bool)
+    def captions(count: int, length: int) -> tuple[Tensor, Tensor]:
+        return torch.zeros(batch, count, length, dtype=torch.long), torch.ones(batch, count, length, dtype=torch.bool)
 
-    pictures, latents = torch.zeros(batch, frames, 3, seen, seen), torch.zeros(batch, frames, config.latents.channels, side, side)
-    return StoryBatch(*caption(config.text.max_tokens), *caption(config.past.max_tokens), pictures, latents)
+    drawn = frames - given
+    pictures, latents = torch.zeros(batch, frames, 3, seen, seen), torch.zeros(batch, drawn, config.latents.channels, side, side)
+    return StoryBatch(*captions(drawn, config.text.max_tokens), *captions(frames, config.past.max_tokens), pictures, latents)
 
 
 def _condition(model: ARLDM, stories: StoryBatch) -> Condition:
