@@ -174,7 +174,7 @@ def learn(folder: Path) -> None:
     model.history_encoder.vision.activation_checkpointing_enable()  # type: ignore[union-attr] - BLIP's text side has none
     batch = model.batch([story("train", 0, 5, 512)])
     started = time.monotonic()
-    loss = model.loss(batch, torch.Generator().manual_seed(0))
+    loss = model.loss(batch, [torch.Generator().manual_seed(0)])
     loss.backward()
     norms = [weight.grad.float().norm() for weight in model.parameters() if weight.grad is not None]
     learned = sum(weight.numel() for weight in model.parameters() if weight.grad is not None)

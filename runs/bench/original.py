@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import mse_loss, pad
@@ -16,7 +17,7 @@ from arldm import ARLDM, TellConfig
 from arldm.model.batch import StoryBatch, image, normalised, pictures_of, small
 from arldm.model.condition import Condition
 from arldm.model.denoiser import build_sampler, predict
-from arldm.model.noise import frame_generator
+from arldm.model.noise import frame_generator, rand
 from arldm.model.text import CaptionTokenizer
 from arldm.story import Story
 
@@ -54,7 +55,7 @@ def batch(model: ARLDM, stories: Sequence[Story]) -> StoryBatch:
     return StoryBatch(*ids, past_pictures=normalised(seen).unflatten(0, shape), latents=torch.empty(0))
 
 
-def loss(model: ARLDM, pictures: Tensor, batch: StoryBatch, generator: torch.Generator, *, anew: bool) -> Tensor:
+def loss(model: ARLDM, pictures: Tensor, batch: StoryBatch, generators: list[torch.Generator], *, anew: bool) -> Tensor:
     """`ARLDM.loss`, from pictures (batch, frame, 3, size, size) in [-1, 1]; the latents of `batch` are not looked at.
 
     A past frame is read for each frame that sees it (`anew`), or once.
@@ -63,10 +64,10 @@ def loss(model: ARLDM, pictures: Tensor, batch: StoryBatch, generator: torch.Gen
         latents = model.latents.encode(pictures.flatten(0, 1))
     shape = pictures.shape[:2]
     if not anew:
-        return model.loss(replace(batch, latents=latents.unflatten(0, shape)), generator)
-    dropped = torch.rand(shape, generator=generator) < model.dropout
-    timesteps = model.timesteps(shape.numel(), generator)
-    noise = torch.randn(latents.shape, generator=generator)
+        return model.loss(replace(batch, latents=latents.unflatten(0, shape)), generators)
+    dropped = rand(generators, shape[1], device=latents.device) < model.dropout
+    timesteps = torch.cat([model.timesteps(shape[1], generator) for generator in generators])
+    noise = randn_tensor((*shape, *latents.shape[1:]), generators).flatten(0, 1)
     noisy = model.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
     by_frame = _joined([_trained(model, batch, t, dropped[:, t]) for t in range(shape[1])])
     tokens, keep = (

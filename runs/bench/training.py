@@ -12,6 +12,7 @@ from clock import Seconds, compared
 
 from arldm import ARLDM, TrainConfig
 from arldm.model.batch import StoryBatch, pictures_of, pixels
+from arldm.model.noise import item_generators
 from arldm.recipes import TOONSV_TRAIN
 from arldm.toonsv import story
 from arldm.train import fit
@@ -54,7 +55,7 @@ def _original(frozen: tuple[str, ...], *, anew: bool) -> Iterator[Seconds]:
     optimizer = torch.optim.AdamW(weights, ADAMW.learning_rate, ADAMW.betas, weight_decay=ADAMW.weight_decay)
     for step in range(STEPS):
         start = Seconds.now()
-        original.loss(model, pictures, batch, torch.Generator().manual_seed(step), anew=anew).backward()
+        original.loss(model, pictures, batch, item_generators(step, range(len(stories))), anew=anew).backward()
         torch.nn.utils.clip_grad_norm_(weights, ADAMW.clip)
         optimizer.step()
         optimizer.zero_grad()
