@@ -7,7 +7,7 @@ from arldm.model.growth import GROWTHS
 from arldm.model.published import from_published
 
 if TYPE_CHECKING:
-    from arldm.cli.commands import Init
+    from arldm.cli.laboratory import Init
 
 
 def init_paper(options: "Init") -> int:

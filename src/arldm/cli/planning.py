@@ -16,7 +16,7 @@ from arldm.recipes import PAPER, RECIPES, Paper
 from arldm.train.memory import Freeze, Peak, parameters, sampling_peak, training_peak
 
 if TYPE_CHECKING:
-    from arldm.cli.commands import Plan
+    from arldm.cli.laboratory import Plan
 
 GIB = 2**30
 UNITS = {"M": 2**20, "G": GIB, "T": 2**40}  # a card that is sold with 24 GB has 24 GiB

@@ -1,0 +1,196 @@
+"""The commands of a laboratory: corpora, the model at full size, training; each a record of its options that can be called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro import MISSING
+from tyro.conf import Positional, arg, subcommand
+
+from arldm.recipes import RECIPES, Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Bring published files into the one form that all else reads; the same command goes on, checks and mends."""
+
+    corpus: Annotated[Positional[Literal["pororo", "flintstones", "vist", "folder", "h5"]], arg(metavar="CORPUS")]
+    """pororo, flintstones, vist, folder (pictures of your own with a metadata.jsonl) or h5 (a file of AR-LDM's own scripts)."""
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")]
+    """The folder that the published files were unpacked to; for h5, the file."""
+    out: Annotated[Positional[Path], arg(metavar="OUT")]
+    """The archive's folder: two Hugging Face datasets and a report."""
+    workers: int = 0
+    """Processes, 0 = as many as there are cores."""
+
+    def __call__(self) -> int:
+        from arldm.cli.preparing import prepare
+
+        return prepare(self.corpus, self.source, self.out, self.workers)
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Fetch the photographs that VIST's annotations name; the same command goes on."""
+
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")]
+    """Where VIST's annotations were unpacked; photographs go to its folder images."""
+    workers: int = 8
+    """Photographs fetched at once."""
+
+    def __call__(self) -> int:
+        from arldm.cli.preparing import photographs
+
+        return photographs(self.source, self.workers)
+
+
+@dataclass(frozen=True)
+class Init:
+    """Make a model to train: the paper's, of 1.5 billion parameters, from published weights."""
+
+    of: Annotated[Positional[Literal["paper"]], arg(metavar="paper")]
+    """Stable Diffusion 1.x with BLIP-large."""
+    sd: Path
+    """A Stable Diffusion 1.x folder of diffusers."""
+    blip: Path
+    """A BLIP-large folder of transformers."""
+    out: Path
+    """The model's folder."""
+    corpus: Literal["pororo", "flintstones", "vist-sis", "vist-dii"] = "pororo"
+    """Whose names become words, and whose captions are to fit."""
+    seed: int = 0
+    """Of the embeddings that AR-LDM adds."""
+
+    def __call__(self) -> int:
+        from arldm.cli.beginning import init_paper
+
+        return init_paper(self)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Say how the paper's model trains and samples on a card of some memory, and with which options; takes a minute or two."""
+
+    memory: tuple[str, ...]
+    """Such as 24GB; several are planned for one after the other."""
+    row: Literal[
+        "pororo-continuation",
+        "flintstones-continuation",
+        "vist-sis-continuation",
+        "vist-dii-continuation",
+        "pororo-visualization",
+    ] = "pororo-visualization"
+    """Of the paper's tables, as in `arldm train`."""
+    stories: int = 8
+    """That a training step learns from; the paper's had eight, one on each card."""
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    """Of products; cards older than NVIDIA's Ampere have no bf16."""
+
+    def __call__(self) -> int:
+        from arldm.cli.planning import plan
+
+        return plan(self)
+
+
+@dataclass(frozen=True)
+class _Training:
+    out: Path
+    """The run's folder. The same command continues a run that was stopped."""
+
+
+def _run(recipe: Recipe, out: Path) -> int:
+    from arldm.cli.training import train
+
+    return train(recipe, out)
+
+
+@dataclass(frozen=True)
+class TrainAutoencoder(_Training):
+    """The autoencoder of the embedded model."""
+
+    recipe: Annotated[Autoencoder, arg(name="")] = Autoencoder()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainEncoders(_Training):
+    """The encoders' first lesson."""
+
+    recipe: Annotated[Encoders, arg(name="")] = Encoders()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainEnlarger(_Training):
+    """The network that makes pages sharp."""
+
+    recipe: Annotated[Enlarger, arg(name="")] = Enlarger()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainReader(_Training):
+    """The network that reads pictures back."""
+
+    recipe: Annotated[Reader, arg(name="")] = Reader()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainToonSV(_Training):
+    """AR-LDM on the embedded world."""
+
+    recipe: Annotated[ToonSV, arg(name="")] = ToonSV()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
+class TrainPaper(_Training):
+    """A row of the paper's tables, on an archive of `arldm prepare` and from a model of `arldm init paper`."""
+
+    recipe: Annotated[Paper, arg(name="")] = Paper()
+    dry_run: bool = False
+    """Train nothing; print what would be done: options, parameters, steps, memory, time."""
+
+    def __call__(self) -> int:
+        from arldm.cli.training import foretell
+
+        return foretell(self.recipe) if self.dry_run else _run(self.recipe, self.out)
+
+
+def _row(name: str, told: str) -> Any:
+    recipe = RECIPES[name]
+    assert isinstance(recipe, Paper)
+    return subcommand(name, default=TrainPaper(MISSING, recipe), description=f"The paper's row: {told}.")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train what a recipe says."""
+
+    run: Annotated[
+        Annotated[TrainToonSV, subcommand("toonsv")]
+        | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
+        | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
+        | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
+        | Annotated[TrainReader, subcommand("toonsv-reader")]
+        | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]
+        | Annotated[TrainPaper, _row("flintstones-continuation", "story continuation on FlintstonesSV")]
+        | Annotated[TrainPaper, _row("vist-sis-continuation", "story continuation on VIST, told in sequence")]
+        | Annotated[TrainPaper, _row("vist-dii-continuation", "story continuation on VIST, described in isolation")]
+        | Annotated[TrainPaper, _row("pororo-visualization", "story visualization on PororoSV")],
+        arg(name=""),
+    ]
+
+    def __call__(self) -> int:
+        return self.run()
