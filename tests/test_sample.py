@@ -151,17 +151,6 @@ def test_guidance_of_one_is_the_plain_prediction(model) -> None:
     assert not (plain == array(next(tell(model, story(1), TellConfig(steps=3, guidance=8.0))))).all()
 
 
-@pytest.mark.parametrize(("stop", "rows"), [(1.0, [2, 2, 2, 2]), (0.5, [2, 2, 1, 1]), (0.3, [2, 2, 1, 1]), (0.0, [1, 1, 1, 1])])
-def test_guidance_stops_at_a_share_of_the_steps(model, stop: float, rows: list[int]) -> None:
-    seen: list[int] = []
-    hook = model.unet.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    told = next(tell(model, story(1), TellConfig(steps=4, guidance=8.0, guidance_stop=stop)))
-    hook.remove()
-    assert seen == rows
-    assert same(told, next(tell(model, story(1), TellConfig(steps=4, guidance=8.0)))) == (stop == 1)
-    assert same(told, next(tell(model, story(1), TellConfig(steps=4, guidance=1.0)))) == (stop == 0)
-
-
 @pytest.mark.parametrize("scheduler", ["ddim", "dpm++", "unipc"])
 def test_bf16_is_near_float32_and_the_same_again(model, scheduler: str) -> None:
     exact = array(next(tell(model, story(1), TellConfig(steps=6, scheduler=scheduler))))
@@ -221,8 +210,6 @@ def test_what_cannot_be_told_is_refused_before_anything_is_drawn(model) -> None:
     refused(ConfigError, "frame 5 is asked for; the story has frames 0 to 4", [story(5)], frames=[1, 5])
     refused(ConfigError, "steps is 0", [story(2)], TellConfig(steps=0))
     refused(ConfigError, "scheduler is 'euler'", [story(2)], TellConfig(scheduler="euler"))  # type: ignore[arg-type]
-    refused(ConfigError, "guidance_stop is 1.5", [story(2)], TellConfig(guidance_stop=1.5))
-    refused(ConfigError, "guidance_stop is nan", [story(2)], TellConfig(guidance_stop=float("nan")))
     refused(ConfigError, "precision is 'fp8'", [story(2)], TellConfig(precision="fp8"))  # type: ignore[arg-type]
     assert drawn == []
 

@@ -1,6 +1,6 @@
 """What each setting of the sampler is worth: `python runs/bench/quality.py OUT [STORIES]`. Stopped, run again: it goes on.
 
-The first setting is the original procedure's: 250 steps of DDIM, all guided, in float32. Told by ours and in batches, for the
+The first setting is the original procedure's: 250 steps of DDIM in float32. Told by ours and in batches, for the
 pictures are the same (tests/test_bench.py). Writes quality.json beside this file, which `make bench` reads, and prints a table.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 
 from arldm.cli import main as arldm
 from arldm.config import TellConfig, from_dict
-from arldm.model.denoiser import guided_steps
 from arldm.story_files import put
 
 MEASURED = Path(__file__).with_name("quality.json")
@@ -24,7 +23,6 @@ ORIGINAL = TellConfig(steps=250)
 SETTINGS = [
     ORIGINAL,
     *(TellConfig(steps=steps, precision="bf16") for steps in (20, 12, 8, 6)),
-    *(TellConfig(steps=steps, precision="bf16", guidance_stop=0.5) for steps in (20, 8)),
     TellConfig(steps=8, scheduler="unipc", precision="bf16"),
 ]
 
@@ -38,11 +36,6 @@ class Setting:
     stories: int
     model_hash: str
 
-    @property
-    def calls(self) -> int:
-        """How often the U-Net looks at a frame; guided steps count twice."""
-        return self.config.steps + guided_steps(self.config)
-
     def equals(self, other: "Setting") -> bool:
         """Is its measured quality no worse?"""
         return all(self.metrics[name]["value"] >= other.metrics[name]["value"] - FALL for name in METRICS)
@@ -54,16 +47,16 @@ def settings() -> list[Setting]:
 
 
 def quickest(measured: Sequence[Setting]) -> Setting:
-    """The one with the fewest calls of the U-Net that equals the first."""
-    return min((one for one in measured if one.equals(measured[0])), key=lambda one: one.calls)
+    """The one with the fewest steps that equals the first."""
+    return min((one for one in measured if one.equals(measured[0])), key=lambda one: one.config.steps)
 
 
 def report(out: Path, config: TellConfig, stories: int) -> dict[str, Any]:
     """A report by `arldm evaluate`, made unless it is there. More stories continue what fewer began."""
-    name = f"{config.scheduler}-{config.steps}-{config.guidance_stop}-{config.precision}"
+    name = f"{config.scheduler}-{config.steps}-{config.precision}"
     path = out / f"{name}-{stories}.json"
-    chosen = ("--steps", config.steps, "--scheduler", config.scheduler, "--guidance-stop", config.guidance_stop)
-    where = ("--precision", config.precision, "--stories", stories, "--keep", out / name, "--json", path)
+    chosen = ("--steps", config.steps, "--scheduler", config.scheduler, "--precision", config.precision)
+    where = ("--stories", stories, "--keep", out / name, "--json", path)
     if not path.exists() and (code := arldm(["evaluate", "toonsv", *map(str, (*chosen, *where))])):
         raise SystemExit(code)
     return json.loads(path.read_text())
@@ -71,12 +64,12 @@ def report(out: Path, config: TellConfig, stories: int) -> dict[str, Any]:
 
 def table(measured: Sequence[Setting]) -> str:
     """A row for each setting."""
-    rows = ["| sampler | steps | guided | precision | calls of the U-Net | relevance | consistency | equal |", "|---" * 8 + "|"]
+    rows = ["| sampler | steps | precision | relevance | consistency | equal |", "|---" * 6 + "|"]
     for one in measured:
         shares = (one.metrics[name] for name in METRICS)
         values = (f"{share['value']:.3f} [{share['low']:.3f}, {share['high']:.3f}]" for share in shares)
         config, equal = one.config, "yes" if one.equals(measured[0]) else "no"
-        cells = (config.scheduler, config.steps, guided_steps(config), config.precision, one.calls, *values, equal)
+        cells = (config.scheduler, config.steps, config.precision, *values, equal)
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(rows)
 

@@ -14,7 +14,6 @@ from arldm.story import Frame, Story
 from arldm.toonsv import plot
 
 BATCH = 8  # stories at once
-ROUNDS = 2
 FRAMES = 5
 STEPS = (8, 12, 20, 50)
 CAPTIONS = (
@@ -52,7 +51,7 @@ def equal_steps(model: ARLDM) -> None:
         f"ours, {BATCH} stories at once, float32": lambda: [_ours(model, stories, config)],
         f"ours, {BATCH} stories at once, bf16": lambda: [_ours(model, stories, mixed)],
     }
-    compared(ways, "story", ROUNDS)
+    compared(ways, "story", rounds=1)
 
 
 def equal_quality(model: ARLDM) -> None:
@@ -82,5 +81,4 @@ def _ours(model: ARLDM, stories: Sequence[Story], config: TellConfig) -> Seconds
 def _name(who: str, setting: quality.Setting) -> str:
     config = setting.config
     worth = ", ".join(f"{name} {share['value']:.3f}" for name, share in setting.metrics.items())
-    stop = f", guided to {config.guidance_stop:.0%}" if config.guidance_stop < 1 else ""
-    return f"{who}, {config.scheduler} {config.steps} steps{stop}, precision {config.precision}: {worth}"
+    return f"{who}, {config.scheduler} {config.steps} steps, precision {config.precision}: {worth}"

@@ -18,7 +18,7 @@ from arldm.toonsv import story
 from arldm.train import fit
 from arldm.train.stories import cached
 
-STEPS = 4  # of which the first warms up, and the last of ours ends with a checkpoint
+STEPS = 3  # of which the first warms up, and the last of ours ends with a checkpoint
 ROUNDS = 2  # alternating, for a machine is not always equally fast
 FRAMES = 5
 ADAMW = replace(TOONSV_TRAIN, muon=0.0, steps=STEPS, checkpoint_every=0, preview_every=0, report_to="none")

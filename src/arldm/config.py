@@ -133,7 +133,6 @@ class TellConfig:
     guidance: float = 3.0
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
     seed: int = 0
-    guidance_stop: float = 1.0  # share of the steps, the noisy ones first, that are guided (Kynkäänniemi et al. 2024)
     precision: Literal["no", "bf16"] = "no"  # of the U-Net's arithmetic: as its weights are kept, or mixed
 
 

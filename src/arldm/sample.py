@@ -1,6 +1,7 @@
 """Telling: a story whose later pictures are missing is completed, frame after frame, given 0, 1 or more pictures."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
@@ -13,7 +14,7 @@ from arldm.errors import ConfigError, ScriptError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, normalised, small
 from arldm.model.condition import Condition, PastTokens
-from arldm.model.denoiser import build_autocast, build_sampler, guided, guided_steps, paired, predict
+from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
 from arldm.model.noise import frame_generator
 from arldm.story import Frame, Story
 
@@ -136,10 +137,10 @@ def _draw(
         for step, time in enumerate(sampler.timesteps):
             noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
             moment = time.to(model.device)
-            if step < guided_steps(config):
-                said = guided(model.unet, noisy, moment, pair, config.guidance)
-            else:
+            if config.guidance == 1:
                 said = predict(model.unet, noisy, moment.expand(len(noisy)), told)
+            else:
+                said = guided(model.unet, noisy, moment, pair, config.guidance)
             with torch.autocast(model.device.type, enabled=False):  # only the U-Net calculates in less than float32
                 latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
                 if on_step is not None:
@@ -160,7 +161,8 @@ def _checked(
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
     if model.history != "none":
         model.conditioner.check_length(lengths[0])
+    if not (math.isfinite(config.guidance) and config.guidance >= 0):
+        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 3 is usual")
     build_sampler(config, model.schedule)
-    guided_steps(config)
     build_autocast(config.precision, model.device)
     return frozenset(frames or ())

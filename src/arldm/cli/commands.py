@@ -34,8 +34,6 @@ class Tell:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    guidance_stop: float = TellConfig().guidance_stop
-    """Share of the steps, from the first, that are guided; the others take half the time."""
     precision: Literal["no", "bf16"] = TellConfig().precision
     """bf16 is faster where the processor knows it; the bytes depend on it."""
     threads: int = 0
@@ -154,8 +152,6 @@ class Sample:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    guidance_stop: float = TellConfig().guidance_stop
-    """Share of the steps, from the first, that are guided; the others take half the time."""
     precision: Literal["no", "bf16"] = TellConfig().precision
     """bf16 is faster where the processor knows it; the bytes depend on it."""
     batch: int = 8
@@ -195,8 +191,6 @@ class Evaluate:
     steps: int = TellConfig().steps
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    guidance_stop: float = TellConfig().guidance_stop
-    """Share of the steps, from the first, that are guided; the others take half the time."""
     precision: Literal["no", "bf16"] = TellConfig().precision
     """bf16 is faster where the processor knows it; the bytes depend on it."""
     batch: int = 8

@@ -30,7 +30,7 @@ MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as ma
 def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
     seed = random.SystemRandom().randrange(2**31) if options.seed == -1 else options.seed
-    config = TellConfig(options.steps, options.guidance, options.scheduler, seed, options.guidance_stop, options.precision)
+    config = TellConfig(options.steps, options.guidance, options.scheduler, seed, options.precision)
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
     folder = StoryFolder(options.out, story)

@@ -1,6 +1,5 @@
 """The U-Net with its noise schedule, and guidance. All of it diffusers' own."""
 
-import math
 import warnings
 
 import torch
@@ -81,15 +80,6 @@ def build_autocast(precision: str, device: torch.device) -> torch.autocast:
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise ConfigError(f"precision is bf16, which {torch.cuda.get_device_name(device)} cannot; use precision no")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def guided_steps(config: TellConfig) -> int:
-    """How many of the steps are guided, the noisy ones first. Raises ConfigError."""
-    if not (math.isfinite(config.guidance) and config.guidance >= 0):
-        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 3 is usual")
-    if not 0 <= config.guidance_stop <= 1:
-        raise ConfigError(f"guidance_stop is {config.guidance_stop}; expected a share of the steps, 0 to 1")
-    return 0 if config.guidance == 1 else math.ceil(config.guidance_stop * config.steps)
 
 
 def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
