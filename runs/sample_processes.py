@@ -1,7 +1,7 @@
 """Tells a split by one process, by two, and by two that are killed on the way: are all files equal, and is there no gap?
 
-`python runs/sample_processes.py [KILLS]` tells 64 stories of ToonSV with the embedded model, in one step a frame: how they look is not
-what is asked.
+`python runs/sample_processes.py [KILLS]` tells 64 stories of ToonSV with the embedded model, in one step a frame: how they look is
+not what is asked.
 """
 
 import hashlib
