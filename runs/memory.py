@@ -35,7 +35,7 @@ SETTINGS = {
     "training": TrainConfig(batch=2),
     "training, checkpointing": TrainConfig(batch=2, gradient_checkpointing=True),
 }
-TOLD = 8  # stories at once
+TOLD = 4  # stories at once
 FRAMES = 5
 
 
@@ -49,7 +49,7 @@ def tell(model: ARLDM, config: ModelConfig, count: int) -> Callable[[], object]:
     """A telling of stories with the longest captions there may be."""
     caption = " ".join(["1"] * (config.text.max_tokens - 2))
     stories = [Story(str(number), (Frame(caption),) * FRAMES) for number in range(count)]
-    return lambda: sum(1 for _ in tell_batch(model.eval(), stories, TellConfig(steps=2)))  # each row is let go
+    return lambda: sum(1 for _ in tell_batch(model.eval(), stories, TellConfig(steps=1)))  # each row is let go
 
 
 def work(name: str, config: ModelConfig, small: bool = False) -> Callable[[], object]:
