@@ -6,20 +6,18 @@ Many are gone. The server then sends another picture that says so, the same for 
 
 import hashlib
 import io
-import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import urllib3
 from tqdm import tqdm
 
+from arldm.datasets import journal
 from arldm.datasets.corpus import SPLITS, as_published, read_json
 from arldm.datasets.vist import DII, SIS, annotation_file, annotations
 from arldm.errors import PictureError
@@ -70,11 +68,13 @@ def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dic
     folder, wanted = source / "images", addresses(source)
     folder.mkdir(parents=True, exist_ok=True)
     known = {
-        entry.photo: entry for entry in _ledger(folder / LEDGER) if entry.gone or (entry.file and (folder / entry.file).exists())
+        entry.photo: entry
+        for entry in journal.entries(folder / LEDGER, Entry)
+        if entry.gone or (entry.file and (folder / entry.file).exists())
     }
     todo = [photo for photo in wanted if photo not in known]
     sweep(folder)
-    put(folder / LEDGER, "".join(map(_line, known.values())).encode())  # a line that was begun would spoil the next
+    put(folder / LEDGER, "".join(map(journal.line, known.values())).encode())  # a line that was begun would spoil the next
     fetcher = Fetcher(folder, workers, pause)
     with (
         (folder / LEDGER).open("a") as ledger,
@@ -84,13 +84,13 @@ def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dic
         try:
             for future in as_completed([pool.submit(fetcher.fetch, photo, wanted[photo]) for photo in todo]):
                 entry = known[future.result().photo] = future.result()
-                ledger.write(_line(entry))
+                ledger.write(journal.line(entry))
                 ledger.flush()
                 bar.update()
         finally:
             pool.shutdown(cancel_futures=True)
     entries = _without_placeholders(folder, [known[photo] for photo in wanted])
-    put(folder / LEDGER, "".join(map(_line, entries)).encode())
+    put(folder / LEDGER, "".join(map(journal.line, entries)).encode())
     return dict(Counter(entry.failure.partition(":")[0] or "fetched" for entry in entries))
 
 
@@ -180,14 +180,3 @@ def _without_placeholders(folder: Path, entries: list[Entry]) -> list[Entry]:
         else:
             kept.append(entry)
     return kept
-
-
-def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry)) + "\n"
-
-
-def _ledger(path: Path) -> Iterator[Entry]:
-    """The lines that were written whole."""
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with suppress(ValueError, TypeError):
-            yield Entry(**json.loads(line))

@@ -4,7 +4,6 @@ Their bytes do not depend on how many processes there were. `shards.jsonl` says 
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import signal
@@ -12,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 from tqdm import tqdm
 
+from arldm.datasets import journal
 from arldm.datasets.corpus import Clip
 from arldm.errors import DatasetError, PictureError
 from arldm.story_files import put, replacing
@@ -58,21 +58,21 @@ class Shards:
 
     def written(self, workers: int) -> list[Shard]:
         """All of them, those made that were not there, were altered, or would hold more now. Raises DatasetError, OutputError."""
-        journal, paths = self.out / "shards.jsonl", self.paths
-        done = {shard.shard: shard for shard in _journal(journal) if shard.shard < len(paths) and self._whole(shard)}
-        put(journal, "".join(map(_line, done.values())).encode())  # a line that was begun would spoil the next
+        notes, paths = self.out / "shards.jsonl", self.paths
+        done = {shard.shard: shard for shard in journal.entries(notes, Shard) if shard.shard < len(paths) and self._whole(shard)}
+        put(notes, "".join(map(journal.line, done.values())).encode())  # a line that was begun would spoil the next
         todo = [number for number in range(len(paths)) if number not in done]
         with tqdm(total=len(self.clips), unit="clip", leave=False) as bar:
             bar.update(sum(len(self._part(number)) for number in done))
             jobs = [(number, paths[number], self._part(number)) for number in todo]
             with _mapped(partial(_write, self.stills, self.schema), jobs, min(workers, len(jobs))) as results:
                 for shard in results:
-                    with journal.open("a") as file:
-                        file.write(_line(shard))
+                    with notes.open("a") as file:
+                        file.write(journal.line(shard))
                     done[shard.shard] = shard
                     bar.update(len(self._part(shard.shard)))
         shards = [done[number] for number in range(len(paths))]
-        put(journal, "".join(map(_line, shards)).encode())
+        put(notes, "".join(map(journal.line, shards)).encode())
         return shards
 
     def _whole(self, shard: Shard) -> bool:
@@ -132,17 +132,6 @@ def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _line(shard: Shard) -> str:
-    return json.dumps(asdict(shard)) + "\n"
-
-
-def _journal(path: Path) -> Iterator[Shard]:
-    """The lines that were written whole."""
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with suppress(ValueError, TypeError):
-            yield Shard(**json.loads(line))
 
 
 @contextmanager

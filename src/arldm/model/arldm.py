@@ -105,6 +105,12 @@ class ARLDM(nn.Module, PushToHubMixin):
             )
         self.history = mode
 
+    def freeze(self, parts: Collection[str]) -> None:
+        """Keep these parts as they are in training, as far as this model has them; the autoencoder never learns."""
+        for name in parts:
+            if (part := getattr(self, name)) is not None:
+                part.requires_grad_(False)
+
     def narrowed(self, history: History) -> Self:
         """This model, or one with its weights that is built to look at less. Raises ConfigError for more."""
         if history == self.config.history:

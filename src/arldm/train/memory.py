@@ -78,7 +78,7 @@ def sampling_peak(
 ) -> Peak:
     """The peak of drawing the last frames of `batch` stories at once, with guidance."""
     with _rehearsal(gpu) as tracker, torch.no_grad():
-        model = _model(config).eval()
+        model = hollow(config).eval()
         weights = tracker.held
         stories = stories_of(config, batch, frames)
         pair = paired(_condition(model, stories).folded(), _untold(model, batch))
@@ -97,7 +97,7 @@ def parameters(config: ModelConfig) -> int:
 def _learning(config: ModelConfig, freeze: Freeze, train: TrainConfig, frames: int, given: int, gpu: bool) -> tuple[int, int]:
     """Bytes of the weights, and the most beyond them in the forward and backward passes of a step."""
     with _rehearsal(gpu) as tracker:
-        model = _model(config, freeze).train()
+        model = hollow(config, freeze).train()
         if train.gradient_checkpointing:
             save_memory(model)
         weights = tracker.held
@@ -111,7 +111,7 @@ def _learning(config: ModelConfig, freeze: Freeze, train: TrainConfig, frames: i
 def _moving(config: ModelConfig, freeze: Freeze, train: TrainConfig) -> tuple[int, int, int]:
     """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
     with _rehearsal(gpu=False) as tracker:
-        model = _model(config, freeze)
+        model = hollow(config, freeze)
         weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         before = tracker.held
         for weight in weights.values():
@@ -226,13 +226,12 @@ def _empty(config: ModelConfig) -> ARLDM:
         return ARLDM(config, *blank_tokenizers(config))
 
 
-def _model(config: ModelConfig, freeze: Freeze = ()) -> ARLDM:
+def hollow(config: ModelConfig, freeze: Freeze = ()) -> ARLDM:
+    """The model of a config with weights that hold nothing, inside of FakeTensorMode."""
     with unset_fake_temporarily():
         model = _empty(config)
     model.to_empty(device="cpu")
-    for name in freeze:
-        if (part := getattr(model, name)) is not None:
-            part.requires_grad_(False)
+    model.freeze(freeze)
     return model
 
 

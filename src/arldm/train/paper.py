@@ -71,9 +71,7 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
     model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
     if recipe.history != "none":
         model.conditioner.check_length(max(stories.lengths))
-    for name in recipe.freeze:
-        if (part := getattr(model, name)) is not None:
-            part.requires_grad_(False)
+    model.freeze(recipe.freeze)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     return model
 

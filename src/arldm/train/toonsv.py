@@ -69,9 +69,7 @@ def begin(recipe: ToonSV) -> ARLDM:
     model = ARLDM.build(config, tokenizer, past_tokenizer, recipe.train.seed)
     if recipe.encoders is not None:
         load_encoders(model, recipe.encoders)
-    for name in recipe.freeze:
-        if (part := getattr(model, name)) is not None:
-            part.requires_grad_(False)
+    model.freeze(recipe.freeze)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     return model
 
