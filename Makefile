@@ -17,7 +17,7 @@ check: .venv/.installed-dev       ## style, types, layers
 	$(BIN)/lint-imports
 
 bench: .venv/.installed           ## seconds a frame and a step of training, against the original procedure's
-	TQDM_DISABLE=1 $(BIN)/python runs/bench
+	$(BIN)/python runs/bench
 
 clean:
 	rm -rf .venv demo build dist

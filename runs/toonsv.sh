@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to the model that ships with the program, src/arldm/weights/toonsv. (The reader, which measures it: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS (of AR-LDM, see 3) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS (of AR-LDM, see 4) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -25,9 +25,12 @@ train toonsv-autoencoder "$out/autoencoder/autoencoder.safetensors" --out "$out/
 # 2. all that makes the condition learns to tell facts, in the place of CLIP's and BLIP's pretraining
 train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders" --cache "$out/cache"
 
-# 3. AR-LDM: the U-Net learns to draw what the condition tells
+# 3. what joins captions and history learns longer
+train toonsv-context "$out/context/encoders.safetensors" --out "$out/context" --cache "$out/cache" --encoders "$out/encoders/encoders.safetensors"
+
+# 4. AR-LDM: the U-Net learns to draw what the condition tells
 train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures ${STEPS:+--train.steps "$STEPS"} \
-    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/encoders/encoders.safetensors" --cache "$out/cache" \
+    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
     --freeze text_encoder history_encoder conditioner
 
 # in one move where the program looks for it

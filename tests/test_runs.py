@@ -1,6 +1,7 @@
 """The recipes at toy size: from nothing to an autoencoder and to a model that tells; what is drawn is drawn once."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import arldm.rendered
+import arldm.train.context
 import arldm.train.encoders
 import arldm.train.read
 import arldm.train.reader
@@ -20,12 +23,15 @@ from arldm.evaluate.report import METRICS
 from arldm.model.arldm import ARLDM
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.noise import item_generators
-from arldm.recipes import RECIPES, TINY, Autoencoder, Encoders, Enlarger, Reader, ToonSV
+from arldm.recipes import RECIPES, TINY, Autoencoder, Context, Encoders, Enlarger, Reader, ToonSV
 from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
+from arldm.toonsv.cast import Key
+from arldm.toonsv.questions import ABSENT, TO_DRAW
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
+from arldm.train.context import evened
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin
@@ -118,6 +124,34 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
     assert torch.equal(fresh.unet.conv_in.weight, taught.unet.conv_in.weight)  # the U-Net learns afterwards
     with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
         begin(replace(recipe, encoders=tmp_path / "none"))
+
+
+def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arldm.train.encoders, "EXAMINED", 4)
+    monkeypatch.setattr(arldm.train.context, "EXAMINED", 4)
+    train = replace(TRAIN, preview_every=0)
+    run(Encoders(TINY, train, 6, 4, 40), tmp_path / "first")
+    begun = tmp_path / "first" / "encoders.safetensors"
+    run(Context(TINY, train, begun, 6, 4), tmp_path / "second")
+    before, after = load_file(begun), load_file(tmp_path / "second" / "encoders.safetensors")
+    assert set(before) == set(after)
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"conditioner", "to_draw"}
+    assert "to draw, pictures" in json.loads((tmp_path / "second" / "accuracy.json").read_text())
+    taught = begin(replace(recipe, encoders=tmp_path / "second" / "encoders.safetensors")).conditioner.state_dict()
+    assert torch.equal(taught["queries"], after["conditioner.queries"].float())
+    with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
+        run(Context(TINY, train, tmp_path / "none", 6, 4), tmp_path / "third")
+
+
+def test_rare_questions_count_more_than_they_come() -> None:
+    answered = torch.full((16, len(TO_DRAW)), ABSENT)
+    weather, hat = (list(TO_DRAW).index(key) for key in (Key("scene", "weather"), Key("left", "hat")))
+    answered[:, weather], answered[0, hat] = 0, 0
+    even = [torch.zeros(16, len(values)) for values in TO_DRAW.values()]
+    loss = [len(TO_DRAW[key]) for key in (Key("scene", "weather"), Key("left", "hat"))]
+    expected = (16**0.5 * math.log(loss[0]) + math.log(loss[1])) / (16**0.5 + 1)
+    assert evened(even, answered).item() == pytest.approx(expected)
 
 
 def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:

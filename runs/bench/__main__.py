@@ -20,7 +20,8 @@ def main() -> None:
     """Print it all, a part after the other."""
     model = ARLDM.from_pretrained("toonsv")
     bf16 = "with" if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "without"
-    print(f"{torch.get_num_threads()} threads, {processor()}, {bf16} bf16, torch {torch.__version__}, model {model.hash()}")
+    threads = torch.get_num_threads()
+    print(f"{threads} thread{'s' * (threads > 1)}, {processor()}, {bf16} bf16, torch {torch.__version__}, model {model.hash()}")
     sampling.alone(model)
     sampling.equal_steps(model)
     sampling.equal_quality(model)

@@ -1,7 +1,9 @@
 """A step of training at ToonSV's size, against the original procedure: the same stories, the same losses, the same optimizer."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +69,7 @@ def _ours(frozen: tuple[str, ...], config: TrainConfig) -> list[Seconds]:
     """Steps as `arldm train toonsv` takes them."""
     model = _model(frozen)
     begun: list[Seconds] = []
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, redirect_stderr(StringIO()):  # no bar between the rows
         data = cached(model, Path(folder), "train", config.batch, FRAMES)
 
         def batches(number: int) -> StoryBatch:

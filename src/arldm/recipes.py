@@ -98,6 +98,19 @@ ENCODERS_TRAIN = TrainConfig(
     checkpoint_every=100,
     preview_every=0,
 )
+CONTEXT_TRAIN = TrainConfig(
+    steps=2500,
+    batch=4,  # stories
+    learning_rate=5e-4,
+    muon=3e-3,
+    warmup=50,
+    betas=(0.9, 0.99),
+    ema=0.995,
+    precision="bf16",
+    seed=1,  # other orders than in the first lesson
+    checkpoint_every=100,
+    preview_every=0,
+)
 #: the paper's, as far as its authors told it (docs/paper.md); eight processes make eight stories a step
 PAPER_TRAIN = TrainConfig(
     steps=0,  # as many as the epochs take
@@ -156,7 +169,7 @@ class ToonSV:
     stories: int = 8000
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
-    encoders: Path | None = None  # what `arldm train toonsv-encoders` left; None = encoders that start from nothing
+    encoders: Path | None = None  # what `arldm train toonsv-encoders` or `toonsv-context` left; None = encoders that start from nothing
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     cache: Path | None = None  # as above
 
@@ -170,6 +183,18 @@ class Encoders:
     stories: int = 2500
     frames: int = 16  # longer ones than the U-Net learns from: whoever comes back after ten frames must be known again
     scenes: int = 24000  # without a story, each value as likely as any other; those with held-out characters are left out
+    cache: Path | None = None  # as above
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The second lesson, of the context alone."""
+
+    model: ModelConfig = TOONSV
+    train: TrainConfig = CONTEXT_TRAIN
+    encoders: Path = Path("runs/out/encoders/encoders.safetensors")  # what `arldm train toonsv-encoders` left
+    stories: int = 2500
+    frames: int = 16
     cache: Path | None = None  # as above
 
 
@@ -189,12 +214,13 @@ class Paper:
     cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
 
 
-Recipe = Autoencoder | Enlarger | Reader | Encoders | ToonSV | Paper
+Recipe = Autoencoder | Enlarger | Reader | Encoders | Context | ToonSV | Paper
 RECIPES: dict[str, Recipe] = {
     "toonsv-autoencoder": Autoencoder(),
     "toonsv-enlarger": Enlarger(),
     "toonsv-reader": Reader(),
     "toonsv-encoders": Encoders(),
+    "toonsv-context": Context(),
     "toonsv": ToonSV(),
     # published FID of these rows, each told by 250 steps of DDIM with guidance 6 and judged at 64 px; none was trained here
     "pororo-continuation": Paper(given=1),  # 17.40

@@ -35,7 +35,7 @@ class Tell:
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
     precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it."""
+    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
     threads: int = 0
     """CPU threads, 0 = all; the bytes depend on it."""
     metadata: bool = True
@@ -153,7 +153,7 @@ class Sample:
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
     precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it."""
+    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
     batch: int = 8
     """Stories told at once; the bytes depend on it."""
     threads: int = 1
@@ -192,7 +192,7 @@ class Evaluate:
     guidance: float = TellConfig().guidance
     scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
     precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it."""
+    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
     batch: int = 8
     """Stories told at once."""
     brackets: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from tyro import MISSING
 from tyro.conf import Positional, arg, subcommand
 
-from arldm.recipes import RECIPES, Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.recipes import RECIPES, Autoencoder, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,16 @@ class TrainEncoders(_Training):
 
 
 @dataclass(frozen=True)
+class TrainContext(_Training):
+    """The second lesson, of what makes one story of captions and pictures."""
+
+    recipe: Annotated[Context, arg(name="")] = Context()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
 class TrainEnlarger(_Training):
     """The network that makes pages sharp."""
 
@@ -182,6 +192,7 @@ class Train:
         Annotated[TrainToonSV, subcommand("toonsv")]
         | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
         | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
+        | Annotated[TrainContext, subcommand("toonsv-context")]
         | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
         | Annotated[TrainReader, subcommand("toonsv-reader")]
         | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]

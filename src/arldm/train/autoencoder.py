@@ -70,7 +70,9 @@ class Crops:
 
 def save_autoencoder(module: Latents, path: Path) -> None:
     """Write weights, statistics and config into one file."""
-    checkpoint.save_whole(module.state_dict(), path, {"latents": json.dumps(to_dict(module.config))})
+    # halved now, as it will be in the model's folder: so all that follows is made with just this one
+    state = {name: checkpoint.halved(tensor) for name, tensor in module.state_dict().items()}
+    checkpoint.save_whole(state, path, {"latents": json.dumps(to_dict(module.config))})
 
 
 def load_autoencoder(path: Path) -> Latents:

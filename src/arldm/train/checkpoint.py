@@ -124,6 +124,11 @@ def save_whole(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] 
         beside.unlink(missing_ok=True)
 
 
+def halved(tensor: Tensor) -> Tensor:
+    """In half precision, if it is of fractions."""
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:

@@ -43,6 +43,7 @@ NOISE = 0.2  # on past pictures, in deviations, at most
 ASKED = 8  # frames of a story, at most, of which a batch is asked what to draw; their past is read whole
 STILLS = 4  # scenes without a story, beside each story of a batch
 PARTS = ("text_encoder", "history_encoder", "conditioner")
+HEADS = ("seen", "past", "to_draw")
 
 
 def encoders(recipe: Encoders, out: Path) -> None:
@@ -65,9 +66,14 @@ def encoders(recipe: Encoders, out: Path) -> None:
         return stills.beside(school.batch(turn(number, batch, len(school.stories), seed)), number, seed)
 
     fit(module, lesson, recipe.train, out, options=to_dict(recipe))
+    save(module, exam, out)
+
+
+def save(module: "FactReading", exam: "Lessons", out: Path) -> None:
+    """Leave the encoders, with the heads that taught them, and what they got right."""
+    state = {name.removeprefix("model."): tensor for name, tensor in module.state_dict().items()}
     # halved now, as they will be in the model's folder: so the U-Net learns from just what it will be told by
-    state = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(PARTS)}
-    kept = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    kept = {name: checkpoint.halved(tensor) for name, tensor in state.items() if name.startswith((*PARTS, *HEADS))}
     if PartialState().is_main_process:
         put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
         checkpoint.save_whole(kept, out / NAME)

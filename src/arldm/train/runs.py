@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
+from arldm.train.context import context
 from arldm.train.encoders import encoders
 from arldm.train.engine import check, join
 from arldm.train.enlarger import enlarger
@@ -57,6 +58,8 @@ def _train(recipe: Recipe, out: Path) -> None:
             reader(recipe, out)
         case Encoders():
             encoders(recipe, out)
+        case Context():
+            context(recipe, out)
         case ToonSV():
             toonsv(recipe, out)
         case Paper():
