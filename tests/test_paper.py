@@ -363,7 +363,6 @@ def test_batches_made_early_are_the_same_in_any_order(stride: int) -> None:
         for number in (0, stride, 2 * stride, 30, 30 + stride, 30, 59):
             assert batches(number) == number * number
     assert max(made) < 60
-    assert 0 <= batches.share <= 1
 
 
 def test_what_goes_wrong_in_the_background_is_raised_where_it_is_asked_for() -> None:

@@ -59,7 +59,18 @@ def same_bytes(run: Path, other: Path, step: int = TRAIN.steps) -> bool:
 
 def measured(run: Path) -> list[dict[str, float]]:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return [{name: value for name, value in row.items() if name not in ("seconds", "waited")} for row in rows]
+
+
+def test_a_run_says_how_long_it_waited_for_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def late(number: int):
+        time.sleep(0.05)
+        return batches(number)
+
+    fit(toy(), late, replace(TRAIN, steps=2, gradient_accumulation_steps=2), tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(0.1 <= row["waited"] <= row["seconds"] for row in rows)
+    assert capsys.readouterr().out.startswith("waited for data: ")
 
 
 def test_training_lowers_the_loss_and_leaves_the_average(unbroken: Path, tmp_path: Path) -> None:

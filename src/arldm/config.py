@@ -130,10 +130,11 @@ class TellConfig:
     """How a story is drawn."""
 
     steps: int = 20
-    guidance: float = 3.0
+    guidance: float = 3.0  # scale of classifier-free guidance; 1 = none
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
-    seed: int = 0
-    precision: Literal["no", "bf16"] = "no"  # of the U-Net's arithmetic: as its weights are kept, or mixed
+    seed: int = 0  # `arldm tell` takes -1 as one at random, and prints it
+    # of the U-Net; bf16 is faster where the processor knows it; the bytes depend on it, in a batch more than in float32
+    precision: Literal["no", "bf16"] = "no"
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -29,13 +29,7 @@ class Tell:
     """Numbers of frames to draw again, as in the file names, e.g. 3,4 (the first is 0); the others are kept byte for byte."""
     take: int = 0
     """Another drawing of the same frames: 0, 1, 2, ..."""
-    seed: int = 0
-    """-1 takes one at random; the seed is always printed."""
-    steps: int = TellConfig().steps
-    guidance: float = TellConfig().guidance
-    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
+    how: Annotated[TellConfig, arg(name="")] = TellConfig()
     threads: int = 0
     """CPU threads, 0 = all; the bytes depend on it."""
     metadata: bool = True
@@ -148,12 +142,7 @@ class Sample:
     """Condition on less than the model can: captions or none."""
     frames: int = 5
     """Frames of each story, where the embedded world may have any number."""
-    seed: int = 0
-    steps: int = TellConfig().steps
-    guidance: float = TellConfig().guidance
-    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
+    how: Annotated[TellConfig, arg(name="")] = TellConfig()
     batch: int = 8
     """Stories told at once; the bytes depend on it."""
     threads: int = 1
@@ -187,12 +176,7 @@ class Evaluate:
     """Frames that stay visible however long ago they were, as numbers: 0 is the first."""
     held_out: bool = False
     """Only the stories of the split with a combination of character, place and prop that training never holds."""
-    seed: int = 0
-    steps: int = TellConfig().steps
-    guidance: float = TellConfig().guidance
-    scheduler: Literal["ddim", "dpm++", "unipc"] = TellConfig().scheduler
-    precision: Literal["no", "bf16"] = TellConfig().precision
-    """bf16 is faster where the processor knows it; the bytes depend on it, and those of a story in a batch more than in float32."""
+    how: Annotated[TellConfig, arg(name="")] = TellConfig()
     batch: int = 8
     """Stories told at once."""
     brackets: bool = False

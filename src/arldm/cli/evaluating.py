@@ -50,7 +50,7 @@ def evaluate_toonsv(options: "Evaluate") -> int:
         model.conditioner.memory = max(model.conditioner.window, options.memory)
     pinned = numbers(options.pinned, "--pinned")
     reader = Reader.from_pretrained("toonsv")
-    config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed, options.precision)
+    config = options.how
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
     which = list(islice(chosen(options.split, options.frames, options.held_out), options.stories))
     truths = [story(options.split, number, options.frames, model.config.picture_size) for number in which]

@@ -41,7 +41,7 @@ def sample(options: "Sample") -> int:
     if options.history is not None:
         model.use_history(options.history)
     split = _split(options, model)
-    config = TellConfig(options.steps, options.guidance, options.scheduler, options.seed, options.precision)
+    config = options.how
     build_sampler(config, model.schedule)  # complains now, not after stories are read
     if max(split.lengths) <= options.given:
         raise ConfigError(f"--given: got {options.given} for stories of {max(split.lengths)} frames; expected fewer")

@@ -29,8 +29,7 @@ MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as ma
 
 def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
-    seed = random.SystemRandom().randrange(2**31) if options.seed == -1 else options.seed
-    config = TellConfig(options.steps, options.guidance, options.scheduler, seed, options.precision)
+    config = replace(options.how, seed=random.SystemRandom().randrange(2**31)) if options.how.seed == -1 else options.how
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
     folder = StoryFolder(options.out, story)
@@ -41,7 +40,7 @@ def tell_script(options: "Tell") -> int:
     check_cast(story, model.tokenizer.words, NAMES)
     bar = _Bar(config, held, again, lambda: _warn(model, story))
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
-    print(f"seed {seed}" if bar.total else f"{options.out}: all is drawn; --frames 0,1 draws these again", flush=True)
+    print(f"seed {config.seed}" if bar.total else f"{options.out}: all is drawn; --frames 0,1 draws these again", flush=True)
     pictures: list[Image.Image] = []
     with closing(bar):  # wiped away before an error is told
         for number, frame in enumerate(_told(frames)):

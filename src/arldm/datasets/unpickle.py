@@ -10,7 +10,6 @@ import ast
 import io
 import math
 import pickle  # noqa: TID251
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,114 +18,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from arldm.datasets.arrays import MOST, ArrayStandIn, DTypeStandIn, ForbiddenError, as_array, elements, plain, plain_dtype
 from arldm.errors import DatasetError
 
 LARGEST = 64 * 2**20  # bytes of a file, and of what it says with each reference written out
-MOST = 2**22  # instructions of a pickle, elements of an array; five stills of 512 px are 3.9 million
-DTYPE = re.compile(r"[<>|=]?[?biufSUO]\d{0,9}")
 MAGIC = b"\x93NUMPY"
 
 
-class ForbiddenError(Exception):
-    """A pickle asks for what plain data never needs."""
-
-
-class _DType:
-    """Stands for numpy.dtype while a pickle is read: numpy never sees what the file says of its inside."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: object = "", *_: object) -> None:
-        self.name = name.decode("latin1") if isinstance(name, bytes) else name
-
-    def __setstate__(self, state: object) -> None:
-        order = state[1] if isinstance(state, tuple) and len(state) > 2 else "|"
-        if order in ("<", ">", b"<", b">"):
-            self.name = ("<" if order in ("<", b"<") else ">") + plain_dtype(self.name).str.lstrip("<>|=")
-
-    def numpy(self) -> np.dtype:
-        """The dtype, if it is one of plain values."""
-        return plain_dtype(self.name)
-
-
-class _Array:
-    """Stands for numpy.ndarray while a pickle is read."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, *_: object) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-    def numpy(self) -> np.ndarray:
-        """The array, its parts checked against each other."""
-        try:
-            _, shape, dtype, fortran, raw = self.state
-            kind = dtype.numpy()
-            return as_array(shape, kind, bool(fortran), raw)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ForbiddenError(f"an array whose parts do not fit ({error})") from error
-
-
-def plain_dtype(name: object) -> np.dtype:
-    """A dtype of truth values, numbers, texts or objects. Raises ForbiddenError for any other."""
-    if not isinstance(name, str) or not DTYPE.fullmatch(name):
-        raise ForbiddenError(f"an array of {name[:40]!r}" if isinstance(name, str) else "an array of mixed values")
-    try:
-        return np.dtype(name)
-    except TypeError as error:
-        raise ForbiddenError(f"an array of {name!r}") from error
-
-
-def elements(shape: object) -> int:
-    """How many elements an array of this shape has. Raises ValueError for more than can be, of an axis of none, too."""
-    if not isinstance(shape, tuple) or not all(type(side) is int and 0 <= side < 2**62 for side in shape) or len(shape) > 8:
-        raise ValueError("an array of no shape")
-    if math.prod(max(1, side) for side in shape) > MOST:
-        raise ValueError(f"{' x '.join(f'{side:,}' for side in shape)} elements are claimed, at most {MOST:,} are expected")
-    return math.prod(shape)
-
-
-def as_array(shape: Any, dtype: np.dtype, fortran: bool, raw: Any) -> np.ndarray:
-    """An array of raw bytes (latin1 where an old pickle made a text of them), or of objects. Raises ValueError, ForbiddenError."""
-    count = elements(shape)
-    if dtype.hasobject:
-        if not isinstance(raw, list) or len(raw) != count:
-            raise ValueError("its objects are not as many as its shape says")
-        flat = np.empty(count, object)
-        for place, one in enumerate(raw):  # `flat[:] =` would take lists of one length for another axis
-            flat[place] = plain(one)
-    else:
-        raw = raw.encode("latin1") if isinstance(raw, str) else raw
-        if not isinstance(raw, bytes) or len(raw) != count * dtype.itemsize:
-            raise ValueError("its bytes are not as many as its shape says")
-        flat = np.frombuffer(raw, dtype)
-    return flat.reshape(shape, order="F" if fortran else "C")
-
-
-def plain(value: Any) -> Any:
-    """What stood for arrays while a pickle was read, as arrays; containers are gone through one level deep."""
-    if isinstance(value, _Array):
-        return value.numpy()
-    if isinstance(value, _DType) or callable(value):
-        raise ForbiddenError("a type where a value should be")
-    if isinstance(value, dict):
-        return {key: one.numpy() if isinstance(one, _Array) else one for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(one.numpy() if isinstance(one, _Array) else one for one in value)
-    return value
-
-
-def _reconstruct(kind: object = None, *_: object) -> _Array:
-    if kind is not _Array:
+def _reconstruct(kind: object = None, *_: object) -> ArrayStandIn:
+    if kind is not ArrayStandIn:
         raise ForbiddenError("an array that is none")
-    return _Array()
+    return ArrayStandIn()
 
 
 def _scalar(dtype: object = None, raw: object = b"") -> Any:
-    if not isinstance(dtype, _DType):
+    if not isinstance(dtype, DTypeStandIn):
         raise ForbiddenError("a number of no type")
     return as_array((), dtype.numpy(), False, raw).item()
 
@@ -141,8 +47,8 @@ def _encode(text: object = "", encoding: object = "") -> bytes:
 NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _DType,
+    ("numpy", "ndarray"): ArrayStandIn,
+    ("numpy", "dtype"): DTypeStandIn,
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): OrderedDict,
 }
@@ -161,7 +67,7 @@ def _size(value: object, known: dict[int, int]) -> int:
         return len(value) + 1
     if isinstance(value, int):
         return value.bit_length() // 8 + 1
-    inner = value.state if isinstance(value, _Array) else value
+    inner = value.state if isinstance(value, ArrayStandIn) else value
     if not inner or not isinstance(inner, dict | list | tuple):
         return 1
     if id(inner) not in known:
@@ -218,7 +124,7 @@ class _Reader(_Unpickler):
 
     def load_build(self) -> None:
         state = self.stack.pop()
-        if not isinstance(self.stack[-1], _DType | _Array):
+        if not isinstance(self.stack[-1], DTypeStandIn | ArrayStandIn):
             raise ForbiddenError("a state of what has none")
         self.stack[-1].__setstate__(state)
 

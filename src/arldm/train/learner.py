@@ -1,6 +1,7 @@
 """What a training run carries from step to step: weights, their average, the optimizer's moments and its number."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -50,6 +51,7 @@ class Learner:
     def __init__(self, module: nn.Module, config: TrainConfig, accelerator: Accelerator) -> None:
         self.module, self.config, self.accelerator = module, config, accelerator
         self.step = 0
+        self.waited = 0.0  # seconds of the last step, for its batches
         if config.gradient_checkpointing:
             save_memory(module)
         objective: nn.Module = Objective(module.train())
@@ -81,6 +83,7 @@ class Learner:
         learning_rate = rate(self.config, self.step)
         for group in self.plain.param_groups:
             group["lr"] = learning_rate
+        self.waited = 0.0
         losses = [self._learn(batches, part) for part in range(self.config.gradient_accumulation_steps)]
         self.accelerator.unscale_gradients()
         nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip)
@@ -96,7 +99,10 @@ class Learner:
         accumulation, processes = self.config.gradient_accumulation_steps, self.accelerator.num_processes
         number = (self.step * accumulation + part) * processes + self.accelerator.process_index
         places = range(number * self.config.batch, (number + 1) * self.config.batch)
-        batch = batches(number).to(self.accelerator.device)
+        asked = time.monotonic()
+        batch = batches(number)
+        self.waited += time.monotonic() - asked
+        batch = batch.to(self.accelerator.device)
         generators = item_generators(self.config.seed, places)
         more = part + 1 < accumulation
         with (

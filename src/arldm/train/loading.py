@@ -6,7 +6,6 @@ made when asked for: a resumed run needs no state of the loader (torchdata's Sta
 """
 
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -18,42 +17,25 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """`batches` as a function that has the next ones ready: `number + stride`, `number + 2 * stride`, ..., `ahead` of them.
 
-    No batch from number `end` on is made early. `waited` and `lasted`: seconds that the caller waited for batches, and that went by
-    since the first was asked for.
+    No batch from number `end` on is made early.
     """
 
     def __init__(
         self, batches: Callable[[int], T], stride: int = 1, end: int = sys.maxsize, ahead: int = 4, threads: int = 2
     ) -> None:
         self.batches, self.stride, self.end, self.ahead = batches, stride, end, ahead
-        self.waited = 0.0
-        self._began = 0.0
         self._pool = ThreadPoolExecutor(threads, "batches")
         self._made: dict[int, Future[T]] = {}
 
     def __call__(self, number: int) -> T:
         """Batch `number`, and the next ones are begun. What making it raises is raised here."""
-        asked = time.monotonic()
-        self._began = self._began or asked
         wanted = range(number, min(self.end, number + (self.ahead + 1) * self.stride), self.stride)
         for stale in self._made.keys() - set(wanted):
             self._made.pop(stale).cancel()
         for each in wanted:
             if each not in self._made:
                 self._made[each] = self._pool.submit(self.batches, each)
-        batch = self._made.pop(number).result()
-        self.waited += time.monotonic() - asked
-        return batch
-
-    @property
-    def lasted(self) -> float:
-        """Seconds since the first batch was asked for."""
-        return time.monotonic() - self._began if self._began else 0.0
-
-    @property
-    def share(self) -> float:
-        """How much of all that time was waiting."""
-        return self.waited / self.lasted if self._began else 0.0
+        return self._made.pop(number).result()
 
     def __enter__(self) -> Self:
         return self

@@ -82,7 +82,7 @@ def _step(
     started, config = time.monotonic(), learner.config
     loss, rate = learner.advance(batches)
     found, stop = learner.agree(loss, asked())
-    record.add(learner.step, found, rate, time.monotonic() - started)
+    record.add(learner.step, found, rate, time.monotonic() - started, learner.waited)
     if preview is not None and _due(learner.step, config.preview_every):
         with learner.averaged():
             if learner.main:

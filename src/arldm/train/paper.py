@@ -37,10 +37,8 @@ def paper(recipe: Paper, out: Path) -> None:
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
     with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
         fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=_preview(recipe, model))
-        waiting = f"waited for data: {batches.share:.2%} of the time ({batches.waited:.1f} of {batches.lasted:.0f} seconds)"
     if PartialState().is_main_process:
         model.save_pretrained(out / "model")
-        print(waiting)
 
 
 def planned(recipe: Paper) -> Paper:

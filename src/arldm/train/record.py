@@ -38,6 +38,7 @@ class Record:
             total=config.steps, initial=step, unit="step", disable=not main, mininterval=0.5 if sys.stderr.isatty() else 30
         )
         self.tracker: GeneralTracker | None = None
+        self._seconds = self._waited = 0.0
         if main:
             out.mkdir(parents=True, exist_ok=True)
             _cut(out / METRICS, step)
@@ -48,16 +49,20 @@ class Record:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.bar.close()
+        if self._seconds:
+            share, spent = self._waited / self._seconds, f"{self._waited:.1f} of {self._seconds:.0f} seconds"
+            print(f"waited for data: {share:.2%} of the time ({spent})")
         if self.tracker is not None:
             self.tracker.finish()
 
-    def add(self, step: int, loss: float, learning_rate: float, seconds: float) -> None:
-        """One step, done."""
+    def add(self, step: int, loss: float, learning_rate: float, seconds: float, waited: float) -> None:
+        """One step, done, in so many seconds, in some of which this process waited for its stories."""
         self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         self.bar.update()
         if not self.main:
             return
-        row = {"step": step, "loss": loss, "learning_rate": learning_rate, "seconds": round(seconds, 3)}
+        row = {"step": step, "loss": loss, "learning_rate": learning_rate, "seconds": round(seconds, 3), "waited": round(waited, 4)}
+        self._seconds, self._waited = self._seconds + seconds, self._waited + waited
         with (self.out / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
         if self.tracker is not None:
