@@ -36,6 +36,7 @@ class Origin:
     threads: int
     batch: int
     versions: dict[str, str]
+    packs: tuple[str, ...] = ()  # as they were asked for
 
     def chunks(self, size: tuple[int, int]) -> dict[str, str]:
         """The text chunks of the PNG."""
@@ -48,7 +49,7 @@ class Origin:
         """Plain values."""
         values = {name: getattr(self, name) for name in self.__slots__ if name != "config"}
         config = {name: getattr(self.config, name) for name in self.config.__slots__}
-        return {**values, "captions": list(self.captions), "past": list(self.past), "config": config}
+        return {**values, "captions": list(self.captions), "past": list(self.past), "packs": list(self.packs), "config": config}
 
 
 def origin(
@@ -61,12 +62,14 @@ def origin(
     history: str,
     take: int,
     threads: int,
+    packs: tuple[str, ...] = (),
 ) -> Origin:
     """The origin of frame `frame`, where `pictures` are those of the story up to and with it. `model` is its name and hash."""
     captions = tuple(one.caption for one in story.frames[: frame + 1])
     past = tuple(pixel_hash(picture) for picture in pictures[:-1]) if history == "pictures" else ()
     versions = {package: version(package) for package in PACKAGES}
-    return Origin(*model, story.id, frame, captions, config, take, history, past, pixel_hash(pictures[-1]), threads, 1, versions)
+    own = pixel_hash(pictures[-1])
+    return Origin(*model, story.id, frame, captions, config, take, history, past, own, threads, 1, versions, packs)
 
 
 def pixel_hash(picture: Image.Image) -> str:
@@ -87,7 +90,8 @@ def read_origin(path: Path) -> Origin:
     try:
         found = json.loads(text)
         found["config"] = _typed(TellConfig(**found["config"]))
-        return _typed(Origin(**{**found, "captions": tuple(found["captions"]), "past": tuple(found["past"])}))
+        lists = {name: tuple(found.get(name, ())) for name in ("captions", "past", "packs")}
+        return _typed(Origin(**{**found, **lists}))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PictureError(
             f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"

@@ -16,6 +16,7 @@ from arldm.model.batch import image, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
 from arldm.model.noise import frame_generator
+from arldm.model.widening import Pinned
 from arldm.story import Frame, Story
 
 OnStep = Callable[[int, int], None]
@@ -79,6 +80,8 @@ class Past:
     def __init__(self, model: ARLDM, stories: Sequence[Story], pinned: Collection[int]) -> None:
         self.model = model
         self.pinned = pinned
+        self.cards = model.widened.pinned if model.widened is not None and model.history == "pictures" else []
+        self.told = [[frame.caption for frame in story.frames] for story in stories]
         rows = [[story.frames[t].caption for story in stories] for t in range(len(stories[0].frames))]
         self.captions = [model.tokenizer.encode(row) for row in rows]  # of each frame: ids and keep (batch, token)
         self.past_captions = [model.past_tokenizer.encode(row) for row in rows]
@@ -89,7 +92,8 @@ class Past:
         """The condition of a frame, for some of the stories: (batch, 1, token, dim)."""
         ids, keep = (values[stories][:, None].to(self.model.device) for values in self.captions[frame])
         caption = self.model.read_captions(ids, keep)
-        return self.model.conditioner(caption, keep, [frame], self._visible(frame, stories), pinned=self.pinned)
+        past = self._visible(frame, stories)
+        return self.model.conditioner(caption, keep, [frame], past, pinned={*self.pinned, *(past.frames if past else ())})
 
     @torch.no_grad()
     def add(self, frame: int, pictures: Sequence[Image.Image]) -> None:
@@ -105,13 +109,22 @@ class Past:
     def _visible(self, frame: int, stories: Sequence[int]) -> PastTokens | None:
         """What the frame may see, padded to the longest of it."""
         seen = self.model.conditioner.visible(frame, range(len(self.tokens)), self.pinned)
-        if not seen:
+        device = self.model.device
+        before = [shown for card in self.cards for shown in self._shown(card, frame, stories)]
+        past = [(self.tokens[j][list(stories)], self.past_captions[j][1][stories].to(device)) for j in seen]
+        if not before and not past:
             return None
-        longest = max(self.tokens[j].shape[1] for j in seen)
-        missing = [longest - self.tokens[j].shape[1] for j in seen]
-        tokens = [pad(self.tokens[j][list(stories)], (0, 0, 0, short)) for j, short in zip(seen, missing, strict=True)]
-        keep = [pad(self.past_captions[j][1][stories], (0, short)) for j, short in zip(seen, missing, strict=True)]
-        return PastTokens(torch.stack(tokens, dim=1), torch.stack(keep, dim=1).to(self.model.device), seen)
+        tokens, keep = zip(*before, *past, strict=True)
+        longest = max(one.shape[1] for one in tokens)
+        tokens = torch.stack([pad(one, (0, 0, 0, longest - one.shape[1])) for one in tokens], dim=1)
+        keep = torch.stack([pad(one, (0, longest - one.shape[1])) for one in keep], dim=1)
+        return PastTokens(tokens, keep, [*range(-len(before), 0), *seen])
+
+    def _shown(self, card: Pinned, frame: int, stories: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """A character's reference pictures, for those of the stories whose caption names it: tokens and keep."""
+        named = torch.tensor([card.named_in(self.told[k][frame]) for k in stories], device=card.keep.device)
+        for tokens, keep in zip(card.tokens, card.keep, strict=True) if named.any() else ():
+            yield tokens.expand(len(stories), -1, -1), keep & named[:, None]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
+from arldm.cli.adapting import Adapt, Pack
 from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train
 from arldm.config import History, TellConfig
 
@@ -25,6 +26,8 @@ class Tell:
     """A model's folder; "toonsv" is the one that ships with the program."""
     picture: UseAppendAction[tuple[Path, ...]] = ()
     """A given picture, for the first frame, then the next: story continuation. May be repeated."""
+    pack: UseAppendAction[tuple[str, ...]] = ()
+    """A new character, as `arldm adapt` made it: its folder, or DIR:0.7 for less of it. May be repeated."""
     frames: str = ""
     """Numbers of frames to draw again, as in the file names, e.g. 3,4 (the first is 0); the others are kept byte for byte."""
     take: int = 0
@@ -203,6 +206,8 @@ Command = (
     | Annotated[Init, subcommand("init")]
     | Annotated[Plan, subcommand("plan")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Adapt, subcommand("adapt")]
+    | Annotated[Pack, subcommand("pack")]
     | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]
 )

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from arldm.cli.packs import load_packs
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
@@ -37,6 +38,7 @@ def tell_script(options: "Tell") -> int:
     _check_given(folder, story)
     use_threads(options.threads)
     model = ARLDM.from_pretrained(options.model)
+    load_packs(model, options.pack)
     check_cast(story, model.tokenizer.words, NAMES)
     bar = _Bar(config, held, again, lambda: _warn(model, story))
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
@@ -50,9 +52,8 @@ def tell_script(options: "Tell") -> int:
             if number in again or held.frames[number].picture is None:
                 made = (options.model, model.hash())
                 threads = torch.get_num_threads()
-                facts = origin(
-                    story, number, pictures, config, model=made, history=model.history, take=options.take, threads=threads
-                )
+                how = {"history": model.history, "take": options.take, "threads": threads, "packs": options.pack}
+                facts = origin(story, number, pictures, config, model=made, **how)
                 folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
             elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
@@ -68,7 +69,7 @@ def replay(options: "Replay") -> int:
     ours = [number for number in range(len(story.frames)) if has_origin(folder.picture(number))]
     if not ours:
         raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
-    models: dict[str, ARLDM] = {}
+    models: dict[tuple[str, ...], ARLDM] = {}
     equal = True
     for number, frame in enumerate(story.frames):
         if number not in ours:
@@ -77,7 +78,11 @@ def replay(options: "Replay") -> int:
         made = read_origin(folder.picture(number))
         name = options.model or made.model
         use_threads(made.threads)
-        model = models[name] = models.get(name) or ARLDM.from_pretrained(name)
+        key = (name, *made.packs)
+        if key not in models:
+            models[key] = ARLDM.from_pretrained(name)
+            load_packs(models[key], made.packs)
+        model = models[key]
         if model.hash() != made.model_hash:
             got = f"is model {model.hash()}; expected {made.model_hash}, which drew frame {number}"
             raise ConfigError(f"{name}: {got}, give its folder with --model")

@@ -24,7 +24,9 @@ from arldm.model.folder import read_model, write_model
 from arldm.model.history import HistoryEncoder
 from arldm.model.latents import Latents
 from arldm.model.noise import rand, seeded
+from arldm.model.pack import read_pack
 from arldm.model.text import CaptionTokenizer, TextEncoder
+from arldm.model.widening import Widened, let_go, take_up
 from arldm.story import Story
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
@@ -45,6 +47,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.history: History = config.history
         self.dropout = 0.1
         self.mode_scale, self.shift = 0.0, 1.0
+        self.widened: Widened | None = None  # by packs
         self.tokenizer = tokenizer
         self.past_tokenizer = past_tokenizer
         self.schedule = build_schedule(config.denoiser)
@@ -121,6 +124,18 @@ class ARLDM(nn.Module, PushToHubMixin):
         weights = self.state_dict()
         less.load_state_dict({name: weights[name] for name in less.state_dict()}, strict=True, assign=True)
         return less.eval()
+
+    def load_pack(self, folder: Path | str, weight: float = 1.0) -> Self:
+        """Take up a character that `arldm adapt` made, `weight` times as much as it was learned; several packs add up.
+
+        Raises ModelError for a pack that is broken or was made for another model, ConfigError for a weight that cannot be.
+        """
+        take_up(self, read_pack(Path(folder)), weight)
+        return self
+
+    def unload_packs(self) -> None:
+        """Be exactly what the model was before its first pack."""
+        let_go(self)
 
     def loss(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """The mean square error of all frames at once, teacher-forced: true pictures are the history.
@@ -211,6 +226,8 @@ class ARLDM(nn.Module, PushToHubMixin):
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
+        for pinned in self.widened.pinned if self.widened else ():
+            digest.update(pinned.tokens.float().cpu().numpy().data)
         return digest.hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn.functional import pad
 
 from arldm.errors import PictureError
 from arldm.model.condition import Condition
@@ -50,6 +51,25 @@ class StoryBatch:
     def to(self, device: torch.device | str) -> "StoryBatch":
         """The same batch on another device."""
         return StoryBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def picked(batch: StoryBatch, story: int, order: Tensor | None = None) -> StoryBatch:
+    """One of the stories of a batch that has no given pictures, as a batch, its frames in another order if need be."""
+    rows = {field.name: getattr(batch, field.name)[story : story + 1] for field in fields(batch)}
+    return StoryBatch(**{name: values if order is None else values[:, order.to(values.device)] for name, values in rows.items()})
+
+
+def joined(batches: Sequence[StoryBatch]) -> StoryBatch:
+    """Stories of equal length as one batch."""
+
+    def one(name: str) -> Tensor:
+        values = [getattr(batch, name) for batch in batches]
+        if not name.startswith(("caption_", "past_ids", "past_keep")):
+            return torch.cat(values)
+        longest = max(each.shape[-1] for each in values)  # what is filled up is not kept, and so inert
+        return torch.cat([pad(each, (0, longest - each.shape[-1])) for each in values])
+
+    return StoryBatch(**{field.name: one(field.name) for field in fields(StoryBatch)})
 
 
 @dataclass(frozen=True, slots=True)

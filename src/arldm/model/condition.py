@@ -104,7 +104,7 @@ class Conditioner(nn.Module):
             beyond = math.ceil(math.log2(distance / self.window)) if distance > self.window else 0
             return min(distance, self.window + beyond, last)
         self.check_length(past + 1)
-        return past
+        return max(past, 0)  # what is pinned from before the story is as its beginning
 
     def check_length(self, frames: int) -> None:
         """Raises ConfigError if a story of that many frames has no positions."""

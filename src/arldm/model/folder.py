@@ -56,7 +56,7 @@ def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
 
 def read_model(folder: Path, kind: type[Model]) -> Model:
     """The model saved in `folder`. Raises ModelError, one line, for whatever is missing, altered or unsafe."""
-    config = _read_config(folder)
+    config = read_config(folder)
     if unsafe := sorted(path for path in folder.rglob("*") if path.suffix in PICKLES):
         raise ModelError(f"{unsafe[0]}: a pickle, which can run code; only safetensors are read, delete it or convert it")
     tokenizer = CaptionTokenizer.load(CLIPTokenizer, _present(folder / "tokenizer"), config.text.max_tokens)
@@ -73,7 +73,8 @@ def read_model(folder: Path, kind: type[Model]) -> Model:
     return model
 
 
-def _read_config(folder: Path) -> ModelConfig:
+def read_config(folder: Path) -> ModelConfig:
+    """The config of the model saved in `folder`. Raises ModelError."""
     path = _present(folder / CONFIG)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

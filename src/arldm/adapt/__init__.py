@@ -1,0 +1,1 @@
+"""A new character: a few pictures become a pack."""

@@ -1,0 +1,35 @@
+"""Stories of the old cast beside the new character's, so that nobody is forgotten (prior preservation, Ruiz et al. 2023)."""
+
+from pathlib import Path
+
+from arldm.errors import ConfigError
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import StoryBatch
+from arldm.recipes import Adaptation
+from arldm.story import Story
+from arldm.story_files import STORY, read_told
+from arldm.toonsv import stories as drawn
+
+
+def old_stories(model: ARLDM, recipe: Adaptation, frames: int) -> StoryBatch | None:
+    """The first stories of `keep_old`, each with its first `frames`; None where there is none to be kept. Raises ConfigError."""
+    if not recipe.keep_old:
+        return None
+    found = [story for story in _found(recipe) if len(story.frames) >= frames][: recipe.old]
+    if not found:
+        raise ConfigError(
+            f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
+        )
+    return model.batch([Story(story.id, story.frames[:frames]) for story in found])
+
+
+def _found(recipe: Adaptation) -> list[Story]:
+    folder = Path(recipe.keep_old)
+    if recipe.keep_old == "toonsv":
+        return list(drawn("train", recipe.old))
+    if told := sorted(path.parent for path in folder.rglob(STORY)):
+        return [read_told(one) for one in told[: recipe.old]]
+    from arldm.datasets.archive import Archive  # what reads archives is not always installed
+
+    split = Archive(folder).stories("train", "")
+    return [split[index] for index in range(min(recipe.old, len(split)))]

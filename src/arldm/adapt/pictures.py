@@ -1,0 +1,84 @@
+"""The pictures of a new character, with their captions: a folder that someone put together by hand.
+
+metadata.jsonl      {"file_name": "0.png", "text": "Rumo waves."}, a line for each picture
+or 0.txt            beside 0.png, its caption
+or nothing          then the caption is the name
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from arldm.errors import DatasetError
+from arldm.model.text import words_of
+from arldm.story import Frame
+from arldm.story_files import decoded
+
+METADATA = "metadata.jsonl"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+LEAST, MOST = 2, 20  # pictures; the paper takes 4 or 5
+
+
+def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
+    """The pictures in the order of their file names, each with a caption that has one of the names.
+
+    Raises DatasetError for too few or too many, a caption without a name; PictureError for what is no picture.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    if not LEAST <= len(paths) <= MOST:
+        raise DatasetError(f"{folder}: has {len(paths)} pictures; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
+    told = _metadata(folder) if (folder / METADATA).exists() else {}
+    return tuple(Frame(_caption(path, told, names), flattened(path), (names[0],)) for path in paths)
+
+
+def flattened(path: Path) -> Image.Image:
+    """A picture as RGB; what is transparent is white. Raises PictureError."""
+    picture = decoded(path, path)
+    if picture.mode.startswith("I;16"):  # Pillow would cut its values off at 255
+        picture = picture.point(lambda value: value / 256).convert("L")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _caption(path: Path, told: dict[str, str], names: Sequence[str]) -> str:
+    beside = path.with_suffix(".txt")
+    if told and path.name not in told:
+        raise DatasetError(f"{path.parent / METADATA}: has no line for {path.name}; add one, or take the picture away")
+    caption = told.get(path.name) or (_text(beside) if beside.exists() else f"{names[0].capitalize()}.")
+    if set(names).isdisjoint(words_of(caption)):
+        raise DatasetError(f"{path}: its caption {caption!r} does not say {' or '.join(names)}; expected the name in each caption")
+    return caption
+
+
+def _text(path: Path) -> str:
+    try:
+        return " ".join(path.read_text(encoding="utf-8-sig").split())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read as text; expected a caption in UTF-8") from error
+
+
+def _metadata(folder: Path) -> dict[str, str]:
+    """The captions by file name."""
+    path, found = folder / METADATA, {}
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            found[str(entry["file_name"])] = " ".join(str(entry["text"]).split())
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            expected = '{"file_name": "0.png", "text": "Rumo waves."}'
+            raise DatasetError(f"{path}, line {number}: cannot be understood ({error}); expected {expected}") from error
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read as text; expected a line of JSON for each picture") from error

@@ -1,0 +1,92 @@
+"""`arldm adapt` and `arldm pack`."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+
+@dataclass(frozen=True)
+class Adapt:
+    """Teach a model a new character from a few pictures; what was learned is a pack, a small folder that can be shared."""
+
+    model: Annotated[Positional[str], arg(metavar="MODEL")]
+    """A model's folder; "toonsv" is the one that ships with the program."""
+    pictures: Path
+    """A folder with 4 or 5 pictures, and a metadata.jsonl or a .txt beside each with its caption."""
+    name: tuple[str, ...]
+    """What captions call the character; more words if they call it by several."""
+    like: str
+    """A word that the model knows, most like the character: its name begins as that."""
+    out: Path
+    """The pack, a new folder; the run lies beside it in OUT.run, and the same command continues it."""
+    mode: Literal["full", "lora", "token", "pin"] = "full"
+    """What learns: all but the autoencoder, low-rank changes, the name alone, or nothing, but the pictures are looked at."""
+    keep_old: str = ""
+    """Stories of the old cast to learn from, too, so that nobody is forgotten: toonsv, an archive, or a folder of told stories."""
+    epochs: int = 0
+    """How often each picture is learned from; 0 = what suits the model: the paper's 100, more for the embedded one."""
+    learning_rate: float = 0.0
+    """0 = what suits the model and the mode."""
+    rank: int = 16
+    """Of the low-rank changes."""
+    seed: int = 0
+    threads: int = 0
+    """CPU threads, 0 = all."""
+    preview_every: int = 0
+    """Steps between sample strips; 0 = never."""
+    author: str = ""
+    """Written on the pack's card."""
+    licence: str = ""
+    """Written on the pack's card."""
+    include_pictures: bool = False
+    """Put the pictures themselves into the pack."""
+
+    def __call__(self) -> int:
+        from arldm.adapt.adapt import adapt
+        from arldm.cli.packs import recipe_of
+
+        adapt(recipe_of(self), self.out)
+        print(self.out)
+        return 0
+
+
+@dataclass(frozen=True)
+class PackShow:
+    """Print the card of a pack."""
+
+    pack: Annotated[Positional[Path], arg(metavar="PACK")]
+    """A pack's folder."""
+
+    def __call__(self) -> int:
+        from arldm.model.pack import read_card
+
+        print(json.dumps(asdict(read_card(self.pack)), indent=1, ensure_ascii=False))
+        return 0
+
+
+@dataclass(frozen=True)
+class PackCheck:
+    """Compare a pack with its card, and with the model that it is for."""
+
+    pack: Annotated[Positional[Path], arg(metavar="PACK")]
+    """A pack's folder."""
+    model: str = "toonsv"
+    """A model's folder; "toonsv" is the one that ships with the program."""
+
+    def __call__(self) -> int:
+        from arldm.cli.packs import check
+
+        return check(self)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Look at a pack: a character that `arldm adapt` made."""
+
+    do: Annotated[Annotated[PackShow, subcommand("show")] | Annotated[PackCheck, subcommand("check")], arg(name="")]
+
+    def __call__(self) -> int:
+        return self.do()

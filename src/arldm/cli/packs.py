@@ -1,0 +1,84 @@
+"""What `arldm adapt` and `arldm pack` do, and packs given on other command lines."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arldm.errors import ConfigError
+from arldm.model.arldm import ARLDM, EMBEDDED
+from arldm.model.folder import read_config
+from arldm.model.pack import read_pack
+from arldm.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
+
+if TYPE_CHECKING:
+    from arldm.cli.adapting import Adapt, PackCheck
+
+
+def recipe_of(options: "Adapt") -> Adaptation:
+    """The recipe that the options mean. Raises ConfigError."""
+    names = tuple(name.lower() for name in options.name)
+    for name in names:
+        if not name.isalpha():
+            raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
+    for option, got, least in (
+        ("epochs", options.epochs, 0),
+        ("learning-rate", options.learning_rate, 0),
+        ("rank", options.rank, 1),
+    ):
+        if got < least:
+            raise ConfigError(f"--{option}: got {got}; expected {least} or more")
+    config = read_config(EMBEDDED / "toonsv" if options.model == "toonsv" else Path(options.model))
+    small = config.summary > 0  # a model as the embedded one, not of published weights
+    epochs = options.epochs or (EPOCHS_TOONSV if small else EPOCHS_PAPER)
+    train = (ADAPTATION_TOONSV if small else ADAPTATION_PAPER)[options.mode]
+    train = replace(
+        train,
+        steps=math.ceil(epochs * (2 if options.keep_old else 1) / train.batch),  # half of the stories are old ones, then
+        learning_rate=options.learning_rate or train.learning_rate,
+        seed=options.seed,
+        threads=options.threads,
+        preview_every=options.preview_every,
+        checkpoint_every=50,
+        report_to="none",
+    )
+    return Adaptation(
+        options.pictures,
+        names,
+        options.like.lower(),
+        options.model,
+        options.mode,
+        train,
+        options.keep_old,
+        rank=options.rank,
+        author=options.author,
+        licence=options.licence,
+        include_pictures=options.include_pictures,
+    )
+
+
+def check(options: "PackCheck") -> int:
+    """Raises ModelError for a pack that is not whole or not for the model."""
+    pack = read_pack(options.pack)
+    ARLDM.from_pretrained(options.model).load_pack(options.pack)
+    print(f"{options.pack}: {pack.card.name} ({pack.card.mode}) is whole and for {options.model}")
+    return 0
+
+
+def load_packs(model: ARLDM, given: Sequence[str]) -> None:
+    """Let a model take up packs, each as DIR or DIR:WEIGHT. Raises ConfigError, ModelError."""
+    for text in given:
+        model.load_pack(*parsed(text))
+
+
+def parsed(text: str) -> tuple[Path, float]:
+    """ "DIR:0.7" as a folder and a weight. Raises ConfigError."""
+    found = re.fullmatch(r"(.+?)(?::(-?\d*\.?\d+))?", text)
+    if found is None:
+        raise ConfigError(f"--pack: got {text!r}; expected a pack's folder, with a weight perhaps: DIR:0.7")
+    weight = float(found[2]) if found[2] else 1.0
+    if not 0 <= weight <= 2:
+        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to 2, 1 is what was learned")
+    return Path(found[1]), weight

@@ -1,0 +1,158 @@
+"""A pack: what a model needs to know one more character. How it lies on disk, and how a model takes it up and lets it go.
+
+card.json                            who it is, which model it is for, hashes of the files below
+pack.safetensors                     token.*   how the embeddings of its names differ from those of the word they began as
+                                     delta.*   mode full: how weights differ from the model's
+                                     past.*    mode pin: its pictures, as the history encoder reads them
+pytorch_lora_weights.safetensors     mode lora: in diffusers' layout, so that other tools read it
+preview.png                          what the adapted model drew
+pictures/                            what it was made from, if its author wanted that
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from arldm.errors import ModelError, OutputError
+from arldm.story_files import encoded, put
+
+Mode = Literal["full", "lora", "token", "pin"]
+CARD, TENSORS, LORA, PREVIEW, PICTURES = (
+    "card.json",
+    "pack.safetensors",
+    "pytorch_lora_weights.safetensors",
+    "preview.png",
+    "pictures",
+)
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a pack says of itself."""
+
+    names: tuple[str, ...]  # what captions call the character; the first is its name
+    like: str  # the word of the model that its names began as
+    mode: Mode
+    base: str  # hash of the model it is for
+    pictures: tuple[str, ...]  # hashes of the pixels that it was made from
+    author: str = ""
+    licence: str = ""
+    files: dict[str, str] = field(default_factory=dict)  # SHA-256 of what holds tensors
+    made_with: dict[str, Any] = field(default_factory=dict)  # options of the training
+
+    @property
+    def name(self) -> str:
+        """The character's name."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pack:
+    """A card with its tensors."""
+
+    card: Card
+    tensors: Mapping[str, Tensor]
+    lora: Mapping[str, Tensor]  # of mode lora, by diffusers' names
+
+    def deltas(self) -> dict[str, Tensor]:
+        """By how much the pack moves each weight that it moves, by the model's names."""
+        found = {name.removeprefix("delta."): tensor.float() for name, tensor in self.tensors.items() if name.startswith("delta.")}
+        for name, down in self.lora.items():
+            if name.endswith(".lora_A.weight"):
+                layer = name.removesuffix(".lora_A.weight")
+                up = self.lora[f"{layer}.lora_B.weight"].float()
+                found[f"{ours(layer)}.weight"] = (up.flatten(1) @ down.float().flatten(1)).view(len(up), *down.shape[1:])
+        return found
+
+
+def ours(layer: str) -> str:
+    """The name that a layer of a file in diffusers' layout has here."""
+    return layer.replace("text_encoder.", "text_encoder.clip.", 1) if layer.startswith("text_encoder.") else layer
+
+
+def theirs(layer: str) -> str:
+    """The name that one of our layers has in a file in diffusers' layout."""
+    return layer.replace("text_encoder.clip.", "text_encoder.", 1)
+
+
+def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequence[Image.Image] = ()) -> None:
+    """Write a pack, whole or not at all. Raises OutputError where something lies already."""
+    if folder.exists():
+        raise OutputError(f"{folder}: is there already; expected a new folder for the pack, choose another --out")
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    parts = {name: save(dict(tensors)) for name, tensors in ((TENSORS, pack.tensors), (LORA, pack.lora)) if tensors}
+    card = asdict(pack.card) | {"files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}}
+    try:
+        for name, data in parts.items():
+            put(beside / name, data)
+        put(beside / PREVIEW, encoded(preview))
+        for number, picture in enumerate(pictures):
+            put(beside / PICTURES / f"{number:03}.png", encoded(picture))
+        text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
+        put(beside / CARD, (text + "\n").encode())
+        beside.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); free some space or choose another --out") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a pack. Raises ModelError."""
+    path = folder / CARD
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.pop("format") != FORMAT:
+            writer = found.get("arldm", "of another version")
+            raise ModelError(
+                f"{path}: of another format, written by arldm {writer}; this is arldm {version('arldm')}, install that one"
+            )
+        found.pop("arldm")
+        card = Card(**{**found, "names": tuple(found["names"]), "pictures": tuple(found["pictures"])})
+        if card.mode not in ("full", "lora", "token", "pin") or not card.names or not all(map(str.isalpha, card.names)):
+            raise ValueError(f"mode {card.mode}, names {card.names}")
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: is not the card of a pack ({str(error).splitlines()[0]}); fetch the pack again") from error
+    return card
+
+
+def read_pack(folder: Path) -> Pack:
+    """A pack, its files compared with what its card says of them. Raises ModelError."""
+    card, tensors = read_card(folder), {}
+    expected = {TENSORS} | ({LORA} if card.mode == "lora" else set())
+    if set(card.files) != expected:
+        raise ModelError(
+            f"{folder / CARD}: lists {', '.join(sorted(card.files)) or 'no files'}; expected {', '.join(sorted(expected))}"
+        )
+    for name, wanted in card.files.items():
+        path = folder / name
+        try:
+            data = path.read_bytes()
+            if (got := hashlib.sha256(data).hexdigest()) != wanted:
+                raise ModelError(
+                    f"{path}: has SHA-256 {got[:16]}, its card says {wanted[:16]}; it was altered, fetch the pack again"
+                )
+            tensors[name] = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{path}: cannot be read ({str(error).splitlines()[0]}); fetch the pack again") from error
+    return Pack(card, tensors[TENSORS], tensors.get(LORA, {}))
+
+
+def finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Are all numbers numbers?"""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values() if tensor.is_floating_point())

@@ -1,0 +1,142 @@
+"""A model's cast, widened: names as new tokens, packs taken up, and all of it let go again, to the last bit."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from arldm.errors import ConfigError, ModelError
+from arldm.model.growth import add_names
+from arldm.model.pack import Pack, finite
+from arldm.model.text import CaptionTokenizer, words_of
+
+if TYPE_CHECKING:
+    from arldm.model.arldm import ARLDM
+
+#: name of a token table in a pack -> the tokenizer it goes with and the transformer that it belongs to
+TABLES = ("clip", "blip")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pinned:
+    """A character's reference pictures as the history encoder read them; seen whenever a caption has one of the names."""
+
+    names: frozenset[str]
+    tokens: Tensor  # (picture, token, dim)
+    keep: Tensor  # (picture, token)
+
+    def named_in(self, caption: str) -> bool:
+        """Does a caption speak of the character?"""
+        return not self.names.isdisjoint(words_of(caption))
+
+
+@dataclass(slots=True)
+class Widened:
+    """What a model was before its first pack, and what it has taken up since."""
+
+    hash: str
+    tokenizers: tuple[CaptionTokenizer, CaptionTokenizer]
+    tables: list[nn.Module]
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    pinned: list[Pinned] = field(default_factory=list)
+
+
+def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
+    """Teach a model what a pack knows; deltas of several packs add up. Raises ModelError, ConfigError, and then changes nothing."""
+    card = pack.card
+    base = model.widened.hash if model.widened else model.hash()
+    if card.base != base:
+        raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
+    if card.mode == "pin" and weight != 1:
+        raise ConfigError(f"pack of {card.name!r}: got weight {weight}; pictures are looked at or not, leave the weight out")
+    _check(model, pack)
+    if model.widened is None:
+        tables = [part.get_input_embeddings() for part in texts(model)]
+        model.widened = Widened(base, (model.tokenizer, model.past_tokenizer), tables)
+    add_words(model, card.names, card.like)
+    with torch.no_grad():
+        for name, part in zip(TABLES, texts(model), strict=False):
+            rows = part.get_input_embeddings().weight
+            rows[-len(card.names) :] += weight * pack.tensors[f"token.{name}"].to(rows)
+        for name, delta in pack.deltas().items():
+            tensor = model.get_parameter(name)
+            if not any(tensor is part.get_input_embeddings().weight for part in texts(model)):  # tables go back as a whole
+                model.widened.weights.setdefault(name, tensor.detach().clone())
+            tensor[: len(delta)] += weight * delta.to(tensor)  # a table of embeddings may have grown since
+    if card.mode == "pin":
+        tokens, keep = (pack.tensors[f"past.{name}"].to(model.device) for name in ("tokens", "keep"))
+        model.widened.pinned.append(Pinned(frozenset(card.names), tokens.to(model.dtype), keep))
+
+
+def let_go(model: "ARLDM") -> None:
+    """Make a model what it was before its first pack."""
+    if model.widened is None:
+        return
+    for part, table in zip(texts(model), model.widened.tables, strict=True):
+        part.set_input_embeddings(table)
+        part.config.vocab_size = table.num_embeddings
+    with torch.no_grad():
+        for name, tensor in model.widened.weights.items():
+            model.get_parameter(name).copy_(tensor)
+    model.tokenizer, model.past_tokenizer = model.widened.tokenizers
+    model.widened = None
+
+
+def add_words(model: "ARLDM", names: Sequence[str], like: str) -> None:
+    """Names as tokens of their own that mean, so far, what the word `like` means. Raises ConfigError."""
+    check_words(model, names, like)
+    model.tokenizer, model.past_tokenizer = (_with(tokenizer, names) for tokenizer in (model.tokenizer, model.past_tokenizer))
+    for tokenizer, part in zip((model.tokenizer, model.past_tokenizer), texts(model), strict=False):
+        table = part.get_input_embeddings()
+        row = table.weight.detach()[_ids(tokenizer, like)]
+        wider = nn.Embedding.from_pretrained(torch.cat([table.weight.detach(), row.expand(len(names), -1)]), freeze=False)
+        part.set_input_embeddings(wider)
+        part.config.vocab_size = len(tokenizer)
+
+
+def check_words(model: "ARLDM", names: Iterable[str], like: str) -> None:
+    """Raises ConfigError for a name that the model has already, and for a word `like` that is not one token."""
+    for tokenizer in (model.tokenizer, model.past_tokenizer):
+        for name in names:
+            if name in model.tokenizer.words or name in tokenizer.tokenizer.get_vocab() or len(_ids(tokenizer, name)) == 1:
+                raise ConfigError(f"--name {name}: is a word that the model knows already; expected a new one, choose another name")
+        if len(ids := _ids(tokenizer, like)) != 1:
+            pieces = ", ".join(tokenizer.tokenizer.convert_ids_to_tokens(ids))
+            known = f", such as {', '.join(sorted(model.tokenizer.words)[:6])}" if model.tokenizer.words else ""
+            raise ConfigError(f"--like {like}: is {len(ids)} tokens to the model ({pieces}); expected a word that is one{known}")
+
+
+def texts(model: "ARLDM") -> list:
+    """The transformers that have a table of tokens: CLIP's, and BLIP's where there is a history."""
+    return [model.text_encoder.clip, *([model.history_encoder.text] if model.history_encoder is not None else [])]
+
+
+def _with(tokenizer: CaptionTokenizer, names: Iterable[str]) -> CaptionTokenizer:
+    wider = CaptionTokenizer(copy.deepcopy(tokenizer.tokenizer), tokenizer.max_tokens, tokenizer.words)
+    add_names(wider, names)
+    if wider.words:
+        wider.words |= frozenset(names)
+    return wider
+
+
+def _ids(tokenizer: CaptionTokenizer, word: str) -> list[int]:
+    return tokenizer.tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
+
+
+def _check(model: "ARLDM", pack: Pack) -> None:
+    """Raises ModelError for tensors that are not of this model."""
+    card = pack.card
+    expected = {f"token.{name}": (len(card.names), model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
+    known = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
+    got = {name: tuple(tensor.shape) for name, tensor in pack.tensors.items() if name.startswith("token.")}
+    moved = pack.deltas()
+    if card.mode == "pin" and ("past.tokens" not in pack.tensors or "past.keep" not in pack.tensors):
+        raise ModelError(f"pack of {card.name!r}: has no pictures to look at; fetch the pack again")
+    foreign = any(known.get(name, (0,))[1:] != d.shape[1:] or len(d) > known[name][0] for name, d in moved.items())
+    if foreign or not expected.items() <= got.items():
+        raise ModelError(f"pack of {card.name!r}: its tensors are not of this model; fetch the pack again")
+    if not finite(pack.tensors) or not finite(pack.lora):
+        raise ModelError(f"pack of {card.name!r}: holds numbers that are none; make it again with a lower --learning-rate")

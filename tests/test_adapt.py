@@ -1,0 +1,325 @@
+"""A new character from a few pictures: what is read, what learns, what a pack holds, and that it can be let go again."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from arldm.adapt.adapt import School, adapt
+from arldm.adapt.pictures import read_pictures
+from arldm.cli import main
+from arldm.cli.packs import parsed
+from arldm.config import TellConfig, TrainConfig
+from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, OutputError, PictureError
+from arldm.model.arldm import ARLDM
+from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
+from arldm.recipes import Adaptation
+from arldm.sample import tell, tell_batch
+from arldm.story import Frame, Story
+from conftest import build
+
+TRAIN = TrainConfig(steps=2, batch=2, learning_rate=1e-2, warmup=0, ema=0.0, threads=1, preview_every=0, report_to="none")
+STORY = Story("s", (Frame("Rumo sits down."), Frame("A stranger waves at Rumo!"), Frame("They sit down.")))
+QUICK = TellConfig(steps=2)
+
+
+def picture(number: int, size: tuple[int, int] = (40, 32)) -> Image.Image:
+    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(noise)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base") / "model"
+    build().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, (name, caption) in enumerate((("a.png", "Rumo waves."), ("b.jpg", "Rumo sits down at night."), ("c.png", ""))):
+        picture(number).save(folder / name)
+        if caption:
+            (folder / name).with_suffix(".txt").write_text(caption)
+    return folder
+
+
+def recipe(base: Path, pictures: Path, mode: str = "full", **more) -> Adaptation:
+    return Adaptation(pictures, ("rumo",), "stranger", str(base), mode, TRAIN, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["full", "lora", "token", "pin"])
+def pack(request: pytest.FixtureRequest, base: Path, pictures: Path, tmp_path: Path) -> Path:
+    adapt(recipe(base, pictures, request.param, rank=2), tmp_path / "pack")
+    return tmp_path / "pack"
+
+
+def shown(model: ARLDM, story: Story = STORY) -> list[bytes]:
+    return [frame.picture.tobytes() for frame in tell(model, story, QUICK) if frame.picture]
+
+
+def test_a_pack_changes_what_is_told_and_leaves_no_trace(pack: Path, base: Path) -> None:
+    model = ARLDM.from_pretrained(base)
+    before, hash = shown(model), model.hash()
+    model.load_pack(pack)
+    assert model.hash() != hash
+    assert model.unknown_words(["Rumo"]) == []
+    assert shown(model) != before
+    model.unload_packs()
+    assert model.hash() == hash
+    assert model.unknown_words(["Rumo"]) == ["rumo"]
+    assert shown(model) == before
+
+
+def test_a_pack_is_what_was_learned(base: Path, pictures: Path, tmp_path: Path) -> None:
+    """The pack of mode full, taken up, is the adapted model, but for half precision; with half the weight, half the way there."""
+    adapt(recipe(base, pictures), tmp_path / "pack")
+    plain, taken, half = (ARLDM.from_pretrained(base) for _ in range(3))
+    taken.load_pack(tmp_path / "pack")
+    half.load_pack(tmp_path / "pack", 0.5)
+    moved = 0
+    for name, weight in taken.named_parameters():
+        old, middle = plain.get_parameter(name), half.get_parameter(name)
+        torch.testing.assert_close(middle[: len(old)], (old + weight[: len(old)]) / 2, rtol=1e-4, atol=1e-5)
+        moved += int(not torch.equal(weight[: len(old)], old))
+        assert not name.startswith("latents") or torch.equal(weight, old)
+    assert moved > 50
+
+
+def test_low_ranks_are_those_of_peft_and_of_diffusers(base: Path, pictures: Path, tmp_path: Path) -> None:
+    adapt(recipe(base, pictures, "lora", rank=2), tmp_path / "pack")
+    state = load_file(tmp_path / "pack" / LORA)
+    assert {name.split(".")[0] for name in state} == {"unet", "text_encoder", "history_encoder", "conditioner"}
+    ours = ARLDM.from_pretrained(base).load_pack(tmp_path / "pack").unet
+    theirs = UNet2DConditionModel.from_pretrained(base / "unet").eval()
+    arguments = torch.randn(1, ours.config["in_channels"], 8, 8), torch.tensor(3), torch.randn(1, 5, 16)
+    with torch.no_grad():
+        plain = theirs(*arguments).sample
+        theirs.load_lora_adapter({name: tensor.float() for name, tensor in state.items()}, prefix="unet")
+        torch.testing.assert_close(ours(*arguments).sample, theirs(*arguments).sample, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(theirs(*arguments).sample, plain, atol=1e-4)
+
+
+def test_only_what_the_mode_says_learns(base: Path, pictures: Path, tmp_path: Path) -> None:
+    adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+    assert set(load_file(tmp_path / "pack" / TENSORS)) == {"token.clip", "token.blip"}
+    assert (tmp_path / "pack" / TENSORS).stat().st_size < 100_000
+    plain, taken = ARLDM.from_pretrained(base), ARLDM.from_pretrained(base).load_pack(tmp_path / "pack")
+    for name, weight in plain.named_parameters():
+        assert torch.equal(taken.get_parameter(name)[: len(weight)], weight), name
+
+
+def test_pinned_pictures_are_seen_where_the_name_is_said(base: Path, pictures: Path, tmp_path: Path) -> None:
+    adapt(recipe(base, pictures, "pin"), tmp_path / "pack")
+    model = ARLDM.from_pretrained(base).load_pack(tmp_path / "pack")
+    named, other = (Story("s", (Frame(caption), Frame("They sit down."))) for caption in ("Rumo waves.", "Momo waves."))
+    alone = [shown(model, story) for story in (named, other)]
+    plain = [shown(ARLDM.from_pretrained(base), story) for story in (named, other)]
+    assert alone[1] == plain[1]
+    assert alone[0] != plain[0]
+    batch = [[frame.picture for frame in row] for row in tell_batch(model, [named, other], QUICK)]
+    for k in range(2):
+        for t in range(2):
+            difference = np.asarray(batch[t][k], np.int16) - np.frombuffer(alone[k][t], np.uint8).reshape(32, 32, 3)
+            assert np.abs(difference).max() <= 1
+    with pytest.raises(ConfigError, match="pictures are looked at or not, leave the weight out"):
+        ARLDM.from_pretrained(base).load_pack(tmp_path / "pack", 0.5)
+
+
+def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> None:
+    adapt(recipe(base, pictures, "full"), tmp_path / "one")
+    (pictures / "a.txt").write_text("Vesna waves.")
+    (pictures / "b.txt").write_text("Vesna sits down.")
+    adapt(replace(recipe(base, pictures, "lora", rank=2), names=("vesna", "deer"), like="momo"), tmp_path / "two")
+    model = ARLDM.from_pretrained(base)
+    hash = model.hash()
+    model.load_pack(tmp_path / "one").load_pack(tmp_path / "two")
+    assert model.unknown_words(["Rumo and Vesna, the deer"]) == ["the"] or model.unknown_words(["Rumo, Vesna, deer"]) == []
+    other = ARLDM.from_pretrained(base).load_pack(tmp_path / "two").load_pack(tmp_path / "one")
+    for name, weight in model.unet.named_parameters():
+        torch.testing.assert_close(other.unet.get_parameter(name), weight)
+    model.unload_packs()
+    assert model.hash() == hash
+    with pytest.raises(ConfigError, match="--name rumo: is a word that the model knows already"):
+        model.load_pack(tmp_path / "one").load_pack(tmp_path / "one")
+
+
+def test_every_second_story_is_an_old_one(base: Path, pictures: Path) -> None:
+    model = ARLDM.from_pretrained(base)
+    new = model.batch([Story("n", tuple(Frame("They sit down.", picture(t)) for t in range(3)))])
+    old = model.batch(
+        [Story(f"o{k}", tuple(Frame("Momo walks to the beach.", picture(9 + k)) for _ in range(3))) for k in range(4)]
+    )
+    school = School(new, old, recipe(base, pictures))
+    batches = [school(number) for number in range(8)]
+    assert torch.equal(school(3).latents, batches[3].latents)
+    for batch in batches:
+        assert sorted(float(one.sum()) for one in batch.latents[0]) == pytest.approx(sorted(float(o.sum()) for o in new.latents[0]))
+        assert any(torch.equal(batch.latents[1], one) for one in old.latents)
+    assert len({batch.latents[1].sum().item() for batch in batches[:4]}) == 4
+    assert len({tuple(batch.latents[0].flatten(1).sum(1).tolist()) for batch in batches}) > 1  # in other orders
+    alone = School(new, None, recipe(base, pictures))(0)
+    assert not any(torch.equal(alone.latents[1], one) for one in old.latents)
+
+
+def test_an_interrupted_adaptation_goes_on(base: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapt(recipe(base, pictures), tmp_path / "whole")
+    school = School.__call__
+
+    def stopping(self: School, number: int):
+        if number == 1:
+            raise KeyboardInterrupt
+        return school(self, number)
+
+    slow = replace(recipe(base, pictures), train=replace(TRAIN, checkpoint_every=1))
+    with monkeypatch.context() as stopped:
+        stopped.setattr(School, "__call__", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            adapt(slow, tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+    adapt(slow, tmp_path / "part")
+    whole, part = (load_file(tmp_path / name / TENSORS) for name in ("whole", "part"))
+    assert all(torch.equal(part[name], tensor) for name, tensor in whole.items())
+    assert not list((tmp_path / "part.run").glob("checkpoint-*"))
+    with pytest.raises(OutputError, match="is there already; expected a new folder for the pack"):
+        adapt(slow, tmp_path / "part")
+
+
+def test_the_commands(base: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, script = tmp_path / "pack", tmp_path / "script.txt"
+    script.write_text("Rumo sits down.\nThey sit down.\n")
+    options = ["--pictures", str(pictures), "--name", "Rumo", "--like", "stranger", "--out", str(out), "--threads", "1"]
+    made = ["--mode", "token", "--epochs", "2", "--author", "Ann", "--licence", "CC0-1.0", "--include-pictures"]
+    assert main(["adapt", str(base), *options, *made]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["card.json", "pack.safetensors", "pictures", "preview.png"]
+    assert main(["pack", "show", str(out)]) == 0
+    card = json.loads(capsys.readouterr().out.partition("\n{")[2].join("{ "))
+    assert (card["names"], card["author"], card["licence"]) == (["rumo"], "Ann", "CC0-1.0")
+    assert str(tmp_path) not in (out / CARD).read_text()  # nobody learns where it was made
+    assert main(["pack", "check", str(out), "--model", str(base)]) == 0
+    telling = ["tell", str(script), "--model", str(base), "--steps", "1", "--threads", "1"]
+    assert main([*telling, "--out", str(tmp_path / "told"), "--pack", f"{out}:0.7"]) == 0
+    assert main(["replay", str(tmp_path / "told")]) == 0
+    assert main([*telling, "--out", str(tmp_path / "plain")]) == 0
+    assert (tmp_path / "told" / "strip.png").read_bytes() != (tmp_path / "plain" / "strip.png").read_bytes()
+
+
+class TestBadInput:
+    @pytest.fixture(autouse=True)
+    def _nothing_is_left(self, tmp_path: Path) -> Iterator[None]:
+        yield
+        assert not list(tmp_path.glob("*.new"))
+
+    def refused(self, base: Path, pictures: Path, tmp_path: Path, error: type[ArldmError], said: str, **more) -> None:
+        with pytest.raises(error, match=said):
+            adapt(replace(recipe(base, pictures), **more), tmp_path / "pack")
+        assert not (tmp_path / "pack").exists()
+        assert not (tmp_path / "pack.run").exists()
+
+    def test_too_few_and_too_many(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        for number in range(200):
+            picture(0, (8, 8)).save(pictures / f"{number}.png")
+        self.refused(base, pictures, tmp_path, DatasetError, "has 203 pictures; expected 2 to 20, 4 or 5 different ones are best")
+        for path in list(pictures.iterdir())[1:]:
+            path.unlink()
+        self.refused(base, pictures, tmp_path, DatasetError, "has [01] pictures; expected 2 to 20")
+        self.refused(base, tmp_path / "none", tmp_path, DatasetError, "is no folder; expected one with 2 to 20 pictures")
+
+    def test_what_is_no_picture_is_named(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        (pictures / "d.png").write_bytes((pictures / "a.png").read_bytes()[:300])
+        self.refused(base, pictures, tmp_path, PictureError, r"d\.png: cannot be decoded")
+
+    def test_captions(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        (pictures / "a.txt").write_text("A dog waves.")
+        self.refused(base, pictures, tmp_path, DatasetError, r"a\.png: its caption 'A dog waves\.' does not say rumo")
+        (pictures / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "Rumo waves."}\n')
+        self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl: has no line for b\.jpg")
+        (pictures / "metadata.jsonl").write_text('{"file_name": "a.png"')
+        self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl, line 1: cannot be understood")
+
+    def test_names(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        for name, path in (("a", "Momo"), ("b", "Momo sits."), ("c", "Momo.")):
+            (pictures / f"{name}.txt").write_text(path)
+        self.refused(base, pictures, tmp_path, ConfigError, "--name momo: is a word that the model knows already", names=("momo",))
+        for name in "abc":
+            (pictures / f"{name}.txt").unlink()
+        said = r"--like zebra: is \d tokens to the model \(.*\); expected a word that is one, such as"
+        self.refused(base, pictures, tmp_path, ConfigError, said, like="zebra")
+
+    def test_a_pack_that_was_tampered_with(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        pack = tmp_path / "pack"
+        adapt(recipe(base, pictures, "token"), pack)
+        model, card = ARLDM.from_pretrained(base), json.loads((pack / CARD).read_text())
+        hash = model.hash()
+
+        def refused(said: str, **changed) -> None:
+            (pack / CARD).write_text(json.dumps(card | changed))
+            with pytest.raises(ModelError, match=said):
+                model.load_pack(pack)
+            assert model.hash() == hash
+            assert model.widened is None
+
+        refused(f"made for the model 0123; this is {hash}", base="0123")
+        refused("is not the card of a pack", mode="magic")
+        refused("is not the card of a pack", names=["../rumo"])
+        refused("of another format, written by arldm 9; this is arldm", format=9, arldm="9")
+        refused("lists no files; expected pack.safetensors", files={})
+        refused("its tensors are not of this model", names=["rumo", "vesna"])
+        tensors = load_file(pack / TENSORS)
+        save_file({name: tensor + 1 for name, tensor in tensors.items()}, pack / TENSORS)
+        refused("has SHA-256 .*, its card says .*; it was altered, fetch the pack again")
+        (pack / TENSORS).unlink()
+        refused("cannot be read")
+        (pack / CARD).unlink()
+        with pytest.raises(ModelError, match="not there; expected a pack of `arldm adapt`"):
+            read_pack(pack)
+
+    def test_a_disk_that_is_full_at_the_end(
+        self, base: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("arldm.model.pack.put", full)
+            with pytest.raises(OutputError, match="No space left on device"):
+                adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+        assert not (tmp_path / "pack").exists()
+        adapt(recipe(base, pictures, "token"), tmp_path / "pack")  # what was learned is not lost
+        assert read_card(tmp_path / "pack").name == "rumo"
+
+
+def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:
+    Image.new("L", (20, 30), 100).save(tmp_path / "0.png")
+    Image.new("RGBA", (30, 20), (255, 0, 0, 0)).save(tmp_path / "1.png")
+    Image.new("CMYK", (20, 20)).save(tmp_path / "2.jpg")
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "3.png")
+    frames = read_pictures(tmp_path, ("rumo",))
+    assert [frame.caption for frame in frames] == ["Rumo."] * 4
+    found = [frame.picture.getpixel((4, 4)) for frame in frames if frame.picture]
+    assert found[:3] == [(100, 100, 100), (255, 255, 255), (255, 255, 255)]
+    assert found[3] == (156, 156, 156)
+
+
+@given(st.from_regex(r"[a-z/.]{1,20}", fullmatch=True), st.one_of(st.none(), st.floats(0, 2)))
+def test_packs_on_the_command_line(folder: str, weight: float | None) -> None:
+    text = folder if weight is None else f"{folder}:{weight:.3f}"
+    found, read = parsed(text)
+    assert found == Path(folder)
+    assert read == (1.0 if weight is None else pytest.approx(weight, abs=1e-3))
+
+
+def test_weights_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="got weight 3 in 'pack:3'; expected 0 to 2"):
+        parsed("pack:3")
