@@ -7,16 +7,20 @@ from arldm.errors import ConfigError
 from arldm.story import Frame, Story
 from arldm.toonsv.cast import holds_held_out
 from arldm.toonsv.paint import paint
-from arldm.toonsv.plot import SPLITS, plot, split_hash
+from arldm.toonsv.plot import SPLITS, Shot, plot, split_hash
 
-__all__ = ["SPLITS", "ToonStories", "chosen", "paint", "plot", "split_hash", "stories", "story"]
+__all__ = ["SPLITS", "ToonStories", "chosen", "paint", "painted", "plot", "split_hash", "stories", "story"]
 
 
 def story(split: str, index: int, frames: int = 5, size: int = 256) -> Story:
     """The story number `index` of a split, its pictures `size` pixels on a side."""
-    shots = plot(split, index, frames)
+    return painted(plot(split, index, frames), f"{split}-{index:06d}", size)
+
+
+def painted(shots: Sequence[Shot], id: str, size: int = 256) -> Story:
+    """Shots as a story, its pictures `size` pixels on a side."""
     drawn = (Frame(s.caption, paint(s.scene, size), tuple(f.who for f in s.scene.figures), None, s.facts) for s in shots)
-    return Story(f"{split}-{index:06d}", tuple(drawn))
+    return Story(id, tuple(drawn))
 
 
 def chosen(split: str, frames: int = 5, only_held_out: bool = False) -> Iterator[int]:
