@@ -198,6 +198,9 @@ class Context:
     cache: Path | None = None  # as above
 
 
+RANK = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Adaptation:
     """A new character from a few pictures."""
@@ -210,7 +213,7 @@ class Adaptation:
     train: TrainConfig = TrainConfig()
     keep_old: str = ""  # where stories of the old cast are; "" = none beside the new character's
     old: int = 64  # of them, at most
-    rank: int = 16  # of mode lora
+    rank: int = RANK  # of mode lora
     author: str = ""
     licence: str = ""
     include_pictures: bool = False

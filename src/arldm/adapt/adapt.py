@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from arldm.adapt.lora import add_lora, lora_weights
+from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
 from arldm.config import TellConfig, to_dict
@@ -63,7 +63,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path) -> dict[
     """Train; the tensors of the pack."""
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     new = len(recipe.names)
-    _let_learn(model, recipe, new)
+    let_learn(model, recipe.mode, new, recipe.rank)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     school = School(model.batch([story]), old_stories(model, recipe, len(story.frames)), recipe)
 
@@ -82,19 +82,6 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path) -> dict[
             if weight.requires_grad:
                 tensors[f"delta.{name}"] = moved.cpu().half()
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
-
-
-def _let_learn(model: ARLDM, recipe: Adaptation, new: int) -> None:
-    if recipe.mode == "full":
-        return
-    if recipe.mode == "lora":
-        add_lora(model, recipe.rank)
-    else:
-        model.requires_grad_(False)
-    for part in texts(model):
-        table = part.get_input_embeddings().weight.requires_grad_(True)
-        learning = (torch.arange(len(table)) >= len(table) - new)[:, None]
-        table.register_hook(lambda gradient, learning=learning: gradient * learning.to(gradient))  # the new rows alone
 
 
 def _table(before: dict[str, Tensor], model: ARLDM, part: nn.Module) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from arldm.recipes import RANK
+
 
 @dataclass(frozen=True)
 class Adapt:
@@ -30,8 +32,13 @@ class Adapt:
     """How often each picture is learned from; 0 = what suits the model: the paper's 100, more for the embedded one."""
     learning_rate: float = 0.0
     """0 = what suits the model and the mode."""
-    rank: int = 16
+    rank: int = RANK
     """Of the low-rank changes."""
+    precision: Literal["", "no", "bf16", "fp16"] = ""
+    """Of products; "" = what suits the model."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    gradient_checkpointing: bool = False
+    """A third more time, a fraction of the memory."""
     seed: int = 0
     threads: int = 0
     """CPU threads, 0 = all."""

@@ -81,6 +81,8 @@ class Plan:
         "pororo-visualization",
     ] = "pororo-visualization"
     """Of the paper's tables, as in `arldm train`."""
+    adapt: tuple[Literal["full", "lora", "token"], ...] = ()
+    """Plan for a new character instead, by these modes of `arldm adapt`."""
     stories: int = 8
     """That a training step learns from; the paper's had eight, one on each card."""
     precision: Literal["no", "bf16", "fp16"] = "bf16"

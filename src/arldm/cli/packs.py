@@ -38,6 +38,9 @@ def recipe_of(options: "Adapt") -> Adaptation:
         train,
         steps=math.ceil(epochs * (2 if options.keep_old else 1) / train.batch),  # half of the stories are old ones, then
         learning_rate=options.learning_rate or train.learning_rate,
+        precision=options.precision or train.precision,
+        optimizer=options.optimizer,
+        gradient_checkpointing=options.gradient_checkpointing,
         seed=options.seed,
         threads=options.threads,
         preview_every=options.preview_every,

@@ -5,14 +5,16 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from tqdm import tqdm
 
+from arldm.adapt.modes import let_learn
 from arldm.config import ModelConfig, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.growth import GROWTHS
-from arldm.recipes import PAPER, RECIPES, Paper
+from arldm.recipes import ADAPTATION_PAPER, PAPER, RANK, RECIPES, Paper
 from arldm.train.memory import Freeze, Peak, parameters, sampling_peak, training_peak
 
 if TYPE_CHECKING:
@@ -69,12 +71,40 @@ def plan(options: "Plan") -> int:
     recipe, length = RECIPES[options.row], GROWTHS[options.row.rpartition("-")[0]].max_tokens
     assert isinstance(recipe, Paper)
     model = replace(PAPER, text=replace(PAPER.text, max_tokens=length), past=replace(PAPER.past, max_tokens=length))
+    if options.adapt:
+        return adaptation(memories, model, options)
     work = Work(model, replace(recipe.train, precision=options.precision), recipe.given, options.stories)
     print(f"{options.row}: {parameters(model) / 1e6:,.1f} M parameters, captions of {length} tokens")
     print("GiB at the worst moment, predicted")
     for text, memory in memories.items():
         print("\n".join(("", *described(text, memory, work, options.row))), flush=True)
     return 0
+
+
+def adaptation(memories: dict[str, int], model: ModelConfig, options: "Plan") -> int:
+    """Print what each way to learn a new character takes, and which cards have room for it."""
+    rows = []
+    for mode in options.adapt:
+        train = replace(ADAPTATION_PAPER[mode], precision=options.precision)
+        lean = replace(train, gradient_checkpointing=True)
+        for one in (train, lean, replace(lean, optimizer="adamw_8bit")):
+            peak = training_peak(model, one, FRAMES, prepare=partial(let_learn, mode=mode, new=1, rank=RANK))
+            rows.append((f"{mode}: {_name(Setting(one)).removeprefix('training 1 x 1 stories, ')}", peak))
+    print("a new character from five pictures; GiB at the worst moment, predicted")
+    print("\n".join(_table(rows, math.inf)))
+    for text, memory in memories.items():
+        room = (memory - CONTEXT) / (1 + MARGIN)
+        print(f"{text}, of which tensors can have {room / GIB:.1f}: {', '.join(_first_that_fit(rows, room)) or 'nothing fits'}")
+    return 0
+
+
+def _first_that_fit(rows: list[tuple[str, Peak]], room: float) -> list[str]:
+    """Of each mode the fastest way that fits."""
+    fitting: dict[str, str] = {}
+    for name, peak in rows:
+        if peak.total <= room:
+            fitting.setdefault(name.partition(":")[0], name)
+    return list(fitting.values())
 
 
 def parsed(text: str) -> int:

@@ -34,6 +34,7 @@ from arldm.train.step import gradients
 
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
 CPU = torch.device("cpu")
+Prepare = Callable[[ARLDM], object]
 Freeze = tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...]
 
 
@@ -53,14 +54,21 @@ class Peak:
 
 
 def training_peak(
-    config: ModelConfig, train: TrainConfig, frames: int = 5, given: int = 0, freeze: Freeze = (), *, gpu: bool = True
+    config: ModelConfig,
+    train: TrainConfig,
+    frames: int = 5,
+    given: int = 0,
+    freeze: Freeze = (),
+    *,
+    gpu: bool = True,
+    prepare: Prepare = id,
 ) -> Peak:
     """The peak of a step that is not the first, every caption being as long as it may, on a process that has all the weights.
 
-    Of `frames`, `given` are only looked at. `gpu`: by a GPU's rules of mixed precision.
+    Of `frames`, `given` are only looked at. `gpu`: by a GPU's rules of mixed precision. `prepare` is done to the model beforehand.
     """
     moments, stepping, average = _moving(
-        config, freeze, TrainConfig(optimizer=train.optimizer, muon=train.muon, learning_rate=train.learning_rate)
+        config, freeze, prepare, TrainConfig(optimizer=train.optimizer, muon=train.muon, learning_rate=train.learning_rate)
     )
     batches = TrainConfig(
         batch=train.batch,
@@ -68,7 +76,7 @@ def training_peak(
         precision=train.precision,
         gradient_checkpointing=train.gradient_checkpointing,
     )
-    weights, learning = _learning(config, freeze, batches, frames, given, gpu)
+    weights, learning = _learning(config, freeze, prepare, batches, frames, given, gpu)
     return Peak(weights, average if train.ema and not train.offload_ema else 0, moments, max(learning, stepping))
 
 
@@ -94,10 +102,13 @@ def parameters(config: ModelConfig) -> int:
 
 
 @cache
-def _learning(config: ModelConfig, freeze: Freeze, train: TrainConfig, frames: int, given: int, gpu: bool) -> tuple[int, int]:
+def _learning(
+    config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainConfig, frames: int, given: int, gpu: bool
+) -> tuple[int, int]:
     """Bytes of the weights, and the most beyond them in the forward and backward passes of a step."""
     with _rehearsal(gpu) as tracker:
         model = hollow(config, freeze).train()
+        prepare(model)
         if train.gradient_checkpointing:
             save_memory(model)
         weights = tracker.held
@@ -108,10 +119,11 @@ def _learning(config: ModelConfig, freeze: Freeze, train: TrainConfig, frames: i
 
 
 @cache
-def _moving(config: ModelConfig, freeze: Freeze, train: TrainConfig) -> tuple[int, int, int]:
+def _moving(config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainConfig) -> tuple[int, int, int]:
     """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
     with _rehearsal(gpu=False) as tracker:
         model = hollow(config, freeze)
+        prepare(model)
         weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         before = tracker.held
         for weight in weights.values():
