@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from arldm.errors import ConfigError
 from arldm.toonsv import painted, plot
-from arldm.toonsv.cast import CAST, NAMES, truth
-from arldm.toonsv.recast import PRONOUNS, portraits, recast, starring
+from arldm.toonsv.cast import CAST, NAMES, Key, Look, truth
+from arldm.toonsv.recast import CALLED, PRONOUNS, called_by_many, portraits, recast, starring
 
 HELD_OUT = tuple(character.name for character in CAST if character.held_out)
 
@@ -47,6 +47,22 @@ def test_portraits_show_one_alone_and_differ() -> None:
         assert all(name.capitalize() in shot.caption for shot in shots)
     captions = {tuple(shot.caption for shot in shots) for shots in sets}
     assert len(captions) == len(sets)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_stranger_is_called_by_many_words(split: str) -> None:
+    look = Look("purple", "topper", "white", "tan")
+    words = set()
+    for _, shots in islice(called_by_many(split, look), 20):
+        assert all("stranger" not in shot.caption.lower() for shot in shots)
+        words |= {name for name in CALLED for shot in shots if name in shot.caption.lower()}
+        shown = [figure.look for shot in shots for figure in shot.scene.figures if figure.who == "stranger"]
+        assert len(shown) >= 3
+        assert set(shown) == {look}
+        assert look in [figure.look for figure in shots[0].scene.figures]
+        for shot in shots:
+            assert {Key(fact.entity, fact.attribute): fact.value for fact in shot.facts} == truth(shot.scene)
+    assert words == set(CALLED)
 
 
 def test_a_part_is_of_one_pronoun() -> None:

@@ -1,4 +1,7 @@
-"""Stories and portraits of those whom training never holds: parts are played by others, and all else stays as it was."""
+"""Stories and portraits of those whom training never holds: parts are played by others, and all else stays as it was.
+
+And the paper's own demonstration (Figure 7): a stranger, shown once and then called by other words in every caption.
+"""
 
 import itertools
 import re
@@ -6,9 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from arldm.errors import ConfigError
-from arldm.toonsv.cast import CAST, NAMES
+from arldm.story import Fact
+from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, Key, Look, truth
 from arldm.toonsv.plot import Shot, plot
+from arldm.toonsv.world import Dice
 
+STRANGER = EXTRA_KINDS[0]
+CALLED = ("the gentleman", "the visitor", "that fellow")  # whom ToonSV itself calls a stranger
 PRONOUNS = {character.name: character.pronoun for character in CAST}
 
 
@@ -42,6 +49,48 @@ def portraits(name: str, draw: int, count: int = 5) -> list[Shot]:
         if shot is not None
     )
     return list(itertools.islice(alone, count))
+
+
+def portraits_called(look: Look, count: int = 4) -> list[Shot]:
+    """Pictures of a stranger of this look, alone, each from another story of the training split, called by words that change."""
+    alone = (
+        _called(_looking(shot, look), Dice(f"called/train/{index}"))
+        for index in itertools.count()
+        for shot in [next((s for s in plot("train", index) if _is_portrait(s, STRANGER)), None)]
+        if shot is not None
+    )
+    return list(itertools.islice(alone, count))
+
+
+def called_by_many(split: str, look: Look, frames: int = 5) -> Iterator[tuple[int, list[Shot]]]:
+    """Stories of a split, without end, with a stranger of this look in the first frame and in two more at least.
+
+    Captions call him by words that change. Each with its number in the split.
+    """
+    for index in itertools.count():
+        shots = plot(split, index, frames)
+        there = [any(figure.who == STRANGER for figure in shot.scene.figures) for shot in shots]
+        if there[0] and sum(there) > 2:
+            dice = Dice(f"called/{split}/{index}")
+            yield index, [_called(_looking(shot, look), dice) for shot in shots]
+
+
+def _looking(shot: Shot, look: Look) -> Shot:
+    """The same, with a stranger of this look."""
+    figures = tuple(replace(one, look=look) if one.who == STRANGER else one for one in shot.scene.figures)
+    scene = replace(shot.scene, figures=figures)
+    now, sources = truth(scene), {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
+    return replace(shot, scene=scene, facts=tuple(Fact(*key, now[key], sources.get(key, "history")) for key in now))
+
+
+def _called(shot: Shot, dice: Dice) -> Shot:
+    """The same, with another word for the stranger wherever he is named."""
+
+    def word(found: re.Match[str]) -> str:
+        name = dice.pick(CALLED)
+        return name.capitalize() if found[0][0].isupper() else name
+
+    return replace(shot, caption=re.sub(rf"\b([Aa]|[Tt]he) {STRANGER}\b", word, shot.caption))
 
 
 def _is_portrait(shot: Shot, name: str) -> bool:
