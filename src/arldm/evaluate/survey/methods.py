@@ -49,7 +49,7 @@ def _story(folder: Path, captions: tuple[str, ...]) -> tuple[str, ToldStory]:
     if (folder / STORY).exists():
         captions = tuple(frame.caption for frame in read_script(folder / STORY).frames)
         id = str(json.loads((folder / STORY).read_bytes()).get("id", id))
-    if not pictures or captions and len(captions) != len(pictures):
+    if not pictures or (captions and len(captions) != len(pictures)):
         expected = f"{len(captions)}, one a caption" if captions else f"some ({', '.join(ENDINGS)})"
         raise SurveyError(f"{folder}: has {len(pictures)} pictures; expected {expected}, tell it to its end")
     return id, ToldStory(tuple(pictures), captions)

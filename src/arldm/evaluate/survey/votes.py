@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Literal
 
 from arldm.errors import SurveyError
-from arldm.evaluate.survey import ANSWERS, QUESTIONS, Study
+from arldm.evaluate.survey.study import ANSWERS, QUESTIONS, Study
 
 VOTES = "votes.sqlite"
 Kept = Literal["new", "same", "other"]
@@ -51,7 +51,9 @@ class Votes:
             self._file.execute("insert or ignore into study select ? where not exists (select * from study)", (study.id,))
             check(self._file, study, path)
         except sqlite3.Error as error:
-            raise SurveyError(f"{path}: cannot be used ({error}); expected the study's votes or none, on a disk with room") from error
+            raise SurveyError(
+                f"{path}: cannot be used ({error}); expected the study's votes or none, on a disk with room"
+            ) from error
 
     def answers(self, rater: str) -> dict[str, dict[str, str]]:
         """What a rater has answered so far: pair -> question -> answer."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from arldm.config import from_dict
 from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
-from arldm.evaluate.methods import ToldStory, captions_in_common
-from arldm.evaluate.pairing import Side, deal, deranged
+from arldm.evaluate.survey.methods import ToldStory, captions_in_common
+from arldm.evaluate.survey.pairing import Side, deal, deranged
 from arldm.story_files import encoded, put, read_picture
 
 STUDY, PICTURES = "study.json", "pictures"

@@ -81,9 +81,7 @@ def _sided(hand: Sequence[Comparison], lean: Counter[Comparison], dice: random.R
     return sided
 
 
-def _checks(
-    stories: Sequence[str], method: str, hand: Sequence[Comparison], checks: int, dice: random.Random
-) -> list[Comparison]:
+def _checks(stories: Sequence[str], method: str, hand: Sequence[Comparison], checks: int, dice: random.Random) -> list[Comparison]:
     """Stories against their shuffled selves, where possible of stories that this rater does not see otherwise."""
     seen = {a.story for a, _ in hand}
     chosen = sorted(dice.sample(stories, len(stories)), key=lambda story: story in seen)[:checks]
