@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train
+from arldm.cli.people import Survey
 from arldm.config import History, TellConfig
 
 Split = Literal["train", "val", "test"]
@@ -221,4 +222,5 @@ Command = (
     | Annotated[Train, subcommand("train")]
     | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Survey, subcommand("survey")]
 )
