@@ -53,6 +53,8 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
     async def headers(request: Request, call_next: Any) -> Response:
         response = await call_next(request)
         response.headers.update(HEADERS)
+        if "browser" not in request.cookies and response.media_type != "image/png":
+            response.set_cookie("browser", secrets.token_hex(8), max_age=31_536_000, httponly=True, samesite="lax")
         return response
 
     @app.get("/")
@@ -60,14 +62,11 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
         return page("message.html", title="Welcome", text="Please open the link that was sent to you.")
 
     @app.get("/r/{rater}")
-    def begin(rater: str, browser: Annotated[str, Cookie()] = "") -> Response:
+    def begin(rater: str) -> Response:
         if rater not in study.raters:
             return stranger()
         done, of = answered(rater), len(study.raters[rater])
-        response = page("guide.html", rater=rater, done=done, of=of, questions=QUESTIONS, frames=_longest(study))
-        if not browser:
-            response.set_cookie("browser", secrets.token_hex(8), max_age=31_536_000, httponly=True, samesite="lax")
-        return response
+        return page("guide.html", rater=rater, done=done, of=of, questions=QUESTIONS)
 
     @app.get("/r/{rater}/{number}")
     def compare(rater: str, number: int) -> Response:
@@ -109,7 +108,3 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
         return Response(pictures[name].read_bytes(), media_type="image/png", headers={"Cache-Control": "max-age=86400, immutable"})
 
     return app
-
-
-def _longest(study: Study) -> int:
-    return max(len(said) for said in study.captions.values())
