@@ -132,7 +132,8 @@ def _compare(x: str, y: str, seen: Sequence[_Seen]) -> Comparison:
         units[one.pair.story].append(int(value) + 1)
     pairs = len(seen) / (raters.max() + 1)
     variances = crossed.variances()
-    needed = {margin: raters_needed(margin, variances, int(stories.max()) + 1, pairs) for margin in MARGINS}
+    varied = MARGINS if any(asdict(variances).values()) else ()  # nothing can be planned from so few votes that they do not differ
+    needed = {margin: raters_needed(margin, variances, int(stories.max()) + 1, pairs) for margin in varied}
     return Comparison(x, y, len(seen), win, tie, lose, crossed.interval(-1, 1), variances, alpha(units.values()), needed)
 
 

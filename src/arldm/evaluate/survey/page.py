@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader
 
 from arldm.evaluate.survey.crossed import Interval
-from arldm.evaluate.survey.human import MISSES, Attention, Comparison, Report
+from arldm.evaluate.survey.human import MARGINS, MISSES, Attention, Comparison, Report
 from arldm.evaluate.survey.study import QUESTIONS
 
 
@@ -66,4 +66,5 @@ def page(report: Report) -> str:
         failed=failed_raters(report),
         doubled=doubled_raters(report),
         misses=MISSES,
+        margins=MARGINS,
     )

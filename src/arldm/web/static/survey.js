@@ -77,4 +77,5 @@ for (const picture of document.querySelectorAll(".picture"))
     dialog.showModal();
   });
 dialog.addEventListener("click", () => dialog.close());
+dialog.addEventListener("close", () => document.activeElement.blur()); // or Enter would enlarge it again instead of sending
 show();
