@@ -75,7 +75,9 @@ class Report:
     without_failed: dict[str, list[Comparison]]
     ranking: dict[str, dict[str, Interval]]  # by question and method; empty for two methods
     attention: list[Attention]
-    a_chosen: Interval  # share of A among votes that chose, whoever it was; far from a half, sides were not judged fairly
+    a_chosen: (
+        Interval  # how often A was chosen, whoever it was, of a pair's answers that chose; far from a half, something is wrong
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in report.json."""
@@ -180,9 +182,11 @@ def _attention(study: Study, number: int, seen: Collection[_Seen]) -> Attention:
 
 
 def _a_chosen(seen: Sequence[_Seen]) -> Interval:
-    chosen = [one for one in seen if one.vote.answer != "tie"]
+    chosen: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for one in seen:
+        if one.vote.answer != "tie":
+            chosen[one.vote.rater, one.vote.pair].append(one.vote.answer == "a")
     if not chosen:
         return Interval(0.5, 0.0, 1.0)
-    # a rater answers three questions on a pair, so raters' own leaning counts here, and stories hardly do
-    values = np.array([one.vote.answer == "a" for one in chosen], dtype=float)
-    return Crossed(values, numbered([one.vote.rater for one in chosen]), numbered([one.vote.pair for one in chosen])).interval()
+    raters, pairs = zip(*chosen, strict=True)
+    return Crossed(np.array([np.mean(answers) for answers in chosen.values()]), numbered(raters), numbered(pairs)).interval()
