@@ -87,7 +87,7 @@ def _checks(stories: Sequence[str], method: str, hand: Sequence[Comparison], che
     chosen = sorted(dice.sample(stories, len(stories)), key=lambda story: story in seen)[:checks]
     sides = [(Side(story, method), Side(story, method, shuffled=True)) for story in chosen]
     first = dice.randrange(2)
-    return [pair if (number + first) % 2 else pair[::-1] for number, pair in enumerate(sides)]
+    return [(x, y) if (number + first) % 2 else (y, x) for number, (x, y) in enumerate(sides)]
 
 
 def deranged(count: int, dice: random.Random) -> list[int]:

@@ -110,12 +110,12 @@ def _thresholds(preferences: Preferences) -> tuple[float, float]:
 
     def middle(half: float) -> float:
         near = half * np.exp(preferences.ties * nodes)
-        return float(brentq(lambda at: (norm.sf(at + near) * weights).sum() - preferences.win, -20, 20))
+        return _root(lambda at: (norm.sf(at + near) * weights).sum() - preferences.win, -20, 20)
 
     def losing(half: float) -> float:
         return float((norm.cdf(middle(half) - half * np.exp(preferences.ties * nodes)) * weights).sum()) - lose
 
-    half = float(brentq(losing, 0, 5))
+    half = _root(losing, 0, 5)
     return middle(half), half
 
 
@@ -127,4 +127,8 @@ def _share(margin_given: Callable[[np.ndarray, float], np.ndarray], spread: floa
         margins = margin_given(nodes, share)
         return float((margins**2 * weights).sum() - (margins * weights).sum() ** 2) - spread**2
 
-    return float(brentq(excess, 0, 0.99)) if spread else 0.0
+    return _root(excess, 0, 0.99) if spread else 0.0
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(brentq(function, low, high))  # type: ignore[arg-type]  # scipy's stubs think that it may give more
