@@ -56,7 +56,7 @@ class TestNames:
         import arldm.errors
 
         kinds = [value for value in vars(arldm.errors).values() if isinstance(value, type)]
-        assert len(kinds) == 9
+        assert len(kinds) == 10
         assert all(issubclass(kind, ArldmError) for kind in kinds)
 
 

@@ -7,6 +7,7 @@
     ├── ModelError      a model folder is incomplete, altered or of another version
     ├── DatasetError    a published corpus is incomplete, broken or hostile
     ├── OutputError     the output folder is taken, read-only or the disk is full
+    ├── SurveyError     a human study or its votes are incomplete, altered or of another study
     ├── ConfigError     an option has a value that cannot be
     └── ProcessError    another process of the same run has gone
 
@@ -40,6 +41,10 @@ class DatasetError(ArldmError):
 
 class OutputError(ArldmError):
     """The output folder is taken, read-only or the disk is full."""
+
+
+class SurveyError(ArldmError):
+    """A human study or its votes are incomplete, altered or of another study."""
 
 
 class ConfigError(ArldmError):

@@ -9,6 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.cli.adapting import Adapt, Pack
 from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train
+from arldm.cli.people import Survey
 from arldm.config import History, TellConfig
 
 Split = Literal["train", "val", "test"]
@@ -210,4 +211,5 @@ Command = (
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Survey, subcommand("survey")]
 )

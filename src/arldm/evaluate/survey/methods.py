@@ -1,0 +1,94 @@
+"""The stories that several methods told to the same captions: folders -> pictures in order, compared before anything is copied."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from arldm.errors import SurveyError
+from arldm.evaluate.told import NOTES
+from arldm.story_files import STORY, STRIP, read_script
+from arldm.toonsv import chosen, plot
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+NAMED = 5  # stories that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class ToldStory:
+    """Where the pictures of a story lie, in order, and what was to be drawn; no captions where the folder does not say."""
+
+    pictures: tuple[Path, ...]
+    captions: tuple[str, ...] = ()
+
+
+def told_by_method(folder: Path) -> dict[str, ToldStory]:
+    """The stories of one method, by id: what `arldm tell`, `sample`, `toonsv` and `evaluate --keep` leave, or a folder a story.
+
+    A story without a story.json has its folder's name as id and its pictures in the order of their names. Raises SurveyError.
+    """
+    if not folder.is_dir():
+        raise SurveyError(f"{folder}: is no folder; expected one that holds a folder for each told story")
+    inside = [folder] if (folder / STORY).exists() else sorted(path for path in folder.iterdir() if path.is_dir())
+    captions = _captions_of_toonsv(folder / NOTES)
+    found: dict[str, ToldStory] = {}
+    for path in inside:
+        id, story = _story(path, captions.get(path.name, ()))
+        if id in found:
+            raise SurveyError(f"{path}: is story {id} as {found[id].pictures[0].parent} is; expected each story once, remove one")
+        found[id] = story
+    if not found:
+        raise SurveyError(f"{folder}: holds no told story; expected a folder for each, with its pictures in it")
+    return found
+
+
+def _story(folder: Path, captions: tuple[str, ...]) -> tuple[str, ToldStory]:
+    pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS and path.name != STRIP]
+    id = folder.name
+    if (folder / STORY).exists():
+        captions = tuple(frame.caption for frame in read_script(folder / STORY).frames)
+        id = str(json.loads((folder / STORY).read_bytes()).get("id", id))
+    if not pictures or (captions and len(captions) != len(pictures)):
+        expected = f"{len(captions)}, one a caption" if captions else f"some ({', '.join(ENDINGS)})"
+        raise SurveyError(f"{folder}: has {len(pictures)} pictures; expected {expected}, tell it to its end")
+    return id, ToldStory(tuple(pictures), captions)
+
+
+def _captions_of_toonsv(notes: Path) -> dict[str, tuple[str, ...]]:
+    """What the folders of `arldm evaluate toonsv --keep` were told from, by their names."""
+    if not notes.exists():
+        return {}
+    try:
+        held = json.loads(notes.read_bytes())
+        made, numbers = held["made_with"], sorted(map(int, held["seconds"]))
+        stories = islice(chosen(made["split"], made["frames"], made["held_out"]), max(numbers, default=-1) + 1)
+        plots = {f"{number:05}": plot(made["split"], index, made["frames"]) for number, index in enumerate(stories)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SurveyError(f"{notes}: cannot be read ({error}); expected what `arldm evaluate toonsv --keep` left") from error
+    return {name: tuple(shot.caption for shot in shots) for name, shots in plots.items()}
+
+
+def captions_in_common(methods: Mapping[str, Mapping[str, ToldStory]]) -> dict[str, tuple[str, ...]]:
+    """The captions of the stories that every method told. Raises SurveyError where one lacks stories or told others."""
+    ids = sorted(set().union(*methods.values()))
+    for method, stories in methods.items():
+        if lacking := [id for id in ids if id not in stories]:
+            named = ", ".join(lacking[:NAMED]) + (", ..." if len(lacking) > NAMED else "")
+            raise SurveyError(
+                f"{method}: lacks {len(lacking)} of {len(ids)} stories ({named}); expected the same stories of every method"
+            )
+    return {id: _captions(id, {method: stories[id] for method, stories in methods.items()}) for id in ids}
+
+
+def _captions(id: str, told: Mapping[str, ToldStory]) -> tuple[str, ...]:
+    said = {story.captions for story in told.values() if story.captions}
+    lengths = {method: len(story.pictures) for method, story in told.items()}
+    if len(said) > 1:
+        raise SurveyError(f"story {id}: has other captions in {' than in '.join(told)}; expected the same, tell it from one script")
+    if not said:
+        raise SurveyError(f"story {id}: no method's folder has its captions; expected a {STORY} in one, with its captions")
+    captions = said.pop()
+    if other := [f"{method} has {length}" for method, length in lengths.items() if length != len(captions)]:
+        raise SurveyError(f"story {id}: {', '.join(other)} pictures; expected {len(captions)}, one a caption")
+    return captions
