@@ -34,7 +34,7 @@ def result(out: Path) -> dict[str, bytes]:
     found = {str(path.relative_to(out)): path.read_bytes() for path in kept}
     for path in out.rglob("metrics.jsonl"):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        found[str(path.relative_to(out))] = json.dumps([row | {"seconds": None} for row in rows]).encode()
+        found[str(path.relative_to(out))] = json.dumps([row | dict.fromkeys(("seconds", "waited")) for row in rows]).encode()
     return found
 
 
