@@ -1,0 +1,154 @@
+"""A comparison as one HTML file that needs no network: figures, the worst and best stories, what others published."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from PIL import Image
+
+from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
+from arldm.evaluate.pictures import Pictures, opened
+from arldm.evaluate.published import CHAINS, PUBLISHED, differences
+from arldm.story_files import strip
+
+TEMPLATE = Path(__file__).with_name("webpage.html")
+HEIGHT = 120  # pixels of a strip
+LONGEST = 6  # frames of a strip
+SHOWN = 2  # stories at each end
+PER_MILLE = {"fid": 1, "kid": 1000}  # KID is small; the field writes it times a thousand
+
+
+def page(report: Mapping[str, Any], methods: Sequence[Pictures], reference: Pictures) -> str:
+    """The page of a report, as `Comparison.to_dict` gives it, with the pictures that it speaks of. Raises PictureError."""
+    truth = report["reference"]
+    lead = (
+        f"{len(methods)} method{'s' * (len(methods) > 1)} against {truth['name']}: "
+        f"{truth['stories']:,} stories, {truth['pictures']:,} pictures."
+    )
+    protocol = next(iter(report["protocols"]))
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{', '.join(one['name'] for one in report['methods'])} and {truth['name']}"),
+        lead=escape(lead),
+        notes=_notes(report["notes"]),
+        figures="".join(_figures(report)),
+        ranked=escape(f"protocol {protocol}"),
+        stories="".join(
+            _stories(row["measured"][protocol]["pulls"], one, reference, report["paired"])
+            for row, one in zip(report["methods"], methods, strict=True)
+        ),
+        published="".join(_published(report)),
+        measured="".join(f"<dt>{escape(name)}</dt><dd>{told}</dd>" for name, told in _measured(report)),
+    )
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
+
+
+def _figures(report: Mapping[str, Any]) -> Iterator[str]:
+    columns = [(protocol, kind) for protocol in report["protocols"] for kind in PER_MILLE]
+    heads = (f"{kind.upper()}{' &times; 1000' if kind == 'kid' else ''}, {escape(protocol)}" for protocol, kind in columns)
+    yield f'<tr><th>Method</th><th class="n">Pictures</th>{"".join(f"<th>{head}</th>" for head in heads)}</tr>'
+    found = {column: [_scaled(row, *column) for row in report["methods"]] for column in columns}
+    for number, row in enumerate(report["methods"]):
+        cells = "".join(_cell(found[column][number], found[column]) for column in columns)
+        yield f'<tr><td class="name">{escape(row["name"])}</td><td class="n">{row["pictures"]:,}</td>{cells}</tr>'
+
+
+def _scaled(row: Mapping[str, Any], protocol: str, kind: str) -> tuple[float, float, float]:
+    one = row["measured"][protocol][kind]
+    value, low, high = (PER_MILLE[kind] * one[name] for name in ("value", "low", "high"))
+    return value, low, high
+
+
+def _cell(one: tuple[float, float, float], column: Sequence[tuple[float, float, float]]) -> str:
+    """A figure, its interval, and both drawn on the scale that the column shares."""
+    least, most = (
+        min(0.0, *(low for _, low, _ in column if low == low), 0.0),
+        max(high if high == high else value for value, _, high in column),
+    )
+    x = [
+        100 * (number - least) / ((most - least) or 1) if number == number else 100 * (one[0] - least) / ((most - least) or 1)
+        for number in one
+    ]
+    drawn = (
+        '<svg viewBox="-2 0 104 14" preserveAspectRatio="none"><line x1="0" x2="100" y1="7" y2="7" stroke="var(--line)"/>'
+        f'<rect x="{x[1]:.2f}" width="{max(0.4, x[2] - x[1]):.2f}" y="4" height="6" rx="1" fill="var(--soft)" opacity=".45"/>'
+        f'<rect x="{x[0] - 0.5:.2f}" width="1" y="1" height="12" fill="var(--mark)"/></svg>'
+    )
+    best = " best" if len(column) > 1 and one[0] == min(value for value, _, _ in column) else ""
+    return f'<td class="figure{best}"><b>{one[0]:.2f}</b><span>[{one[1]:.2f}, {one[2]:.2f}]</span>{drawn}</td>'
+
+
+def _stories(pulls: Mapping[str, float], method: Pictures, reference: Pictures, paired: bool) -> str:
+    ranked = sorted(pulls, key=lambda name: pulls[name], reverse=True)
+    ends = ranked if len(ranked) <= 2 * SHOWN else [*ranked[:SHOWN], *ranked[-SHOWN:]]
+    shown = "".join(_pair(name, pulls[name], method, reference if paired else None) for name in ends)
+    return f'<h3>{escape(method.name)}</h3><div class="pairs">{shown}</div>'
+
+
+def _pair(name: str, pull: float, method: Pictures, reference: Pictures | None) -> str:
+    sets = [(method, "")] if reference is None else [(method, ""), (reference, " truth")]
+    strips = "".join(
+        f'<div class="who{kind}">{escape(one.name)}</div>{_strip(one.stories[name], f"{one.name}, story {name}")}'
+        for one, kind in sets
+    )
+    pulls = f"pulls {'up' if pull > 0 else 'down'} by {abs(pull):.2f}"
+    told = f'<figcaption><span>{escape(name)}</span><span class="soft">{pulls}</span></figcaption>'
+    return f"<figure>{told}{strips}</figure>"
+
+
+def _strip(frames: Sequence[Path], told: str) -> str:
+    """Frames side by side, small, inside the page itself."""
+    pictures = [opened(path) for path in frames[:LONGEST]]
+    small = [
+        picture.resize((max(1, round(picture.width * HEIGHT / picture.height)), HEIGHT), Image.Resampling.LANCZOS)
+        for picture in pictures
+    ]
+    buffer = io.BytesIO()
+    strip(small).save(buffer, "WEBP", quality=80)
+    return f'<img alt="{escape(told)}" src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+
+
+def _published(report: Mapping[str, Any]) -> Iterator[str]:
+    numbers = "".join(f'<th class="n">{name}</th>' for name in ("FID", "Character F1", "Frame accuracy"))
+    yield f"<tr><th>Method</th>{numbers}<th>Source</th><th>Chain</th><th>Differs in</th></tr>"
+    well_known = all(WELL_KNOWN in told for told in report["protocols"].values())
+    pictures = {one["pictures"] for one in (report["reference"], *report["methods"])}
+    task = ""
+    for row in PUBLISHED:
+        if row.task != task:
+            task = row.task
+            yield f'<tr class="task"><td colspan="7">{escape(task)}</td></tr>'
+        differs = differences(row, well_known, pictures)
+        tags = (
+            "".join(f'<span class="tag">{escape(one)}</span>' for one in differs)
+            or '<span class="tag like">nothing seen: check the data</span>'
+        )
+        shares = "".join(f'<td class="n">{"" if share is None else f"{share:.2f}"}</td>' for share in (row.f1, row.accuracy))
+        yield (
+            f'<tr><td class="name">{escape(row.method)}</td><td class="n">{row.fid:.2f}</td>{shares}'
+            f'<td class="soft">{escape(row.source)}</td><td class="soft">{escape(CHAINS[row.chain])}</td><td>{tags}</td></tr>'
+        )
+
+
+def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, told in report["protocols"].items():
+        yield f"Protocol {name}", f"<code>{escape(told)}</code>"
+    for one in (report["reference"], *report["methods"]):
+        sizes = ", ".join(f"{count:,} of {size}" for size, count in one["sizes"].items())
+        told = f"{one['stories']:,} stories, {one['pictures']:,} pictures ({sizes} px), found as {one['layout']}"
+        yield one["name"], f"{escape(told)}<br><code>{one['hash']}</code>"
+    yield (
+        "Given",
+        f"The first {report['given']} pictures of each story are left out."
+        if report["given"]
+        else "No pictures; all frames count.",
+    )
+    yield "FID", "Intervals by the infinitesimal jackknife over stories, of both sets."
+    yield "KID", "Unbiased, cubic kernel; the mean over blocks that share no story, with Student's interval."
+    yield "Versions", escape(", ".join(f"{package} {number}" for package, number in report["versions"].items()))
