@@ -169,9 +169,7 @@ class ToonSV:
     stories: int = 8000
     frames: int = 5
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
-    encoders: Path | None = (
-        None  # what `arldm train toonsv-encoders` or `toonsv-context` left; None = encoders that start from nothing
-    )
+    encoders: Path | None = None  # what `arldm train toonsv-encoders` or `toonsv-context` left; None = they start from nothing
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     cache: Path | None = None  # as above
 
