@@ -191,9 +191,6 @@ class TestChains:
         assert network.features(pictures) == pytest.approx(one_by_one, abs=1e-4)
 
 
-
-
-
 class _Identity(nn.Module):
     """Hands on features that were made before."""
 

@@ -49,7 +49,9 @@ class TestLayouts:
         assert len(find(drawn(tmp_path, "a/1.png", "a/strip.png")).frames) == 2
 
     def test_storydalle(self, tmp_path: Path) -> None:
-        drawn(tmp_path, "gen_sample_10_0.png", "gen_sample_2_1.png", "gen_sample_2_0.png", "gen_sample_2_10.png", "gen_sample_2_9.png")
+        drawn(
+            tmp_path, "gen_sample_10_0.png", "gen_sample_2_1.png", "gen_sample_2_0.png", "gen_sample_2_10.png", "gen_sample_2_9.png"
+        )
         found = find(tmp_path)
         assert found.layout == "StoryDALL-E's names"
         assert names(found, tmp_path) == {

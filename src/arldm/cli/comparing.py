@@ -38,6 +38,8 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
 
 
 def _check(options: "EvaluatePictures") -> None:
+    if not options.methods:
+        raise ConfigError("arldm evaluate pictures: no methods; expected one folder of pictures or more")
     if options.given < 0:
         raise ConfigError(f"--given: got {options.given}; expected 0 or more pictures given at the start of each story")
     if options.network == "inception" and options.weights is None:

@@ -115,25 +115,24 @@ def _strip(frames: Sequence[Path], told: str) -> str:
 
 
 def _published(report: Mapping[str, Any]) -> Iterator[str]:
-    numbers = "".join(f'<th class="n">{name}</th>' for name in ("FID", "Character F1", "Frame accuracy"))
-    yield f"<tr><th>Method</th>{numbers}<th>Source</th><th>Chain</th><th>Differs in</th></tr>"
     well_known = all(WELL_KNOWN in told for told in report["protocols"].values())
     pictures = {one["pictures"] for one in (report["reference"], *report["methods"])}
-    task = ""
-    for row in PUBLISHED:
-        if row.task != task:
-            task = row.task
-            yield f'<tr class="task"><td colspan="7">{escape(task)}</td></tr>'
-        differs = differences(row, well_known, pictures)
-        tags = (
-            "".join(f'<span class="tag">{escape(one)}</span>' for one in differs)
-            or '<span class="tag like">nothing seen: check the data</span>'
+    numbers = "".join(f'<th class="n">{name}</th>' for name in ("FID", "Char. F1", "Frame acc."))
+    for task in PUBLISHED:
+        tags = "".join(f'<span class="tag">{escape(one)}</span>' for one in differences(task, well_known, pictures))
+        rows = "".join(
+            f"<tr><td>{escape(row.method)}</td>{''.join(map(_share, (row.fid, row.f1, row.accuracy)))}"
+            f'<td class="soft source">{escape(row.source)}</td></tr>'
+            for row in task.rows
         )
-        shares = "".join(f'<td class="n">{"" if share is None else f"{share:.2f}"}</td>' for share in (row.f1, row.accuracy))
         yield (
-            f'<tr><td class="name">{escape(row.method)}</td><td class="n">{row.fid:.2f}</td>{shares}'
-            f'<td class="soft">{escape(row.source)}</td><td class="soft">{escape(CHAINS[row.chain])}</td><td>{tags}</td></tr>'
+            f'<section class="sheet"><h3>{escape(task.name)}</h3><p class="soft">{escape(CHAINS[task.chain])}</p>'
+            f"<p>Differs in: {tags}</p><table><tr><th>Method</th>{numbers}<th>Source</th></tr>{rows}</table></section>"
         )
+
+
+def _share(value: float | None) -> str:
+    return f'<td class="n">{"" if value is None else f"{value:.2f}"}</td>'
 
 
 def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
