@@ -19,7 +19,7 @@ SMALL = 64  # pixels, at which the field compares stories
 
 
 def small(picture: Image.Image) -> np.ndarray:
-    """(SMALL, SMALL, 3) in [0, 1]: the shorter side to 64 pixels, cut to its middle, as AR-LDM's loaders do; it is enlarged later."""
+    """(SMALL, SMALL, 3) in [0, 1]: the shorter side to 64 pixels, cut to its middle, as AR-LDM's loaders do; enlarged later."""
     width, height = picture.size
     least = min(width, height)
     size = (int(SMALL * width / least), int(SMALL * height / least))
@@ -44,7 +44,7 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "paper": Protocol(small, "to 64 px (Pillow, bilinear), to 299 px (torch, bilinear), as AR-LDM and StoryDALL-E"),
+    "paper": Protocol(small, "to 64 px (Pillow, bilinear), to 299 (torch, bilinear), as AR-LDM and StoryDALL-E"),
     "clean": Protocol(whole, "from native size to 299 px (Pillow, bicubic, antialiased, in floats), as clean-fid"),
 }
 

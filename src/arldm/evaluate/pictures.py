@@ -114,16 +114,14 @@ def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
         latest[place] = max(latest.get(place, ("", one)), (time, one), key=lambda pair: pair[0])
     kinds = sorted({"/".join(place[:-1]) for place in latest})
     if len(kinds) > 1:
-        raise PictureError(
-            f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, give its folder"
-        )
+        raise PictureError(f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, name it")
     return {place[-1] if place else folder.resolve().name: _pictures(one) for place, (_, one) in latest.items()}
 
 
 def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, time: str) -> Path:
-    """Copy pictures into ViStoryBench's tree, `out`/method/mode/language/time/story/shots/shot_01.png; `time` as 20261124-120000.
+    """Copy pictures into ViStoryBench's tree, out/method/mode/language/time/story/shots/shot_01.png; `time` as 20261124-120000.
 
-    Its scripts want stories to be numbers: they are counted from 01, in order. Returns the folder of the stories. Raises OutputError.
+    Its scripts want stories to be numbers: they are counted from 01, in order. Returns the stories' folder. Raises OutputError.
     """
     top = out / pictures.name / mode / language / time
     for number, story in enumerate(pictures.stories.values(), 1):
@@ -143,7 +141,7 @@ def opened(path: Path) -> Image.Image:
     if image.mode not in READ:
         kind = KINDS.get(image.mode, f"in mode {image.mode}")
         raise PictureError(f"{path}: is {kind}; expected colours or grey of 8 bits, save it as an RGB PNG")
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3] != (255, 255):
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         raise PictureError(f"{path}: is transparent in places; expected one without holes, lay it on the ground that is meant")
     return image.convert("RGB")
 

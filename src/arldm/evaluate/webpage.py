@@ -31,7 +31,7 @@ def page(report: Mapping[str, Any], methods: Sequence[Pictures], reference: Pict
     )
     protocol = next(iter(report["protocols"]))
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(f"{', '.join(one['name'] for one in report['methods'])} and {truth['name']}"),
+        title=escape(f"{', '.join(one['name'] for one in report['methods'])} against {truth['name']}"),
         lead=escape(lead),
         notes=_notes(report["notes"]),
         figures="".join(_figures(report)),
