@@ -1,7 +1,8 @@
 """Are both protocols those of pytorch-fid and clean-fid? `python runs/fid_chains.py OUT`, where both are installed.
 
-The published weights are not needed: all networks get the same random ones, with the batch statistics of some pictures so that features
-are of ordinary size. Resizing, network and distance are theirs; only clean-fid's network, a TorchScript file, is pytorch-fid's.
+The published weights are not needed: all networks get the same random ones, with the batch statistics of some pictures, so that
+features are of ordinary size. Resizing, network and distance are theirs; only clean-fid's network, a TorchScript file, is
+pytorch-fid's.
 """
 
 import sys
