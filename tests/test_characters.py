@@ -1,5 +1,6 @@
-"""Who is in the pictures: counted as scikit-learn counts, by a classifier that keeps what it learned and says what it cannot read."""
+"""Who is in the pictures: counted as scikit-learn counts; the classifier's file; what cannot be looked at."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from arldm.cli import main
 from arldm.errors import ConfigError, DatasetError, ModelError, PictureError
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
-from arldm.evaluate.inception import Inception
+from arldm.evaluate.inception import FIDInception, Inception
 from arldm.model.noise import seeded
 from arldm.story import Frame, Story
+from arldm.train.classifier import Clips
 from conftest import picture
 
 NAMES = ("pororo", "loopy", "crong", "eddy")
@@ -84,7 +89,7 @@ def classifier() -> CharacterClassifier:
 
 def test_a_file_holds_all_of_a_classifier(classifier: CharacterClassifier, tmp_path: Path) -> None:
     weights, facts = classifier.held()
-    save_file(weights, tmp_path / "classifier.safetensors", facts)
+    save_file(weights, tmp_path / "classifier.safetensors", {"classifier": json.dumps(facts)})
     again = CharacterClassifier.from_file(tmp_path / "classifier.safetensors")
     pictures = [picture(seed, 40) for seed in range(3)]
     assert again.names == NAMES
@@ -154,3 +159,100 @@ def test_what_cannot_be_looked_at_is_one_line() -> None:
 @pytest.mark.parametrize("size", [(128, 128), (64, 200), (301, 299), (5, 4)])
 def test_a_picture_of_any_shape_becomes_its_middle(size: tuple[int, int]) -> None:
     assert squared(picture(0, 32).resize(size)).shape == (299, 299, 3)
+
+
+def write_archive(folder: Path, labels: bool = True, count: int = 12) -> Path:
+    """Pictures of one colour a character, two frames a story, as an archive."""
+    colours = {"ann": "red", "bob": "blue"}
+    for split in ("train", "val"):
+        (folder / "own" / split).mkdir(parents=True)
+        lines = []
+        for number in range(count):
+            name = list(colours)[number % 2]
+            shade = Image.new("RGB", (32, 32), colours[name])
+            shade.putpixel((number, len(split)), (0, 255, 0))  # no two alike
+            shade.save(folder / "own" / split / f"{number}.png")
+            cast = {"characters": [name]} if labels else {}
+            lines.append(
+                json.dumps({"file_name": f"{number}.png", "text": "x.", "story": str(number // 2), "frame": number} | cast)
+            )
+        (folder / "own" / split / "metadata.jsonl").write_text("\n".join(lines))
+    assert main(["prepare", "folder", str(folder / "own"), str(folder / "archive"), "--workers", "1"]) == 0
+    return folder / "archive"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_archive(tmp_path_factory.mktemp("labelled"))
+
+
+def command(archive: Path, out: Path, *more: str) -> list[str]:
+    few = ["--thin", "16", "--train.batch", "4", "--train.threads", "1", "--train.report-to", "none"]
+    rates = ["--train.learning-rate", "1e-2", "--train.checkpoint-every", "2"]
+    return ["train-classifier", str(archive), "--out", str(out), *few, *rates, *more]
+
+
+def test_a_classifier_is_trained_and_the_best_is_kept(archive: Path, tmp_path: Path) -> None:
+    assert main(command(archive, tmp_path / "run", "--epochs", "8")) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
+    assert (config["steps"], config["preview_every"]) == (24, 3)
+    told = [json.loads(path.read_text())["frame_accuracy"] for path in sorted((tmp_path / "run" / "samples").glob("*.json"))]
+    assert len(told) == 8
+    with safe_open(tmp_path / "run" / "classifier.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["classifier"])["frame_accuracy"] == max(told) > 0.9
+    found = CharacterClassifier.from_file(tmp_path / "run" / "classifier.safetensors")
+    assert found.names == ("ann", "bob")
+    assert classify(found, [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]) == [("ann",), ("bob",)]
+
+
+def test_a_run_that_was_stopped_is_the_unbroken_run_with_all_that_batch_norms_counted(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ["--train.steps", "4", "--train.preview-every", "4"]
+    assert main(command(archive, tmp_path / "whole", *steps)) == 0
+    batch, calls = Clips.batch, []
+
+    def power_cut(self: Clips, readings: list[tuple[int, int]]) -> CastBatch:
+        if len(calls) == 3:
+            raise RuntimeError("power cut")
+        calls.append(1)
+        return batch(self, readings)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Clips, "batch", power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            main(command(archive, tmp_path / "broken", *steps))
+    assert main(command(archive, tmp_path / "broken", *steps)) == 0
+    whole, mended = (load_file(tmp_path / name / "checkpoint-0000004" / "statistics.safetensors") for name in ("whole", "broken"))
+    assert whole
+    assert all(torch.equal(value, mended[name]) for name, value in whole.items())
+    assert (tmp_path / "whole" / "classifier.safetensors").read_bytes() == (
+        tmp_path / "broken" / "classifier.safetensors"
+    ).read_bytes()
+
+
+def test_training_starts_from_imagenet_but_for_the_last_layers(tmp_path: Path) -> None:
+    published = Inception(1000, thin=16)
+    save_file(published.state_dict(), tmp_path / "imagenet.safetensors")
+    module = CharacterClassifier(NAMES, thin=16).begin(tmp_path / "imagenet.safetensors")
+    assert torch.equal(module.net.Mixed_7c["branch1x1"].conv.weight, published.Mixed_7c["branch1x1"].conv.weight)
+    assert module.net.fc.weight.shape == (4, 128)
+    save_file(FIDInception(thin=16).state_dict(), tmp_path / "fid.safetensors")
+    with pytest.raises(ModelError, match=r"AuxLogits\S+ is missing"):
+        CharacterClassifier(NAMES, thin=16).begin(tmp_path / "fid.safetensors")
+
+
+def test_a_run_that_cannot_be_is_one_line(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = write_archive(tmp_path, labels=False, count=4)
+    out = tmp_path / "run"
+    for arguments, message in (
+        (command(bare, out), "does not say who is in its pictures"),
+        (command(archive, out, "--train.fsdp"), "--train.fsdp"),
+        (command(archive, out, "--weights", str(tmp_path / "none.pth")), "none.pth: not there"),
+        (command(tmp_path / "nowhere", out), "nowhere is not there"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith("arldm: ")
+        assert message in said
+        assert not (out / "classifier.safetensors").exists()

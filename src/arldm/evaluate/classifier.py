@@ -1,4 +1,4 @@
-"""The field's classifier of characters: Inception-v3 with a yes or no for each, all of it fine-tuned (StoryViz, `train_classifier.py`).
+"""The field's classifier of characters: Inception-v3 with a yes or no for each, all of it fine-tuned, as StoryViz has it.
 
 One file holds it, weights and names. Those that StoryViz, StoryDALL-E and StoryGPT-V published are plain weights of torchvision's
 network and are read as well; whose columns they are is told by `names`.
@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class CharacterClassifier(nn.Module):
         return self.net((pictures - mean) / std)
 
     def loss(self, batch: CastBatch, generators: Sequence[torch.Generator]) -> Tensor:
-        """Binary cross-entropy, the mean over pictures, half of which are mirrored; 0.4 of that of the head in the middle is added."""
+        """Binary cross-entropy, and 0.4 of that of the head in the middle: the mean over pictures, half of which are mirrored."""
         mirrored = [torch.rand((), generator=one, device=one.device).item() < 0.5 for one in generators]
         turned = torch.tensor(mirrored, device=batch.pictures.device)[:, None, None, None]
         scores, middle = self(torch.where(turned, batch.pictures.flip(2), batch.pictures))
@@ -74,9 +74,9 @@ class CharacterClassifier(nn.Module):
         self.net.load(path, {**found, **{name: own[name] for name in heads if name in found}})
         return self
 
-    def held(self) -> tuple[Weights, dict[str, str]]:
-        """The tensors and the facts that its file holds."""
-        facts = {"names": json.dumps(self.names), "thin": str(self.thin), "scaling": self.scaling}
+    def held(self) -> tuple[Weights, dict[str, Any]]:
+        """The tensors that its file holds, and the facts under `classifier` in its metadata, which are to be JSON."""
+        facts = {"names": self.names, "thin": self.thin, "scaling": self.scaling}
         return {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}, facts
 
     @classmethod
@@ -97,7 +97,8 @@ def _facts(path: Path) -> tuple[list[str], int, Scaling] | None:
     try:
         with safe_open(path, "pt") as file:
             held = file.metadata() or {}
-        return (json.loads(held["names"]), int(held["thin"]), held["scaling"]) if "names" in held else None  # type: ignore[return-value]
+        facts = json.loads(held["classifier"]) if "classifier" in held else None
+        return facts and (facts["names"], facts["thin"], facts["scaling"])
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: is no classifier's file ({str(error).splitlines()[0]}); train it again") from error
 
@@ -125,4 +126,4 @@ def squared(picture: Image.Image) -> np.ndarray:
     wide, high = (int(SIZE * side / short) for side in picture.size)
     resized = picture.convert("RGB").resize((wide, high), Image.Resampling.BILINEAR)
     left, top = round((wide - SIZE) / 2), round((high - SIZE) / 2)
-    return np.asarray(resized.crop((left, top, left + SIZE, top + SIZE)))
+    return np.array(resized.crop((left, top, left + SIZE, top + SIZE)))
