@@ -1,6 +1,7 @@
 """Who is in the pictures: counted as scikit-learn counts; the classifier's file; what cannot be looked at."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
 from arldm.evaluate.inception import FIDInception, Inception
 from arldm.model.noise import seeded
+from arldm.recipes import Classifier
 from arldm.story import Frame, Story
-from arldm.train.classifier import Clips
+from arldm.train.classifier import Clips, planned
 from conftest import picture
 
 NAMES = ("pororo", "loopy", "crong", "eddy")
@@ -193,16 +195,22 @@ def command(archive: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_a_classifier_is_trained_and_the_best_is_kept(archive: Path, tmp_path: Path) -> None:
-    assert main(command(archive, tmp_path / "run", "--epochs", "8")) == 0
-    config = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
-    assert (config["steps"], config["preview_every"]) == (24, 3)
+    assert main(command(archive, tmp_path / "run", "--train.steps", "48", "--train.preview-every", "12")) == 0
     told = [json.loads(path.read_text())["frame_accuracy"] for path in sorted((tmp_path / "run" / "samples").glob("*.json"))]
-    assert len(told) == 8
+    assert len(told) == 4
     with safe_open(tmp_path / "run" / "classifier.safetensors", "pt") as file:
         assert json.loads(file.metadata()["classifier"])["frame_accuracy"] == max(told) > 0.9
     found = CharacterClassifier.from_file(tmp_path / "run" / "classifier.safetensors")
     assert found.names == ("ann", "bob")
     assert classify(found, [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]) == [("ann",), ("bob",)]
+
+
+def test_epochs_become_steps_with_a_validation_each(archive: Path) -> None:
+    recipe = planned(Classifier(dataset=archive, epochs=5))
+    assert (recipe.train.steps, recipe.train.preview_every) == (5, 1)  # 12 clips, 32 at once
+    few = planned(Classifier(replace(recipe.train, steps=0, batch=5, preview_every=0), archive, epochs=5))
+    assert (few.train.steps, few.train.preview_every) == (15, 3)
+    assert planned(few) == few
 
 
 def test_a_run_that_was_stopped_is_the_unbroken_run_with_all_that_batch_norms_counted(

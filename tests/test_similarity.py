@@ -35,7 +35,9 @@ def write_clip(folder: Path) -> Path:
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     text = CLIPTextConfig(vocab_size=len(tokenizer), max_position_embeddings=12, projection_dim=8, **SIZES, **ids)
     with seeded(1):
-        model = CLIPModel(CLIPConfig(text.to_dict(), CLIPVisionConfig(projection_dim=8, **VISION).to_dict(), projection_dim=8))
+        model = CLIPModel(
+            CLIPConfig(text_config=text, vision_config=CLIPVisionConfig(projection_dim=8, **VISION), projection_dim=8)
+        )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)

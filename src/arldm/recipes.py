@@ -210,6 +210,17 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Judges:
+    """Whose figures stand beside each sample of a run, of told stories of the validation split; none by default."""
+
+    stories: int = 8  # the first ones
+    fid: Path | None = None  # weights of FID's network, as pytorch-fid published them
+    classifier: Path | None = None  # what `arldm train-classifier` left
+    clip: Path | None = None  # a CLIP folder of transformers
+    dino: Path | None = None  # a ViT or DINOv2 folder of transformers
+
+
+@dataclass(frozen=True, slots=True)
 class Paper:
     """A row of the paper's tables: AR-LDM on a corpus that `arldm prepare` imported, from a model that `arldm init paper` made."""
 
@@ -223,6 +234,7 @@ class Paper:
     epochs: int = 50  # in place of train.steps, if these are 0
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
+    judges: Judges = Judges()  # at each sample
 
 
 @dataclass(frozen=True, slots=True)
