@@ -1,7 +1,7 @@
 """How wide is a FID's interval, by the jackknife, by a bootstrap and in truth? `python runs/fid_intervals.py`.
 
-Pairs of sets are drawn from two known Gaussians, five frames a story that are alike. Printed are the distance of the sources, the mean
-and deviation of that of the sets, the jackknife's mean error, and what a bootstrap over the stories of the last pair says.
+Pairs of sets are drawn from two known Gaussians, five frames a story that are alike. Printed are the distance of the sources, the
+mean and deviation of that of the sets, the jackknife's mean error, and what a bootstrap over the stories of the last pair says.
 Other numbers of features and pictures may be given.
 """
 

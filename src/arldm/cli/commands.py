@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.cli.evaluations import Evaluate, Split
-from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train
+from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train, TrainClassifier
 from arldm.config import History, TellConfig
 
 
@@ -175,6 +175,7 @@ Command = (
     | Annotated[Init, subcommand("init")]
     | Annotated[Plan, subcommand("plan")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[TrainClassifier, subcommand("train-classifier")]
     | Annotated[Sample, subcommand("sample")]
     | Annotated[Evaluate, subcommand("evaluate")]
 )

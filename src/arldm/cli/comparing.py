@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.comparison import compare, table
+from arldm.evaluate.features import Network
+from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts
 from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
 from arldm.evaluate.pictures import Pictures, aligned, find, write_vistorybench
 from arldm.evaluate.report import write
@@ -21,7 +23,9 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     _check(options)
     reference, methods = _sets(options)
     networks = reader() if options.network == "reader" else inception(_weights(options))
-    found = compare(methods, reference, networks, options.cache.expanduser(), options.given, not options.unpaired)
+    cache, judges = options.cache.expanduser(), _judges(options)
+    known = casts(reference, options.given) if judges else None
+    found = compare(methods, reference, networks, cache, options.given, not options.unpaired, judges, known)
     print(table(found))
     notes = [*_of_the_network(options, networks), *found.notes]
     for note in notes:
@@ -52,6 +56,13 @@ def _check(options: "EvaluatePictures") -> None:
 def _weights(options: "EvaluatePictures") -> Path:
     assert options.weights is not None
     return options.weights
+
+
+def _judges(options: "EvaluatePictures") -> list[Network]:
+    if options.unpaired and (options.classifier or options.encoder):
+        raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
+    judges: list[Network] = [EncoderNetwork.of(folder) for folder in options.encoder]
+    return [*judges, ClassifierNetwork.of(options.classifier)] if options.classifier else judges
 
 
 def _sets(options: "EvaluatePictures") -> tuple[Pictures, list[Pictures]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.config import History, TellConfig
 
@@ -64,6 +64,10 @@ class EvaluatePictures:
     """FID's own, or ToonSV's reader, which is at hand and whose figures compare with nobody else's."""
     weights: Path | None = None
     """pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or the same as safetensors; nothing is fetched."""
+    classifier: Path | None = None
+    """A file of `arldm train-classifier`: character F1 and frame accuracy, where the reference's stories say who is in them."""
+    encoder: UseAppendAction[tuple[Path, ...]] = ()
+    """A transformers folder (CLIP, DINO): likeness to the true pictures and of characters to themselves. May be repeated."""
     given: int = 0
     """Pictures given at the start of each story: they are left out of all sets."""
     unpaired: bool = False

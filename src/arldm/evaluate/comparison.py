@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from arldm.evaluate.consistency import Measure
 from arldm.evaluate.features import Features, Network, Store, digests
 from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
+from arldm.evaluate.judged import Casts, judge
 from arldm.evaluate.pictures import Pictures
 from arldm.story_files import put
 
@@ -39,6 +41,7 @@ class Row:
     sizes: dict[str, int]
     hash: str
     measured: dict[str, Measured]
+    judged: dict[str, Measure]  # characters and similarity, of which more is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Comparison:
     given: int
     paired: bool
     protocols: dict[str, str]  # all that each depends on
+    judges: list[str]  # the same of what judged single frames
 
     @property
     def notes(self) -> list[str]:
@@ -80,10 +84,12 @@ def compare(
     cache: Path,
     given: int = 0,
     paired: bool = True,
+    judges: Sequence[Network] = (),
+    known: Casts | None = None,
 ) -> Comparison:
     """Look at every picture once and measure each method. Sets that are `paired` have the same stories in the same order.
 
-    Raises PictureError, ModelError, OutputError.
+    `judges` look at single frames, of which it is `known` who should be in them. Raises PictureError, ModelError, OutputError.
     """
     truth = _looked_at(reference, networks, cache)
     rows = []
@@ -91,9 +97,10 @@ def compare(
         drawn = _looked_at(method, networks, cache)
         for protocol, network in networks.items():
             drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
+        drawn.row.judged.update(judge(method, reference, judges, known or [], cache))
         rows.append(drawn.row)
     told = {protocol: network.identity for protocol, network in networks.items()}
-    return Comparison(truth.row, rows, given, paired, told)
+    return Comparison(truth.row, rows, given, paired, told, [one.identity for one in judges])
 
 
 def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:
@@ -104,7 +111,7 @@ def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path)
     _, sizes = next(iter(found.values()))
     counted = Counter(f"{width} x {height}" for width, height in sizes.tolist())
     whole = hashlib.sha256("\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, names, strict=True)).encode())
-    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(paths), dict(counted), whole.hexdigest(), {})
+    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(paths), dict(counted), whole.hexdigest(), {}, {})
     return _Set(row, pictures.owners, list(pictures.stories), features)
 
 
@@ -142,17 +149,20 @@ def _notes(found: Comparison) -> Iterator[str]:
 def table(found: Comparison) -> str:
     """The figures as lines of text."""
     wide = max([6, *(len(row.name) for row in found.methods)])
-    lines = [
-        " " * wide + f"{'pictures':>10}" + "".join(f"{f'FID {name}':>28}{f'KID x 1000 {name}':>30}" for name in found.protocols)
-    ]
+    judged = list(found.methods[0].judged)
+    heads = [head for name in found.protocols for head in (f"FID {name}", f"KID x 1000 {name}")] + judged
+    lines = [f"{'':{wide}}{'pictures':>10}{''.join(f'{head:>30}' for head in heads)}"]
     for row in found.methods:
-        cells = "".join(
-            f"{_cell(one.fid, 1, 2):>28}{_cell(one.kid, 1000, 2):>30}" for one in (row.measured[name] for name in found.protocols)
-        )
-        lines.append(f"{row.name:{wide}}{row.pictures:>10,}{cells}")
+        distances = [_cell(one, times, 2) for name in found.protocols for one, times in _timed(row.measured[name])]
+        cells = distances + [_cell(row.judged[name], 1, 3) for name in judged]
+        lines.append(f"{row.name:{wide}}{row.pictures:>10,}{''.join(f'{cell:>30}' for cell in cells)}")
     return "\n".join(lines)
 
 
-def _cell(one: Estimate, times: float, digits: int) -> str:
+def _timed(one: Measured) -> list[tuple[Estimate, int]]:
+    return [(one.fid, 1), (one.kid, 1000)]
+
+
+def _cell(one: Estimate | Measure, times: float, digits: int) -> str:
     value, low, high = (f"{times * number:.{digits}f}" for number in (one.value, one.low, one.high))
     return f"{value} [{low}, {high}]"

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -19,6 +19,7 @@ TEMPLATE = Path(__file__).with_name("webpage.html")
 HEIGHT = 120  # pixels of a strip
 LONGEST = 6  # frames of a strip
 SHOWN = 2  # stories at each end
+Figure = tuple[float, float, float]  # value, low, high
 PER_MILLE = {"fid": 1, "kid": 1000}  # KID is small; the field writes it times a thousand
 
 
@@ -52,20 +53,27 @@ def _notes(notes: Sequence[str]) -> str:
 def _figures(report: Mapping[str, Any]) -> Iterator[str]:
     columns = [(protocol, kind) for protocol in report["protocols"] for kind in PER_MILLE]
     heads = (f"{kind.upper()}{' &times; 1000' if kind == 'kid' else ''}, {escape(protocol)}" for protocol, kind in columns)
-    yield f'<tr><th>Method</th><th class="n">Pictures</th>{"".join(f"<th>{head}</th>" for head in heads)}</tr>'
+    judged = list(report["methods"][0]["judged"])
+    shown = "".join(f"<th>{head}</th>" for head in (*heads, *map(escape, judged)))
+    yield f'<tr><th>Method</th><th class="n">Pictures</th>{shown}</tr>'
     found = {column: [_scaled(row, *column) for row in report["methods"]] for column in columns}
+    shares = {name: [_three(row["judged"][name]) for row in report["methods"]] for name in judged}
     for number, row in enumerate(report["methods"]):
-        cells = "".join(_cell(found[column][number], found[column]) for column in columns)
+        cells = "".join(_cell(found[column][number], found[column], min) for column in columns)
+        cells += "".join(_cell(shares[name][number], shares[name], max) for name in judged)
         yield f'<tr><td class="name">{escape(row["name"])}</td><td class="n">{row["pictures"]:,}</td>{cells}</tr>'
 
 
-def _scaled(row: Mapping[str, Any], protocol: str, kind: str) -> tuple[float, float, float]:
-    one = row["measured"][protocol][kind]
-    value, low, high = (PER_MILLE[kind] * one[name] for name in ("value", "low", "high"))
+def _scaled(row: Mapping[str, Any], protocol: str, kind: str) -> Figure:
+    value, low, high = (PER_MILLE[kind] * number for number in _three(row["measured"][protocol][kind]))
     return value, low, high
 
 
-def _cell(one: tuple[float, float, float], column: Sequence[tuple[float, float, float]]) -> str:
+def _three(one: Mapping[str, float]) -> Figure:
+    return one["value"], one["low"], one["high"]
+
+
+def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]], float]) -> str:
     """A figure, its interval, and both drawn on the scale that the column shares."""
     least, most = (
         min(0.0, *(low for _, low, _ in column if low == low), 0.0),
@@ -80,8 +88,8 @@ def _cell(one: tuple[float, float, float], column: Sequence[tuple[float, float, 
         f'<rect x="{x[1]:.2f}" width="{max(0.4, x[2] - x[1]):.2f}" y="4" height="6" rx="1" fill="var(--soft)" opacity=".45"/>'
         f'<rect x="{x[0] - 0.5:.2f}" width="1" y="1" height="12" fill="var(--mark)"/></svg>'
     )
-    best = " best" if len(column) > 1 and one[0] == min(value for value, _, _ in column) else ""
-    return f'<td class="figure{best}"><b>{one[0]:.2f}</b><span>[{one[1]:.2f}, {one[2]:.2f}]</span>{drawn}</td>'
+    mark = " best" if len(column) > 1 and one[0] == best(value for value, _, _ in column) else ""
+    return f'<td class="figure{mark}"><b>{one[0]:.2f}</b><span>[{one[1]:.2f}, {one[2]:.2f}]</span>{drawn}</td>'
 
 
 def _stories(pulls: Mapping[str, float], method: Pictures, reference: Pictures, paired: bool) -> str:
@@ -138,6 +146,8 @@ def _share(value: float | None) -> str:
 def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, told in report["protocols"].items():
         yield f"Protocol {name}", f"<code>{escape(told)}</code>"
+    for told in report["judges"]:
+        yield "Judge", f"<code>{escape(told)}</code>"
     for one in (report["reference"], *report["methods"]):
         sizes = ", ".join(f"{count:,} of {size}" for size, count in one["sizes"].items())
         told = f"{one['stories']:,} stories, {one['pictures']:,} pictures ({sizes} px), found as {one['layout']}"
