@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,22 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from arldm.cli import main
-from arldm.errors import ModelError
+from arldm.errors import ConfigError, DatasetError, ModelError
+from arldm.evaluate.characters import score_characters
+from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Store, digests
 from arldm.evaluate.inception import FIDInception
+from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts, judge
 from arldm.evaluate.networks import file_hash, inception
-from arldm.evaluate.pictures import aligned, find
+from arldm.evaluate.pictures import aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, differences
 from arldm.evaluate.webpage import page
-from conftest import picture
+from arldm.model.noise import seeded
+from arldm.story import Story
+from arldm.story_files import write_known
+from conftest import picture, story
+from test_similarity import write_clip
 
 
 class Means:
@@ -136,6 +144,64 @@ class TestCompare:
         assert unequal == "The sets are not equally large (truth 24, one 24, more 26): FID depends on the number of pictures."
         assert sizes == "one has pictures of 2 sizes: 1 of 48 x 48, 23 of 32 x 32."
         assert "different stories" in unpaired
+
+
+class TestJudges:
+    @pytest.fixture
+    def told(self, tmp_path: Path) -> list[Path]:
+        """True stories that say who is in them, and others."""
+        for name, shift in (("truth", 0), ("ours", 7)):
+            for number in range(4):
+                frames = story(4, given=4, shift=number + shift).frames
+                who = [("momo",), ("ann", "momo"), (), ("ann",)]
+                write_known(
+                    Story(f"s{number}", tuple(replace(frame, characters=cast) for frame, cast in zip(frames, who, strict=True))),
+                    tmp_path / name / f"{number:05}-s",
+                )
+        return [tmp_path / "truth", tmp_path / "ours"]
+
+    def weights(self, path: Path, names: list[str]) -> Path:
+        with seeded(1):
+            held, facts = CharacterClassifier(names, thin=16).held()
+        save_file(held, path, {"classifier": json.dumps(facts)})
+        return path
+
+    def test_single_frames_stand_beside_the_distances(self, told: list[Path], tmp_path: Path) -> None:
+        encoder = EncoderNetwork.of(write_clip(tmp_path / "clip"))
+        classifier = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
+        reference, method = find(told[0]), find(told[1])
+        found = compare(
+            [reference, method],
+            reference,
+            {"means": Means()},
+            tmp_path / "cache",
+            judges=[encoder, classifier],
+            known=casts(reference),
+        )
+        perfect, ours = (row.judged for row in found.methods)
+        assert list(perfect) == ["clip to truth", "clip self", "character F1", "frame accuracy"]
+        assert perfect["clip to truth"].value == pytest.approx(1, abs=1e-5)
+        assert ours["clip to truth"].value < 0.9999
+        seen = classify(classifier.body, [opened(path) for path in method.frames])
+        stories = [seen[first : first + 4] for first in range(0, 16, 4)]
+        assert ours["character F1"] == score_characters(casts(reference), stories).character_f1
+        assert "clip to truth" in table(found)
+        assert "frame accuracy" in page(found.to_dict(), [reference, method], reference)
+
+    def test_given_frames_are_not_judged(self, told: list[Path]) -> None:
+        assert casts(find(told[0]).after(1), 1)[0] == [("ann", "momo"), (), ("ann",)]
+
+    def test_who_cannot_be_judged(self, told: list[Path], tmp_path: Path) -> None:
+        strange = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["fred"]))
+        reference = find(told[0])
+        with pytest.raises(ConfigError, match="does not know 'ann' of the reference"):
+            judge(reference, reference, [strange], casts(reference), tmp_path / "cache")
+        nobody = find(stories(tmp_path / "nobody", 2))
+        with pytest.raises(ConfigError, match="the reference does not say who is in its frames"):
+            judge(nobody, nobody, [strange], casts(nobody), tmp_path / "cache")
+        (told[0] / "00000-s" / "story.json").write_text('{"frames": [{"caption": "a"}]}')
+        with pytest.raises(DatasetError, match="tells of 1 frames where 4 pictures lie"):
+            casts(reference)
 
 
 class TestPage:
