@@ -116,7 +116,8 @@ class TestArguments:
             ),
             ("train toonsv", "Missing from arldm train toonsv: --out PATH"),
             ("train pororo-visualization", "Missing from arldm train pororo-visualization: --out PATH"),
-            ("evaluate", "Missing from arldm evaluate: toonsv"),
+            ("evaluate", "Expected one of {toonsv, pictures}"),
+            ("evaluate pictures", "Missing from arldm evaluate pictures: --reference PATH"),
         ],
     )
     def test_what_is_missing_is_named(self, refused: Refused, given: str, missing: str) -> None:
@@ -141,7 +142,7 @@ class TestArguments:
             ("train toonsv --out run --train.stepz 3", "perhaps you meant --train.steps; see --help"),
             ("train toonsv --out run --train.betas 1", "'--train.betas'. Expected 2 values"),
             ("train toonsv --out run --train.steps many", "--train.steps: invalid literal for int() with base 10: 'many'"),
-            ("evaluate paper", "invalid choice 'paper'"),
+            ("evaluate paper", "paper; expected one of: toonsv, pictures"),
             ("toonsv world --split tset", "'tset' for argument '--split'. Expected one of ('train', 'val', 'test')"),
         ],
     )

@@ -11,18 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import arldm.train.stills
 from arldm.cli import main
 from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive
 from arldm.datasets.importing import import_corpus
+from arldm.datasets.pororo import CAST
 from arldm.datasets.vist import read_vist
-from arldm.errors import CaptionError, ConfigError, DatasetError
+from arldm.errors import CaptionError, ConfigError, DatasetError, ModelError
+from arldm.evaluate.classifier import CharacterClassifier
 from arldm.model.arldm import ARLDM
 from arldm.model.latents import drawn_from
-from arldm.recipes import RECIPES, Paper
+from arldm.recipes import RECIPES, Judges, Paper
 from arldm.story_files import read_told
 from arldm.train import run
 from arldm.train.loading import Ahead
@@ -31,6 +33,7 @@ from arldm.train.stills import cached_stills
 from arldm.train.work import operations
 from published import still, write_folder, write_pororo, write_vist
 from test_published import write_blip, write_sd
+from test_similarity import write_clip, write_vit
 
 TRAIN = TrainConfig(
     steps=6, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=0, report_to="none", seed=3
@@ -76,6 +79,23 @@ def test_from_published_files_to_a_told_split(place: Path, tmp_path: Path, capsy
     assert main([*sample, "--stories", "1", "--out", str(tmp_path / "told")]) == 0
     folder = next(path for path in (tmp_path / "told").iterdir() if path.is_dir())
     assert len(read_told(folder).frames) == 5
+
+
+def test_judges_say_how_far_a_run_is(recipe: Paper, tmp_path: Path) -> None:
+    weights, facts = CharacterClassifier(CAST, thin=16).held()
+    save_file(weights, tmp_path / "classifier.safetensors", {"classifier": json.dumps(facts)})
+    judges = Judges(1, None, tmp_path / "classifier.safetensors", write_clip(tmp_path / "clip"), write_vit(tmp_path / "vit"))
+    few = replace(recipe, judges=judges, train=replace(TRAIN, steps=2, preview_every=1))
+    run(few, tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "samples" / "0000001.json").read_text())
+    figures = {"frame_accuracy", "character_f1", "clip_i", "clip_t", "clip_self", "dino_i", "dino_self"}
+    assert {"frame_accuracy", "clip_i", "clip_t", "dino_i"} <= told.keys() <= figures
+    run(
+        replace(few, judges=Judges(), train=replace(few.train, steps=2)), tmp_path / "run"
+    )  # how it is judged is not what it learns
+    with pytest.raises(ModelError, match="nowhere: no folder"):  # before anything is trained
+        run(replace(few, judges=Judges(clip=tmp_path / "nowhere")), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_row_is_what_the_paper_did() -> None:

@@ -124,6 +124,17 @@ PAPER_TRAIN = TrainConfig(
     checkpoint_every=1000,
     preview_every=1000,
 )
+#: StoryViz's (its classifier is called 32_1e-05), whose Adam had no decay, no warm-up, no average and no cosine
+CLASSIFIER_TRAIN = TrainConfig(
+    steps=0,  # as many as the epochs take
+    batch=32,
+    learning_rate=1e-5,
+    warmup=0,
+    weight_decay=0.0,
+    ema=0.0,
+    checkpoint_every=500,
+    preview_every=0,  # once in an epoch
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +248,17 @@ ADAPTATION_TOONSV = {
 
 
 @dataclass(frozen=True, slots=True)
+class Judges:
+    """Whose figures stand beside each sample of a run, of told stories of the validation split; none by default."""
+
+    stories: int = 8  # the first ones
+    fid: Path | None = None  # weights of FID's network, as pytorch-fid published them
+    classifier: Path | None = None  # what `arldm train-classifier` left
+    clip: Path | None = None  # a CLIP folder of transformers
+    dino: Path | None = None  # a ViT or DINOv2 folder of transformers
+
+
+@dataclass(frozen=True, slots=True)
 class Paper:
     """A row of the paper's tables: AR-LDM on a corpus that `arldm prepare` imported, from a model that `arldm init paper` made."""
 
@@ -250,9 +272,21 @@ class Paper:
     epochs: int = 50  # in place of train.steps, if these are 0
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
+    judges: Judges = Judges()  # at each sample
 
 
-Recipe = Autoencoder | Enlarger | Reader | Encoders | Context | ToonSV | Paper
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The network that tells who is in a picture, trained on an archive's labels as StoryViz did."""
+
+    train: TrainConfig = CLASSIFIER_TRAIN
+    dataset: Path = Path("runs/out/pororo/archive")  # an archive whose clips say who is in them
+    weights: Path | None = None  # torchvision's inception_v3 of ImageNet, from which the field starts; None = from nothing
+    epochs: int = 50  # in place of train.steps, if these are 0
+    thin: int = 1  # divides the widths of all layers: 16 learns little, but in no time
+
+
+Recipe = Autoencoder | Enlarger | Reader | Encoders | Context | ToonSV | Paper | Classifier
 RECIPES: dict[str, Recipe] = {
     "toonsv-autoencoder": Autoencoder(),
     "toonsv-enlarger": Enlarger(),

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from arldm.cli.adapting import Adapt, Pack
-from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train
+from arldm.cli.evaluations import Evaluate, Split
+from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train, TrainClassifier
 from arldm.cli.people import Survey
 from arldm.config import History, TellConfig
-
-Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
@@ -158,44 +157,6 @@ class Sample:
         return sample(self)
 
 
-@dataclass(frozen=True)
-class Evaluate:
-    """Tell stories of ToonSV and read them back: relevance, consistency, frame accuracy, character F1."""
-
-    of: Annotated[Positional[Literal["toonsv"]], arg(metavar="toonsv")]
-    """The embedded world."""
-    model: str = "toonsv"
-    """A model's folder; "toonsv" is the one that ships with the program."""
-    stories: int = 200
-    given: int = 0
-    """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
-    history: History | None = None
-    """Condition on less than the model can: captions or none."""
-    split: Split = "test"
-    frames: int = 5
-    """Frames of each story."""
-    memory: int | None = None
-    """Past frames that the context may read, less or more than the model's own number."""
-    pinned: str = ""
-    """Frames that stay visible however long ago they were, as numbers: 0 is the first."""
-    held_out: bool = False
-    """Only the stories of the split with a combination of character, place and prop that training never holds."""
-    how: Annotated[TellConfig, arg(name="")] = TellConfig()
-    batch: int = 8
-    """Stories told at once."""
-    brackets: bool = False
-    """Also the rows between which a model stands: truth, truth without memory, the autoencoder's reconstruction."""
-    json: Path | None = None
-    """Where to write the report."""
-    keep: Path | None = None
-    """A folder to keep the told pictures in; interrupted, the same command goes on there."""
-
-    def __call__(self) -> int:
-        from arldm.cli.evaluating import evaluate_toonsv
-
-        return evaluate_toonsv(self)
-
-
 Command = (
     Annotated[Tell, subcommand("tell")]
     | Annotated[Page, subcommand("page")]
@@ -207,6 +168,7 @@ Command = (
     | Annotated[Init, subcommand("init")]
     | Annotated[Plan, subcommand("plan")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[TrainClassifier, subcommand("train-classifier")]
     | Annotated[Adapt, subcommand("adapt")]
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Sample, subcommand("sample")]

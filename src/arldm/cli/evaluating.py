@@ -1,4 +1,4 @@
-"""`arldm evaluate`."""
+"""`arldm evaluate toonsv`."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -29,10 +29,10 @@ from arldm.story import Story
 from arldm.toonsv import chosen, split_hash, story
 
 if TYPE_CHECKING:
-    from arldm.cli.commands import Evaluate
+    from arldm.cli.evaluations import EvaluateToonSV
 
 
-def evaluate_toonsv(options: "Evaluate") -> int:
+def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     """Tell, read, count, print the table, write the report."""
     if options.stories < 1 or not 0 <= options.given < options.frames:
         got = f"--stories {options.stories} --given {options.given}"

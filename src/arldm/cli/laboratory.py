@@ -7,7 +7,20 @@ from typing import Annotated, Any, Literal
 from tyro import MISSING
 from tyro.conf import Positional, arg, subcommand
 
-from arldm.recipes import RECIPES, Autoencoder, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.config import TrainConfig
+from arldm.recipes import (
+    CLASSIFIER_TRAIN,
+    RECIPES,
+    Autoencoder,
+    Classifier,
+    Context,
+    Encoders,
+    Enlarger,
+    Paper,
+    Reader,
+    Recipe,
+    ToonSV,
+)
 
 
 @dataclass(frozen=True)
@@ -207,3 +220,23 @@ class Train:
 
     def __call__(self) -> int:
         return self.run()
+
+
+@dataclass(frozen=True)
+class TrainClassifier:
+    """Train the network that tells who is in a picture, by an archive's labels; the same command continues."""
+
+    dataset: Annotated[Positional[Path], arg(metavar="DATASET")]
+    """An archive of `arldm prepare` whose clips say who is in them."""
+    out: Path
+    """The run's folder; the best of the run by validation is its classifier.safetensors."""
+    weights: Path | None = None
+    """torchvision's inception_v3 of ImageNet, .pth or .safetensors, from which the field starts; without it, from nothing."""
+    epochs: int = Classifier().epochs
+    """In place of --train.steps, if these are 0."""
+    thin: int = Classifier().thin
+    """Divides the widths of all layers; 16 learns little, but in no time."""
+    train: TrainConfig = CLASSIFIER_TRAIN
+
+    def __call__(self) -> int:
+        return _run(Classifier(self.train, self.dataset, self.weights, self.epochs, self.thin), self.out)

@@ -10,7 +10,7 @@ from arldm.cli.beginning import sizes
 from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
 from arldm.errors import ConfigError
-from arldm.recipes import Autoencoder, Paper, Recipe
+from arldm.recipes import Autoencoder, Classifier, Paper, Recipe
 from arldm.train import run
 
 #: the least and the most that an option can be, whatever it is an option of
@@ -22,6 +22,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "given": (0, math.inf),
     "stories": (1, math.inf),
     "scenes": (1, math.inf),
+    "thin": (1, 16),
     "frames": (2, 100),
     "threads": (0, 1024),
     "warmup": (0, math.inf),
@@ -92,7 +93,7 @@ def foretell(recipe: Paper) -> int:
 
 def _check(recipe: Recipe) -> None:
     ranges = RANGES
-    if isinstance(recipe, Paper):
+    if isinstance(recipe, Paper | Classifier):
         check_installed()
         ranges = RANGES | {"steps": (0, math.inf)}  # 0: as many as the epochs take
     for path, value in _options(to_dict(recipe)):

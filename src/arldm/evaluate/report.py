@@ -23,6 +23,7 @@ from arldm.evaluate.consistency import (
     measure,
     relevance,
 )
+from arldm.evaluate.features import Features
 from arldm.evaluate.fid import Gaussian, frechet_distance
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
@@ -69,7 +70,7 @@ def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], re
     """Judge told stories, frame by frame, against what is known of them. The first `given` frames are remembered but not scored."""
     shown = [picture for row in pictures for picture in row[given:]]
     true = [frame.picture for story in truths for frame in story.frames[given:] if frame.picture is not None]
-    sets = [Gaussian.of(reader.features(some)) for some in (shown, true)] if len(shown) > 1 else []
+    sets = [Gaussian.of(Features.held(reader.features(some))) for some in (shown, true)] if len(shown) > 1 else []
     flat = reader.read([picture for row in pictures for picture in row])
     readings, first = [], 0
     for row in pictures:
@@ -81,8 +82,12 @@ def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], re
         by_attribute={name: by_attribute(tallies[name]) for name in ("relevance", "consistency")},
         by_frame={name: by_frame(tallies[name]) for name in ("relevance", "consistency")},
         relevance_by_combination=by_combination(tallies["relevance"], truths),
-        reader_fid=frechet_distance(*sets) if sets else math.nan,
+        reader_fid=_distance(*sets) if sets else math.nan,
     )
+
+
+def _distance(one: Gaussian, other: Gaussian) -> float:
+    return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
 
 
 def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Image.Image]:

@@ -27,6 +27,7 @@ from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 from arldm.config import ModelConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.model.text import CaptionTokenizer
+from arldm.weight_files import fill
 
 if TYPE_CHECKING:
     from arldm.model.arldm import ARLDM
@@ -100,19 +101,6 @@ def _load(part: nn.Module, path: Path) -> None:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: is not a whole safetensors file ({_line(error)}); fetch the model again") from error
     fill(part, found, path)
-
-
-def fill(part: nn.Module, found: dict[str, torch.Tensor], path: Path) -> None:
-    """Make these tensors a part's weights, all of them and nothing else. Raises ModelError naming `path`, where they come from."""
-    expected = part.state_dict()
-    if odd := sorted(set(found) ^ set(expected)):
-        state = "is missing" if odd[0] in expected else "is not part of this model"
-        raise ModelError(f"{path}: {odd[0]} {state} ({len(odd)} such); expected the weights that its config describes")
-    for name, tensor in expected.items():
-        if found[name].shape != tensor.shape:
-            got = f"{name} has shape {tuple(found[name].shape)}"
-            raise ModelError(f"{path}: {got}; its config and tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
-    part.load_state_dict(found, strict=True, assign=True)
 
 
 def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:

@@ -8,13 +8,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError  # noqa: TID251 - only its name
 from typing import Any
 
-import torch
 from accelerate import init_empty_weights
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import BertTokenizer, CLIPTokenizer
 
@@ -22,12 +18,10 @@ from arldm.config import DenoiserConfig, HistoryConfig, LatentConfig, ModelConfi
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM
 from arldm.model.condition import Conditioner
-from arldm.model.folder import fill
 from arldm.model.growth import Growth, add_blip_signs, add_names, beginnings, grown, lengthened, resampled
 from arldm.model.noise import seeded
 from arldm.model.text import CaptionTokenizer
-
-Weights = dict[str, Tensor]
+from arldm.weight_files import Weights, fill, read_weights
 
 #: keys of published files that the model has no use for
 BUFFERS = r"(.*\.)?position_ids"  # numbers that newer versions count themselves
@@ -174,14 +168,7 @@ def _read(folder: Path, *names: str) -> Weights:
     path = next((one for one in candidates if one.exists()), None)
     if path is None:
         raise ModelError(f"{folder}: has no weights; expected {candidates[0].name}, as published")
-    try:
-        if path.suffix == ".safetensors":
-            found = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # noqa: TID251 - tensors only
-        return {key: value.float() for key, value in found.items()}
-    except (SafetensorError, OSError, RuntimeError, UnpicklingError, AttributeError, TypeError, EOFError) as error:
-        raise ModelError(f"{path}: is no whole file of weights ({_line(error)}); fetch it again") from error
+    return read_weights(path)
 
 
 def _same(folder: Path, asked: Mapping[str, Any], built: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from arldm.config import TrainConfig
 from arldm.errors import ArldmError, ConfigError
@@ -43,7 +44,7 @@ class Objective(nn.Module):
 
 
 class Learner:
-    """A module in training. Only what requires a gradient is learned, averaged and kept in checkpoints.
+    """A module in training. Only what requires a gradient is learned and averaged; checkpoints also keep what batch norms count.
 
     With FSDP2 the module itself is empty while its shared-out copy learns, but in `averaged` and after `adopt_average`.
     """
@@ -127,6 +128,8 @@ class Learner:
     def save(self, run: Path) -> None:
         """Write a checkpoint."""
         parts: dict[str, Mapping[str, Tensor]] = {"weights": self.weights, "optimizer": moments(self.plain, self.weights)}
+        if counted := statistics(self.module):
+            parts["statistics"] = counted
         if self.config.ema:
             parts["average"] = {name: joined_like(average, self.weights[name]) for name, average in self.average.items()}
         if self.main:
@@ -149,6 +152,9 @@ class Learner:
                 self.weights[name].copy_(shared_like(value, self.weights[name]))
             for name, value in found.part("average"):
                 self.average[name].copy_(share(shared_like(value, self.weights[name])))
+            counted = statistics(self.module)
+            for name, value in found.part("statistics"):
+                counted[name].copy_(value)
         take_moments(self.plain, self.weights, found.part("optimizer"))
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found.facts["scaler"])
@@ -205,6 +211,12 @@ class Learner:
             f" x --train.batch {self.config.batch} x --train.gradient-accumulation-steps {self.config.gradient_accumulation_steps})"
         )
         return f"{got}; {run} was begun with {begun}, change one of the three so that it is the same"
+
+
+def statistics(module: nn.Module) -> dict[str, Tensor]:
+    """What batch normalisation has counted, by name: it moves at every step, though it does not learn."""
+    norms = [(name, part) for name, part in module.named_modules() if isinstance(part, _NormBase)]
+    return {f"{name}.{key}": counted for name, part in norms for key, counted in part.named_buffers(recurse=False)}
 
 
 def rate(config: TrainConfig, step: int) -> float:

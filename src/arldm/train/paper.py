@@ -19,6 +19,7 @@ from arldm.model.batch import StoryBatch, assemble, resized
 from arldm.recipes import Paper
 from arldm.sample import tell_batch
 from arldm.train.autoencoder import grid
+from arldm.train.judging import Judge
 from arldm.train.learner import derived_seed
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
@@ -26,7 +27,7 @@ from arldm.train.record import Sample
 from arldm.train.stills import Stills, cached_stills
 from arldm.train.stories import turns
 
-SHOWN = 2  # stories of the validation split in a sample picture
+SHOWN = 2  # stories of the validation split in a sample picture, and told if nobody judges
 QUICK = TellConfig(steps=20, guidance=6.0)
 
 
@@ -34,9 +35,10 @@ def paper(recipe: Paper, out: Path) -> None:
     """Train AR-LDM on an archive; leaves `out/model`, a folder that `--model` takes. `train.steps` must be known (`planned`)."""
     stories = read_stories(recipe)
     model = begin(recipe, stories)
+    preview = _preview(recipe, model)
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
     with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=_preview(recipe, model))
+        fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model")
 
@@ -75,14 +77,18 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
 
 
 def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
-    stories = Archive(recipe.dataset).stories("val", recipe.captions).first(SHOWN)
-    if not len(stories):
+    split = Archive(recipe.dataset).stories("val", recipe.captions)
+    judge = Judge(recipe.judges, split, recipe.given)
+    stories = [*split.first(max(SHOWN, judge.stories))]
+    if not stories:
         return None
     size = model.config.picture_size
 
     def preview() -> Sample:
-        told = [row[0] for story in stories for row in tell_batch(model, [story.untold(recipe.given)], QUICK)]
-        return Sample(grid([resized(frame.picture, size) for frame in told if frame.picture], max(stories.lengths)))
+        frames = [[row[0] for row in tell_batch(model, [story.untold(recipe.given)], QUICK)] for story in stories]
+        told = [[frame.picture for frame in row if frame.picture] for row in frames]
+        shown = [resized(picture, size) for row in told[:SHOWN] for picture in row]
+        return Sample(grid(shown, max(map(len, told[:SHOWN]))), judge(told[: judge.stories]))
 
     return preview
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Classifier, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.context import context
 from arldm.train.encoders import encoders
@@ -30,6 +30,10 @@ def run(recipe: Recipe, out: Path) -> None:
     check(recipe.train, state.num_processes)
     if isinstance(recipe, Paper):
         from arldm.train.paper import planned
+
+        recipe = planned(recipe)
+    if isinstance(recipe, Classifier):
+        from arldm.train.classifier import planned
 
         recipe = planned(recipe)
     with state.main_process_first():
@@ -66,6 +70,10 @@ def _train(recipe: Recipe, out: Path) -> None:
             from arldm.train.paper import paper  # what reads archives is not always installed
 
             paper(recipe, out)
+        case Classifier():
+            from arldm.train.classifier import classifier
+
+            classifier(recipe, out)
 
 
 def _sweep(out: Path) -> None:

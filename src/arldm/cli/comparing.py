@@ -1,0 +1,86 @@
+"""`arldm evaluate pictures`."""
+
+from pathlib import Path
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from arldm.errors import ConfigError, OutputError
+from arldm.evaluate.comparison import compare, table
+from arldm.evaluate.features import Network
+from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts
+from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
+from arldm.evaluate.pictures import Pictures, aligned, find, write_vistorybench
+from arldm.evaluate.report import write
+from arldm.evaluate.webpage import page
+from arldm.story_files import put
+
+if TYPE_CHECKING:
+    from arldm.cli.evaluations import EvaluatePictures
+
+
+def evaluate_pictures(options: "EvaluatePictures") -> int:
+    """Look at all pictures, print the table, write the report and the page."""
+    _check(options)
+    reference, methods = _sets(options)
+    networks = reader() if options.network == "reader" else inception(_weights(options))
+    cache, judges = options.cache.expanduser(), _judges(options)
+    known = casts(reference, options.given) if judges else None
+    found = compare(methods, reference, networks, cache, options.given, not options.unpaired, judges, known)
+    print(table(found))
+    notes = [*_of_the_network(options, networks), *found.notes]
+    for note in notes:
+        print(f"note: {note}")
+    report = {**found.to_dict(), "notes": notes, "network": options.network}
+    if options.json is not None:
+        write(options.json, report)
+    if options.page is not None:
+        put(options.page, page(report, methods, reference).encode())
+    if options.tree is not None:
+        for method in methods:
+            print(write_vistorybench(method, options.tree, "base", "en", strftime("%Y%m%d-%H%M%S", localtime())))
+    return 0
+
+
+def _check(options: "EvaluatePictures") -> None:
+    if not options.methods:
+        raise ConfigError("arldm evaluate pictures: no methods; expected one folder of pictures or more")
+    if options.given < 0:
+        raise ConfigError(f"--given: got {options.given}; expected 0 or more pictures given at the start of each story")
+    if options.network == "inception" and options.weights is None:
+        raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
+    for name, path in (("--json", options.json), ("--page", options.page)):
+        if path is not None and path.is_dir():  # better said now than after hours
+            raise OutputError(f"{name}: {path} is a folder; expected a file to write the report into")
+
+
+def _weights(options: "EvaluatePictures") -> Path:
+    assert options.weights is not None
+    return options.weights
+
+
+def _judges(options: "EvaluatePictures") -> list[Network]:
+    if options.unpaired and (options.classifier or options.encoder):
+        raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
+    judges: list[Network] = [EncoderNetwork.of(folder) for folder in options.encoder]
+    return [*judges, ClassifierNetwork.of(options.classifier)] if options.classifier else judges
+
+
+def _sets(options: "EvaluatePictures") -> tuple[Pictures, list[Pictures]]:
+    """The reference and the methods by their folders' names, or by whole paths where two folders have the same name."""
+    alike = len({path.resolve().name for path in options.methods}) < len(options.methods)
+    methods = [find(path, str(path) if alike else "") for path in options.methods]
+    reference = find(options.reference)
+    if not options.unpaired:
+        methods = [aligned(method, reference, options.given) for method in methods]
+    elif options.given:
+        methods = [method.after(options.given) for method in methods]
+    return reference.after(options.given), methods
+
+
+def _of_the_network(options: "EvaluatePictures", networks: object) -> list[str]:
+    if options.network == "reader":
+        return ["The features are those of ToonSV's reader: these figures compare with nobody else's."]
+    assert isinstance(networks, dict)
+    if next(iter(networks.values())).weights != PUBLISHED:
+        return [f"The weights are not the file that the field uses ({FILE}): these figures compare with nobody else's."]
+    return []

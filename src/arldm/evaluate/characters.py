@@ -1,0 +1,98 @@
+"""Who is in the pictures, counted as the field counts it (StoryViz, StoryDALL-E, StoryGPT-V), with intervals and by character.
+
+Labels are what an annotation says of a clip, not what can be seen in a still, so true pictures do not reach 1 either.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from arldm.errors import ConfigError, DatasetError
+from arldm.evaluate.consistency import Measure, Tally, by_attribute, measure
+from arldm.story import Story
+
+Cast = Collection[str]  # who is in a frame
+Casts = Sequence[Sequence[Cast]]  # of each story, of each frame
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterReport:
+    """The field's two figures, what the second is made of, and the same by character, the worst first."""
+
+    frame_accuracy: Measure
+    character_f1: Measure
+    precision: Measure
+    recall: Measure
+    by_character: dict[str, Measure]  # F1 of each who is there or was found; the mean of these is macro F1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in a report's JSON."""
+        return asdict(self)
+
+
+def score_characters(truth: Casts, found: Casts, given: int = 0) -> CharacterReport:
+    """Judge who was found against who should be there, from frame `given` on. Raises ConfigError where stories differ in length."""
+    hits = list(_hits(truth, found, given))
+    return CharacterReport(
+        frame_accuracy=measure(list(frame_accuracy(truth, found, given))),
+        character_f1=measure(list(character_f1(truth, found, given))),
+        precision=measure([Tally(one.story, one.frame, one.who, one.there and one.found, one.found) for one in hits if one.found]),
+        recall=measure([Tally(one.story, one.frame, one.who, one.there and one.found, one.there) for one in hits if one.there]),
+        by_character=by_attribute(list(character_f1(truth, found, given))),
+    )
+
+
+def frame_accuracy(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
+    """Frames of which everybody and nobody else was found: exact match, "frame accuracy", "Char-Acc", scikit-learn's accuracy."""
+    for story, frame, there, seen in _frames(truth, found, given):
+        yield Tally(story, frame, "who", float(there == seen), 1)
+
+
+def character_f1(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
+    """Micro F1 over frames and characters: twice the hits of all that is there and all that was found."""
+    for one in _hits(truth, found, given):
+        yield Tally(one.story, one.frame, one.who, 2 * (one.there and one.found), one.there + one.found)
+
+
+def casts(stories: Sequence[Story], known: Collection[str], name: str) -> list[list[tuple[str, ...]]]:
+    """Who should be in each frame; `known` are those whom a classifier tells apart, `name` is what messages call the stories.
+
+    Raises DatasetError where nobody is labelled, and ConfigError where somebody is whom the classifier does not know.
+    """
+    rows = [[frame.characters for frame in story.frames] for story in stories]
+    labelled = {who for row in rows for frame in row for who in frame}
+    if not labelled:
+        raise DatasetError(f"{name}: no frame says who is in it; expected labels, prepare it again from files that have them")
+    if strangers := sorted(labelled - set(known)):
+        got = f"{name}: shows {strangers[0]!r} ({len(strangers)} such)"
+        raise ConfigError(f"{got}, whom the classifier does not know; expected {', '.join(sorted(known))}, give another classifier")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """One who is in a frame, or was found there, or both."""
+
+    story: int
+    frame: int
+    who: str
+    there: bool
+    found: bool
+
+
+def _hits(truth: Casts, found: Casts, given: int) -> Iterator[_Hit]:
+    for story, frame, there, seen in _frames(truth, found, given):
+        for who in sorted(there | seen):
+            yield _Hit(story, frame, who, who in there, who in seen)
+
+
+def _frames(truth: Casts, found: Casts, given: int) -> Iterator[tuple[int, int, frozenset[str], frozenset[str]]]:
+    if len(truth) != len(found):
+        raise ConfigError(
+            f"{len(found)} stories were looked at and {len(truth)} are known; expected the same stories, in one order"
+        )
+    for story, (row, seen) in enumerate(zip(truth, found, strict=True)):
+        if len(row) != len(seen):
+            raise ConfigError(f"story {story} has {len(seen)} pictures for {len(row)} frames; expected one of each frame")
+        for frame in range(given, len(row)):
+            yield story, frame, frozenset(row[frame]), frozenset(seen[frame])

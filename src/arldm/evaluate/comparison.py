@@ -1,0 +1,168 @@
+"""Several methods' pictures against one reference: every protocol's FID and KID with intervals, as one table and one report."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arldm.evaluate.consistency import Measure
+from arldm.evaluate.features import Features, Network, Store, digests
+from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
+from arldm.evaluate.judged import Casts, judge
+from arldm.evaluate.pictures import Pictures
+from arldm.story_files import put
+
+SCHEMA = 1  # of the report; also names how figures were made, so that kept ones of another way are not taken
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One method by one protocol. `pulls`: by how much the FID grows for each part of the set that is more of this story."""
+
+    fid: Estimate
+    kid: Estimate
+    pulls: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A set of pictures and, but for the reference, its figures by protocol. `sizes` counts pictures by "width x height"."""
+
+    name: str
+    layout: str
+    stories: int
+    pictures: int
+    sizes: dict[str, int]
+    hash: str
+    measured: dict[str, Measured]
+    judged: dict[str, Measure]  # characters and similarity, of which more is better
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A table: methods against a reference, and what must be known to read it."""
+
+    reference: Row
+    methods: list[Row]
+    given: int
+    paired: bool
+    protocols: dict[str, str]  # all that each depends on
+    judges: list[str]  # the same of what judged single frames
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know before comparing."""
+        return list(_notes(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in report.json (docs/evaluation.md)."""
+        packages = ("arldm", "torch", "numpy", "pillow")
+        versions = {package: version(package) for package in packages}
+        return {"schema": SCHEMA, **asdict(self), "notes": self.notes, "versions": versions}
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A set of pictures with its features by protocol."""
+
+    row: Row
+    owners: np.ndarray
+    names: list[str]
+    features: dict[str, Features]
+
+
+def compare(
+    methods: Sequence[Pictures],
+    reference: Pictures,
+    networks: Mapping[str, Network],
+    cache: Path,
+    given: int = 0,
+    paired: bool = True,
+    judges: Sequence[Network] = (),
+    known: Casts | None = None,
+) -> Comparison:
+    """Look at every picture once and measure each method. Sets that are `paired` have the same stories in the same order.
+
+    `judges` look at single frames, of which it is `known` who should be in them. Raises PictureError, ModelError, OutputError.
+    """
+    truth = _looked_at(reference, networks, cache)
+    rows = []
+    for method in methods:
+        drawn = _looked_at(method, networks, cache)
+        for protocol, network in networks.items():
+            drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
+        drawn.row.judged.update(judge(method, reference, judges, known or [], cache))
+        rows.append(drawn.row)
+    told = {protocol: network.identity for protocol, network in networks.items()}
+    return Comparison(truth.row, rows, given, paired, told, [one.identity for one in judges])
+
+
+def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:
+    paths = pictures.frames
+    names = digests(paths)
+    found = {protocol: Store(cache, network).features(paths, names) for protocol, network in networks.items()}
+    features = {protocol: rows for protocol, (rows, _) in found.items()}
+    _, sizes = next(iter(found.values()))
+    counted = Counter(f"{width} x {height}" for width, height in sizes.tolist())
+    whole = hashlib.sha256("\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, names, strict=True)).encode())
+    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(paths), dict(counted), whole.hexdigest(), {}, {})
+    return _Set(row, pictures.owners, list(pictures.stories), features)
+
+
+def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path, paired: bool) -> Measured:
+    """Figures that the same pictures gave before are not worked out again: with 2,048 features that takes minutes."""
+    made_of = f"{SCHEMA} {version('arldm')} {drawn.row.hash} {truth.row.hash} {network.identity} {paired}"
+    path = cache / "figures" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.json"
+    if path.exists():
+        held = json.loads(path.read_text())
+        pulls = dict(zip(drawn.names, held["pulls"], strict=True))
+        return Measured(Estimate(**held["fid"]), Estimate(**held["kid"]), pulls)
+    found = frechet(drawn.features[protocol], truth.features[protocol])
+    kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners)
+    pulls = (np.bincount(drawn.owners, found.pull_a) / np.bincount(drawn.owners)).tolist()
+    measured = Measured(found.estimate(drawn.owners, truth.owners, paired), kid, dict(zip(drawn.names, pulls, strict=True)))
+    put(path, json.dumps({"fid": asdict(measured.fid), "kid": asdict(kid), "pulls": pulls}).encode())
+    return measured
+
+
+def _notes(found: Comparison) -> Iterator[str]:
+    sets = [found.reference, *found.methods]
+    if few := ", ".join(one.name for one in sets if one.pictures < FEW):
+        yield f"Fewer than {FEW:,} pictures in {few}: their FID lies far above that of many; compare within this table, or KID."
+    if len({one.pictures for one in sets}) > 1:
+        told = ", ".join(f"{one.name} {one.pictures:,}" for one in sets)
+        yield f"The sets are not equally large ({told}): FID depends on the number of pictures."
+    for one in sets:
+        if len(one.sizes) > 1:
+            told = ", ".join(f"{count:,} of {size}" for size, count in one.sizes.items())
+            yield f"{one.name} has pictures of {len(one.sizes)} sizes: {told}."
+    if not found.paired:
+        yield "The sets hold different stories: intervals do not know which belong together."
+
+
+def table(found: Comparison) -> str:
+    """The figures as lines of text."""
+    wide = max([6, *(len(row.name) for row in found.methods)])
+    judged = list(found.methods[0].judged)
+    heads = [head for name in found.protocols for head in (f"FID {name}", f"KID x 1000 {name}")] + judged
+    lines = [f"{'':{wide}}{'pictures':>10}{''.join(f'{head:>30}' for head in heads)}"]
+    for row in found.methods:
+        distances = [_cell(one, times, 2) for name in found.protocols for one, times in _timed(row.measured[name])]
+        cells = distances + [_cell(row.judged[name], 1, 3) for name in judged]
+        lines.append(f"{row.name:{wide}}{row.pictures:>10,}{''.join(f'{cell:>30}' for cell in cells)}")
+    return "\n".join(lines)
+
+
+def _timed(one: Measured) -> list[tuple[Estimate, int]]:
+    return [(one.fid, 1), (one.kid, 1000)]
+
+
+def _cell(one: Estimate | Measure, times: float, digits: int) -> str:
+    value, low, high = (f"{times * number:.{digits}f}" for number in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,189 @@
+"""Any method's pictures in one form: stories of frames, each a file that is opened when it is looked at.
+
+Five layouts are known (docs/evaluation.md): a told story, a folder for each story, StoryDALL-E's names, ViStoryBench's tree, and
+pictures side by side in one folder.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from arldm.errors import ConfigError, PictureError
+from arldm.story_files import STORY, STRIP, decoded, put
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
+SHOTS = ("shots", "shot")  # ViStoryBench, vistorybench/dataset_loader/read_outputs.py
+READ = ("RGB", "RGBA", "L", "LA", "P", "PA", "1")  # modes of Pillow that become RGB in one way only
+KINDS = {"CMYK": "in inks (CMYK)", "I;16": "of 16 bits", "I;16B": "of 16 bits", "I": "of more than 8 bits", "F": "of floats"}
+TIMESTAMP = re.compile(r"\d{8}[_-]\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What one method drew: for each story, in order, the files of its frames. `layout` says how they were found."""
+
+    name: str
+    layout: str
+    stories: Mapping[str, tuple[Path, ...]]
+
+    @property
+    def frames(self) -> list[Path]:
+        """All files, story after story."""
+        return [path for story in self.stories.values() for path in story]
+
+    @property
+    def owners(self) -> np.ndarray:
+        """To which story, by number, each of `frames` belongs: (frame)."""
+        return np.repeat(np.arange(len(self.stories)), [len(story) for story in self.stories.values()])
+
+    def after(self, given: int) -> "Pictures":
+        """The same stories without their first `given` frames. Raises PictureError where nothing is left."""
+        stories = {name: story[given:] for name, story in self.stories.items()}
+        if short := next((name for name, story in stories.items() if not story), None):
+            raise PictureError(
+                f"{self.name}: story {short} has no more than the {given} given pictures; expected drawn ones, lower --given"
+            )
+        return replace(self, stories=stories)
+
+
+def find(folder: Path, name: str = "") -> Pictures:
+    """The pictures of a folder, in whichever of the known layouts they are. Raises PictureError."""
+    if not folder.is_dir():
+        raise PictureError(f"{folder}: is no folder; expected one of pictures, or of stories' folders")
+    layout, stories = _found(folder)
+    if not stories:
+        raise PictureError(f"{folder}: holds no pictures; expected PNG, JPEG or WebP files, or stories' folders with such")
+    return Pictures(name or folder.resolve().name, layout, stories)
+
+
+def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
+    loose = _pictures(folder)
+    below = {one.name: pictures for one in _natural(folder.iterdir()) if one.is_dir() and (pictures := _pictures(one))}
+    if (folder / STORY).exists():
+        return "a told story", {folder.resolve().name: loose} if loose else {}
+    if loose and below:
+        both = f"pictures ({loose[0].name}) beside folders of pictures ({next(iter(below))})"
+        raise PictureError(f"{folder}: holds {both}; expected the ones or the others, part them")
+    if below and not set(below) <= set(SHOTS):
+        return "a folder for each story", below
+    if loose and all(STORYDALLE.fullmatch(one.stem) for one in loose):
+        return "StoryDALL-E's names", _storydalle(loose)
+    if loose:
+        return "one folder, no stories", {one.name: (one,) for one in loose}
+    return "ViStoryBench's tree", _vistorybench(folder)
+
+
+def _pictures(folder: Path) -> tuple[Path, ...]:
+    """A folder's own pictures in the order of the numbers in their names; the strip of a told story is none."""
+    told = (folder / STORY).exists()
+    held = (one for one in folder.iterdir() if one.suffix.lower() in ENDINGS and not one.name.startswith("."))
+    return tuple(_natural(one for one in held if not (told and one.name == STRIP)))
+
+
+def _natural(paths: Iterator[Path]) -> list[Path]:
+    """Sorted as people count: frame 10 comes after frame 9."""
+    return sorted(paths, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in _parts(path.as_posix())])
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"([0-9]+)", name) if part]
+
+
+def _storydalle(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    stories: dict[str, list[Path]] = {}
+    for path in paths:  # which are in natural order already
+        found = STORYDALLE.fullmatch(path.stem)
+        assert found is not None
+        stories.setdefault(found[1], []).append(path)
+    return {name: tuple(story) for name, story in stories.items()}
+
+
+def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """{mode}/{language}/{time}/{story}/shots below a method's folder, some of them missing; of several times the latest."""
+    shots = [one for one in _natural(folder.rglob("*")) if one.name in SHOTS and one.is_dir() and _pictures(one)]
+    latest: dict[tuple[str, ...], tuple[str, Path]] = {}
+    for one in shots:
+        parts = one.parent.relative_to(folder).parts
+        time = next((part.replace("_", "-") for part in parts if TIMESTAMP.fullmatch(part)), "")
+        place = tuple(part for part in parts if not TIMESTAMP.fullmatch(part))
+        latest[place] = max(latest.get(place, ("", one)), (time, one), key=lambda pair: pair[0])
+    kinds = sorted({"/".join(place[:-1]) for place in latest})
+    if len(kinds) > 1:
+        raise PictureError(f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, name it")
+    return {place[-1] if place else folder.resolve().name: _pictures(one) for place, (_, one) in latest.items()}
+
+
+def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, time: str) -> Path:
+    """Copy pictures into ViStoryBench's tree, out/method/mode/language/time/story/shots/shot_01.png; `time` as 20261124-120000.
+
+    Its scripts want stories to be numbers: they are counted from 01, in order. Returns the stories' folder. Raises OutputError.
+    """
+    top = out / pictures.name / mode / language / time
+    for number, story in enumerate(pictures.stories.values(), 1):
+        for frame, path in enumerate(story, 1):
+            put(top / f"{number:02}" / "shots" / f"shot_{frame:02}{path.suffix.lower()}", path.read_bytes())
+    return top
+
+
+def opened(path: Path) -> Image.Image:
+    """A frame as RGB. Greyscale and palettes lose nothing; what could be shown in several ways is refused. Raises PictureError."""
+    try:
+        image = decoded(path, path)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: is gone; expected a picture that was there before, run the same command again") from error
+    if (count := _count(path)) > 1:
+        raise PictureError(f"{path}: holds {count} pictures; expected one that does not move, save the one that is meant")
+    if image.mode not in READ:
+        kind = KINDS.get(image.mode, f"in mode {image.mode}")
+        raise PictureError(f"{path}: is {kind}; expected colours or grey of 8 bits, save it as an RGB PNG")
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        raise PictureError(f"{path}: is transparent in places; expected one without holes, lay it on the ground that is meant")
+    return image.convert("RGB")
+
+
+def _count(path: Path) -> int:
+    """How many pictures a file holds that can be decoded."""
+    with Image.open(path) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def aligned(method: Pictures, reference: Pictures, given: int = 0) -> Pictures:
+    """The method's stories in the reference's order and by its names, without the first `given` frames.
+
+    Stories belong together by the first number in their names, or by name where a set has none. A story may have its drawn frames
+    alone, as StoryDALL-E writes them, or the given ones, too. Raises ConfigError, which names what differs.
+    """
+    by_number = _numbers(method) and _numbers(reference)
+    ours, theirs = (_keyed(one, bool(by_number)) for one in (method, reference))
+    missing, more = [theirs[key] for key in theirs if key not in ours], [ours[key] for key in ours if key not in theirs]
+    said = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(more)} besides"] * bool(more)
+    stories: dict[str, tuple[Path, ...]] = {}
+    for key in theirs.keys() & ours.keys() if said else theirs:
+        found, expected = method.stories[ours[key]], len(reference.stories[theirs[key]])
+        if len(found) not in (expected, expected - given):
+            said.append(f"has {len(found)} frames in {ours[key]} where the reference has {expected}")
+            break
+        stories[theirs[key]] = found[len(found) - (expected - given) :]
+    if said:
+        raise ConfigError(f"{method.name}: {', '.join(said)}; expected the reference's stories, frame for frame, or --unpaired")
+    return replace(method, stories=stories)
+
+
+def _numbers(pictures: Pictures) -> list[int]:
+    """The first number in each story's name; none at all where one has no number or two have the same."""
+    found = [int(number[0]) for name in pictures.stories if (number := re.search(r"[0-9]+", name))]
+    return found if len(set(found)) == len(pictures.stories) else []
+
+
+def _keyed(pictures: Pictures, by_number: bool) -> dict[int | str, str]:
+    names = list(pictures.stories)
+    return dict(zip(_numbers(pictures) if by_number else names, names, strict=True))
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{len(names)} stor{'ies' if len(names) > 1 else 'y'} ({', '.join(names[:3])}{', ..' * (len(names) > 3)})"

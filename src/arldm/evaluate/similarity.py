@@ -1,0 +1,155 @@
+"""How alike pictures are to encoders of the user's own: CLIP-I, CLIP-T, DINO, and whether a character stays itself.
+
+An encoder is any local folder of transformers. All figures are means of cosines; intervals are over stories.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+
+from arldm.errors import ModelError, PictureError
+from arldm.evaluate.characters import Casts
+from arldm.evaluate.consistency import Measure, Tally, measure
+from arldm.story import Story
+
+UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, or not looked at
+
+
+class Encoder:
+    """A picture encoder of a local transformers folder; a CLIP reads captions, too."""
+
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: no folder; expected a CLIP, ViT or DINOv2 folder of transformers, fetched as a whole")
+        self.folder, self.device = folder, device
+        try:
+            self.reads = AutoConfig.from_pretrained(folder, local_files_only=True).model_type == "clip"
+            self.model, told = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+            self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True) if self.reads else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
+            raise ModelError(
+                f"{folder}: no encoder can be read ({_line(error)}); expected a whole folder of transformers"
+            ) from error
+        if missing := sorted(name for name in told["missing_keys"] if not any(part in name for part in UNUSED)):
+            raise ModelError(f"{folder}: {missing[0]} is missing ({len(missing)} such); expected the weights of its config")
+        self.model.to(device).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def pictures(self, pictures: Sequence[Image.Image], batch: int = 32) -> np.ndarray:
+        """Pictures -> (n, dim), each row of length 1. Raises PictureError for none, ModelError where one is no numbers."""
+        if not pictures:
+            raise PictureError("there is no picture to look at; expected at least one, check the folder")
+        rows = []
+        for first in range(0, len(pictures), batch):
+            shown = [picture.convert("RGB") for picture in pictures[first : first + batch]]
+            inputs = self.processor(images=shown, return_tensors="pt").to(self.device)
+            seen = self.model.get_image_features(**inputs).pooler_output if self.reads else self._first(inputs)
+            rows.append(self._unit(seen))
+        return np.concatenate(rows)
+
+    @torch.no_grad()
+    def captions(self, captions: Sequence[str], batch: int = 32) -> np.ndarray:
+        """Captions, cut to what the encoder reads -> (n, dim), each row of length 1. Raises ModelError if it reads none."""
+        if self.tokenizer is None:
+            raise ModelError(f"{self.folder}: reads no captions; expected a CLIP folder of transformers")
+        rows = []
+        for first in range(0, len(captions), batch):
+            some = list(captions[first : first + batch])
+            longest = self.model.config.text_config.max_position_embeddings
+            inputs = self.tokenizer(some, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(self.device)
+            rows.append(self._unit(self.model.get_text_features(**inputs).pooler_output))
+        return np.concatenate(rows)
+
+    def _first(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The class token after the last norm."""
+        return self.model(**inputs).last_hidden_state[:, 0]
+
+    def _unit(self, features: Tensor) -> np.ndarray:
+        if not features.isfinite().all():
+            raise ModelError(f"{self.folder}: its features are no numbers; expected whole weights, fetch them again")
+        return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+
+
+def score_similarity(
+    told: Sequence[Sequence[Image.Image]],
+    truth: Sequence[Story],
+    encoders: Mapping[str, Encoder],
+    given: int = 0,
+    references: Mapping[str, Sequence[Image.Image]] | None = None,
+) -> dict[str, Measure]:
+    """The figures of each encoder: NAME_i against true pictures, NAME_t against captions, NAME_self and NAME_cross of characters.
+
+    Frames before `given` are compared with, not judged. `references` are pictures of each character. What the stories do not have
+    (true pictures, who is in them, a character twice) gives no figure or NaN. Raises PictureError for stories of other lengths.
+    """
+    for story, row in zip(truth, told, strict=True):
+        if len(row) != len(story.frames):
+            raise PictureError(f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames; expected one of each")
+    casts = [[frame.characters for frame in story.frames] for story in truth]
+    shown = [[frame.picture for frame in story.frames if frame.picture is not None] for story in truth]
+    known = all(len(row) == len(story.frames) for row, story in zip(shown, truth, strict=True))
+    found: dict[str, Measure] = {}
+    for name, encoder in encoders.items():
+        seen = _rows(encoder.pictures([picture for row in told for picture in row]), told)
+        if known:
+            found[f"{name}_i"] = measure(
+                list(paired(seen, _rows(encoder.pictures([p for row in shown for p in row]), told), given))
+            )
+        if encoder.reads:
+            captions = encoder.captions([frame.caption for story in truth for frame in story.frames])
+            found[f"{name}_t"] = measure(list(paired(seen, _rows(captions, told), given)))
+        found[f"{name}_self"] = measure(list(self_consistency(seen, casts, given)))
+        if references:
+            looks = {who: encoder.pictures(pictures) for who, pictures in references.items()}
+            found[f"{name}_cross"] = measure(list(cross_consistency(seen, casts, looks, given)))
+    return found
+
+
+def paired(seen: Sequence[np.ndarray], others: Sequence[np.ndarray], given: int = 0) -> Iterator[Tally]:
+    """Each frame with what belongs to it, its true picture or its caption: CLIP-I, CLIP-T, DINO. Rows are of length 1."""
+    for story, (row, other) in enumerate(zip(seen, others, strict=True)):
+        for frame in range(given, len(row)):
+            yield Tally(story, frame, "pair", float(row[frame] @ other[frame]), 1)
+
+
+def self_consistency(seen: Sequence[np.ndarray], casts: Casts, given: int = 0) -> Iterator[Tally]:
+    """How alike the frames of a story are that show the same character; each character of each story counts once."""
+    for story, (row, cast) in enumerate(zip(seen, casts, strict=True)):
+        for who, frames in _appearances(cast).items():
+            pairs = [float(row[one] @ row[other]) for one, other in combinations(frames, 2) if other >= given]
+            if pairs:
+                yield Tally(story, frames[-1], who, float(np.mean(pairs)), 1)
+
+
+def cross_consistency(
+    seen: Sequence[np.ndarray], casts: Casts, references: Mapping[str, np.ndarray], given: int = 0
+) -> Iterator[Tally]:
+    """How alike the frames that show a character are to its reference pictures: each character of each story once."""
+    for story, (row, cast) in enumerate(zip(seen, casts, strict=True)):
+        for who, frames in _appearances(cast).items():
+            drawn = [frame for frame in frames if frame >= given]
+            if drawn and who in references:
+                yield Tally(story, drawn[-1], who, float((row[drawn] @ references[who].T).mean()), 1)
+
+
+def _appearances(cast: Sequence) -> dict[str, list[int]]:
+    """In which frames each character is."""
+    return {who: [t for t, frame in enumerate(cast) if who in frame] for who in sorted({who for frame in cast for who in frame})}
+
+
+def _rows(features: np.ndarray, like: Sequence[Sequence]) -> list[np.ndarray]:
+    """Features of all frames, story by story."""
+    return np.split(features, np.cumsum([len(row) for row in like])[:-1])
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

@@ -1,0 +1,147 @@
+"""The run of the field's classifier of characters, and the file it leaves: the best by frame accuracy on the validation split."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+
+from arldm.config import to_dict
+from arldm.datasets.archive import Archive, chosen
+from arldm.errors import ConfigError, DatasetError, ModelError
+from arldm.evaluate.characters import CharacterReport, score_characters
+from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
+from arldm.model.noise import seeded
+from arldm.recipes import Classifier
+from arldm.train import checkpoint
+from arldm.train.autoencoder import grid
+from arldm.train.loading import Ahead
+from arldm.train.loop import fit
+from arldm.train.record import Sample
+from arldm.train.stories import turns
+
+NAME = "classifier.safetensors"
+SHOWN = 8  # pictures in a sample
+SMALL = 128  # pixels of each
+BLOCK = 32  # clips that are looked at together
+
+
+def classifier(recipe: Classifier, out: Path) -> None:
+    """Train a classifier; leaves the best in `out/classifier.safetensors`. `train.steps` must be known (`planned`)."""
+    if recipe.train.fsdp:
+        raise ConfigError("--train.fsdp: batch norms of this network are not shared out; any card holds it, leave it out")
+    clips, held = Clips.of(recipe, "train"), Clips.of(recipe, "val")
+    with seeded(recipe.train.seed):
+        module = CharacterClassifier(clips.names, recipe.thin)
+    if recipe.weights is not None:
+        module.begin(recipe.weights)
+    best = Best(module, held, out / NAME)
+    with Ahead(clips.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
+        fit(module, batches, recipe.train, out, options=to_dict(recipe), preview=best)
+    if PartialState().is_main_process:
+        best()  # the last epoch need not end where one is looked at
+        print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips")
+
+
+def planned(recipe: Classifier) -> Classifier:
+    """The recipe with its numbers of steps: what the epochs take on its archive, and a validation each. Raises DatasetError."""
+    train = recipe.train
+    epoch = math.ceil(
+        len(Clips.of(recipe, "train")) / (train.batch * train.gradient_accumulation_steps * PartialState().num_processes)
+    )
+    return replace(
+        recipe,
+        train=replace(train, steps=train.steps or recipe.epochs * epoch, preview_every=train.preview_every or epoch),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clips:
+    """The clips of a split, each once, whatever stories it is in; in every epoch another of its stills is shown."""
+
+    archive: Archive
+    rows: tuple[int, ...]  # of the archive
+    ids: tuple[str, ...]
+    names: tuple[str, ...]  # who can be in them, in the order of the labels
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: Classifier, split: str) -> "Clips":
+        """Raises DatasetError where there are none, or nobody is named in training."""
+        archive = Archive(recipe.dataset)
+        found = {id: archive.rows[id] for clips in archive.stories(split).outlines["clips"] for id in clips}
+        names = sorted({name for cast in archive.characters for name in cast})
+        if not found or not names:
+            got = f"has no clip in {split}" if names else "does not say who is in its pictures"
+            raise DatasetError(f"{recipe.dataset}: {got}; expected labelled clips to train with and to validate, prepare them")
+        ids = tuple(sorted(found))
+        return cls(archive, tuple(found[id] for id in ids), ids, tuple(names), recipe.train.seed)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def numbered(self, size: int, seed: int) -> Callable[[int], CastBatch]:
+        """Batches of `size` clips as a function of their number."""
+        return lambda number: self.batch(turns(number, size, len(self), seed))
+
+    def batch(self, readings: Sequence[tuple[int, int]]) -> CastBatch:
+        """Some clips, each as (epoch, clip)."""
+        pictures = np.stack([squared(self.still(clip, epoch)) for epoch, clip in readings])
+        casts = [self.cast(clip) for _, clip in readings]
+        labels = [[float(name in cast) for name in self.names] for cast in casts]
+        return CastBatch(torch.from_numpy(pictures), torch.tensor(labels))
+
+    def still(self, clip: int, epoch: int | None = None) -> Image.Image:
+        """What is shown of a clip in an epoch; without one the middle still, as evaluation has it."""
+        rule, row = ("middle" if epoch is None else "random"), self.rows[clip]
+        return self.archive.still(row, chosen(self.ids[clip], self.archive.counts[row], rule, self.seed, epoch or 0))
+
+    def cast(self, clip: int) -> tuple[str, ...]:
+        """Who is in a clip."""
+        return self.archive.characters[self.rows[clip]]
+
+
+class Best:
+    """Keeps the weights with the highest frame accuracy on the validation split; what an earlier process kept counts as well."""
+
+    def __init__(self, module: CharacterClassifier, clips: Clips, path: Path) -> None:
+        self.module, self.clips, self.path = module, clips, path
+        self.accuracy = -1.0
+
+    def __call__(self) -> Sample:
+        """Judge the module as it is, and keep it if it is better. The sample shows pictures that it takes for others."""
+        report, wrong = self._judged()
+        if report.frame_accuracy.value > max(self.accuracy, self._kept()):
+            weights, facts = self.module.held()
+            checkpoint.save_whole(
+                weights, self.path, {"classifier": json.dumps(facts | {"frame_accuracy": report.frame_accuracy.value})}
+            )
+        self.accuracy = self._kept()
+        pictures = [self.clips.still(clip).resize((SMALL, SMALL)) for clip in (wrong or range(len(self.clips)))[:SHOWN]]
+        return Sample(grid(pictures, 4), {"frame_accuracy": report.frame_accuracy.value, "character_f1": report.character_f1.value})
+
+    def _judged(self) -> tuple[CharacterReport, list[int]]:
+        """The figures of the validation split, and the clips that are taken for others."""
+        found: list[tuple[str, ...]] = []
+        for first in range(0, len(self.clips), BLOCK):
+            block = range(first, min(first + BLOCK, len(self.clips)))
+            found += classify(self.module, [self.clips.still(clip) for clip in block], BLOCK)
+        truth = [self.clips.cast(clip) for clip in range(len(self.clips))]
+        wrong = [clip for clip, (there, seen) in enumerate(zip(truth, found, strict=True)) if set(there) != set(seen)]
+        return score_characters([truth], [found]), wrong  # as one story: no interval is needed here
+
+    def _kept(self) -> float:
+        """The frame accuracy of the weights that lie there. Raises ModelError."""
+        if not self.path.exists():
+            return -1.0
+        try:
+            with safe_open(self.path, "pt") as file:
+                return float(json.loads(file.metadata()["classifier"])["frame_accuracy"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.path}: is not what this run keeps there; expected its classifier, delete it") from error

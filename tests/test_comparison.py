@@ -1,0 +1,284 @@
+"""`arldm evaluate pictures`: looked at once, compared in one table, reported whole, refused in one line."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from arldm.cli import main
+from arldm.errors import ConfigError, DatasetError, ModelError
+from arldm.evaluate.characters import score_characters
+from arldm.evaluate.classifier import CharacterClassifier, classify
+from arldm.evaluate.comparison import compare, table
+from arldm.evaluate.features import ENTRY, Store, digests
+from arldm.evaluate.inception import FIDInception
+from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts, judge
+from arldm.evaluate.networks import file_hash, inception
+from arldm.evaluate.pictures import aligned, find, opened
+from arldm.evaluate.published import PUBLISHED, differences
+from arldm.evaluate.webpage import page
+from arldm.model.noise import seeded
+from arldm.story import Story
+from arldm.story_files import write_known
+from conftest import picture, story
+from test_similarity import write_clip
+
+
+class Means:
+    """A network of three features, a picture's mean colours, that counts what it looked at."""
+
+    width = 3
+
+    def __init__(self, identity: str = "means") -> None:
+        self.identity, self.seen = identity, 0
+
+    def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        self.seen += len(pictures)
+        return np.stack([np.asarray(one, np.float32).mean((0, 1)) for one in pictures])
+
+
+def stories(folder: Path, count: int = 12, first: int = 0, size: int = 32) -> Path:
+    """A folder for each story of two frames."""
+    for number in range(2 * count):
+        path = folder / f"{number // 2:03}" / f"{number % 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(first + number, size).save(path)
+    return folder
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> list[Path]:
+    return [stories(tmp_path / "truth"), stories(tmp_path / "one", first=100), stories(tmp_path / "two", first=200, size=64)]
+
+
+class TestStore:
+    def test_a_picture_is_looked_at_once(self, sets: list[Path], tmp_path: Path) -> None:
+        paths, network = find(sets[0]).frames, Means()
+        features, sizes = Store(tmp_path / "cache", network).features(paths, digests(paths), batch=5)
+        assert network.seen == 24
+        assert sizes.tolist() == [[32, 32]] * 24
+        rows = np.concatenate(list(features.chunks()))
+        again, _ = Store(tmp_path / "cache", network).features(paths[::-1], digests(paths[::-1]))
+        assert network.seen == 24
+        assert np.array_equal(np.concatenate(list(again.chunks())), rows[::-1])
+        other = Means("others")
+        Store(tmp_path / "cache", other).features(paths[:3], digests(paths[:3]))
+        assert other.seen == 3  # another network's rows are not taken for its own
+
+    def test_the_same_picture_twice_is_one_row(self, tmp_path: Path) -> None:
+        for name in ("a.png", "b.png"):
+            picture(1).save(tmp_path / name)
+        paths, network = find(tmp_path).frames, Means()
+        features, _ = Store(tmp_path / "cache", network).features(paths, digests(paths))
+        assert (network.seen, len(features)) == (1, 2)
+
+    @pytest.mark.parametrize("cut", [("rows", 5), ("index", 7), ("rows", 3 * 4 * 4)])
+    def test_what_a_killed_process_left_half_is_made_again(self, sets: list[Path], tmp_path: Path, cut: tuple[str, int]) -> None:
+        paths, network = find(sets[0]).frames, Means()
+        names = digests(paths)
+        expected = np.concatenate(list(Store(tmp_path / "cache", network).features(paths, names)[0].chunks()))
+        (file,) = (tmp_path / "cache").glob(f"*/{cut[0]}")
+        file.write_bytes(file.read_bytes()[: -cut[1]])
+        found, _ = Store(tmp_path / "cache", network).features(paths, names)
+        assert np.array_equal(np.concatenate(list(found.chunks())), expected)
+        assert 24 < network.seen < 30
+        assert [one.stat().st_size for one in sorted(file.parent.glob("[ir]*"))] == [24 * ENTRY.itemsize, 24 * 3 * 4]
+
+    def test_features_that_are_no_numbers(self, sets: list[Path], tmp_path: Path) -> None:
+        class Broken(Means):
+            def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+                found = super().features(pictures)
+                found[2] = np.nan
+                return found
+
+        paths = find(sets[0]).frames
+        with pytest.raises(ModelError, match=r"001/0.png: the network makes features of it that are no numbers"):
+            Store(tmp_path / "cache", Broken()).features(paths, digests(paths))
+        network = Means("means")
+        Store(tmp_path / "cache", network).features(paths, digests(paths))
+        assert network.seen == 24  # nothing of the broken batch was kept
+
+
+class TestCompare:
+    def test_several_methods_give_one_table(self, sets: list[Path], tmp_path: Path) -> None:
+        reference, *methods = (find(one) for one in sets)
+        found = compare([*methods, reference], reference, {"means": Means()}, tmp_path / "cache")
+        lines = table(found).splitlines()
+        assert [line.split()[0] for line in lines[1:]] == ["one", "two", "truth"]
+        assert found.methods[2].measured["means"].fid.value == pytest.approx(0, abs=1e-6)
+        assert found.methods[0].measured["means"].fid.value > 1
+        assert found.methods[1].sizes == {"64 x 64": 24}
+        assert sum(found.methods[0].measured["means"].pulls.values()) == pytest.approx(0, abs=1e-6)
+
+    def test_what_was_measured_is_not_measured_again(
+        self, sets: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reference, method = find(sets[0]), find(sets[1])
+        first = compare([method], reference, {"means": Means()}, tmp_path / "cache")
+        monkeypatch.setattr("arldm.evaluate.comparison.frechet", None)
+        again = compare([method], reference, {"means": Means()}, tmp_path / "cache")
+        assert again == first
+        picture(999).save(sets[1] / "000" / "0.png")
+        with pytest.raises(TypeError):  # other pictures are
+            compare([method], reference, {"means": Means()}, tmp_path / "cache")
+
+    def test_the_reference_is_named_by_what_it_holds(self, sets: list[Path], tmp_path: Path) -> None:
+        reference = find(sets[0])
+        found = [compare([reference], one, {"means": Means()}, tmp_path / "cache").reference for one in (reference, find(sets[1]))]
+        assert found[0].hash != found[1].hash
+        assert len(found[0].hash) == 64
+
+    def test_notes_say_what_must_be_known(self, sets: list[Path], tmp_path: Path) -> None:
+        picture(1, 48).save(sets[1] / "000" / "0.png")
+        stories(tmp_path / "more", 13)
+        reference, method = find(sets[0]), find(sets[1])
+        found = compare([method, find(tmp_path / "more")], reference, {"means": Means()}, tmp_path / "cache", paired=False)
+        few, unequal, sizes, unpaired = found.notes
+        assert few.startswith("Fewer than 2,048 pictures in truth, one, more")
+        assert unequal == "The sets are not equally large (truth 24, one 24, more 26): FID depends on the number of pictures."
+        assert sizes == "one has pictures of 2 sizes: 1 of 48 x 48, 23 of 32 x 32."
+        assert "different stories" in unpaired
+
+
+class TestJudges:
+    @pytest.fixture
+    def told(self, tmp_path: Path) -> list[Path]:
+        """True stories that say who is in them, and others."""
+        for name, shift in (("truth", 0), ("ours", 7)):
+            for number in range(4):
+                frames = story(4, given=4, shift=number + shift).frames
+                who = [("momo",), ("ann", "momo"), (), ("ann",)]
+                write_known(
+                    Story(f"s{number}", tuple(replace(frame, characters=cast) for frame, cast in zip(frames, who, strict=True))),
+                    tmp_path / name / f"{number:05}-s",
+                )
+        return [tmp_path / "truth", tmp_path / "ours"]
+
+    def weights(self, path: Path, names: list[str]) -> Path:
+        with seeded(1):
+            held, facts = CharacterClassifier(names, thin=16).held()
+        save_file(held, path, {"classifier": json.dumps(facts)})
+        return path
+
+    def test_single_frames_stand_beside_the_distances(self, told: list[Path], tmp_path: Path) -> None:
+        encoder = EncoderNetwork.of(write_clip(tmp_path / "clip"))
+        classifier = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
+        reference, method = find(told[0]), find(told[1])
+        found = compare(
+            [reference, method],
+            reference,
+            {"means": Means()},
+            tmp_path / "cache",
+            judges=[encoder, classifier],
+            known=casts(reference),
+        )
+        perfect, ours = (row.judged for row in found.methods)
+        assert list(perfect) == ["clip to truth", "clip self", "character F1", "frame accuracy"]
+        assert perfect["clip to truth"].value == pytest.approx(1, abs=1e-5)
+        assert ours["clip to truth"].value < 0.9999
+        seen = classify(classifier.body, [opened(path) for path in method.frames])
+        stories = [seen[first : first + 4] for first in range(0, 16, 4)]
+        assert ours["character F1"] == score_characters(casts(reference), stories).character_f1
+        assert "clip to truth" in table(found)
+        assert "frame accuracy" in page(found.to_dict(), [reference, method], reference)
+
+    def test_given_frames_are_not_judged(self, told: list[Path]) -> None:
+        assert casts(find(told[0]).after(1), 1)[0] == [("ann", "momo"), (), ("ann",)]
+
+    def test_who_cannot_be_judged(self, told: list[Path], tmp_path: Path) -> None:
+        strange = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["fred"]))
+        reference = find(told[0])
+        with pytest.raises(ConfigError, match="does not know 'ann' of the reference"):
+            judge(reference, reference, [strange], casts(reference), tmp_path / "cache")
+        nobody = find(stories(tmp_path / "nobody", 2))
+        with pytest.raises(ConfigError, match="the reference does not say who is in its frames"):
+            judge(nobody, nobody, [strange], casts(nobody), tmp_path / "cache")
+        (told[0] / "00000-s" / "story.json").write_text('{"frames": [{"caption": "a"}]}')
+        with pytest.raises(DatasetError, match="tells of 1 frames where 4 pictures lie"):
+            casts(reference)
+
+
+class TestPage:
+    def test_it_needs_nothing_else(self, sets: list[Path], tmp_path: Path) -> None:
+        reference = find(sets[0])
+        method = aligned(find(sets[1], "<ours> & co"), reference)
+        found = compare([method], reference, {"means": Means()}, tmp_path / "cache")
+        text = page(found.to_dict(), [method], reference)
+        assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import|<script", text)
+        assert "&lt;ours&gt; &amp; co" in text
+        assert "<ours>" not in text
+        assert text.count("data:image/webp;base64,") == 2 * 4  # two stories at each end, with their truth
+        fid = found.methods[0].measured["means"].fid
+        assert f"<b>{fid.value:.2f}</b><span>[{fid.low:.2f}, {fid.high:.2f}]" in text
+        assert all(task.name in text for task in PUBLISHED)
+
+    def test_published_figures_are_marked(self) -> None:
+        tasks = {task.name: task for task in PUBLISHED}
+        assert differences(tasks["PororoSV continuation"], True, {8832}) == [
+            "reference frames chosen at random there, given by you here"
+        ]
+        assert differences(tasks["PororoSV continuation"], False, {24})[:2] == ["other weights", "8,832 pictures there, 24 here"]
+        assert differences(tasks["PororoSV, captions with pronouns"], True, {24})[0] == "another chain"
+
+
+class TestCommand:
+    def test_with_the_reader(self, sets: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        options = ["--network", "reader", "--cache", str(tmp_path / "cache"), "--json", str(tmp_path / "r.json")]
+        options += ["--page", str(tmp_path / "r.html"), "--tree", str(tmp_path / "tree")]
+        assert main(["evaluate", "pictures", str(sets[1]), str(sets[2]), "--reference", str(sets[0]), *options]) == 0
+        shown = capsys.readouterr().out
+        assert "FID reader" in shown
+        assert "compare with nobody else's" in shown
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert [one["name"] for one in report["methods"]] == ["one", "two"]
+        assert report["schema"] == 1
+        assert set(report["methods"][0]["measured"]["reader"]) == {"fid", "kid", "pulls"}
+        assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+        assert len(find(tmp_path / "tree" / "one").frames) == 24
+
+    def test_weights_are_named_by_their_hash(self, tmp_path: Path) -> None:
+        save_file(FIDInception().state_dict(), tmp_path / "weights.safetensors")
+        networks = inception(tmp_path / "weights.safetensors")
+        assert list(networks) == ["paper", "clean"]
+        assert all(file_hash(tmp_path / "weights.safetensors") in one.identity for one in networks.values())
+        assert {one.width for one in networks.values()} == {2048}
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["ours"], "--weights: not given; expected pt_inception-2015-12-05-6726825d.pth"),
+            (["ours", "--weights", "other.safetensors"], "other.safetensors: "),
+            (["ours", "--network", "reader", "--given", "-1"], "--given: got -1"),
+            (["ours", "--network", "reader", "--given", "2"], "no more than the 2 given pictures"),
+            (["ours", "--network", "reader", "--json", "."], "--json: . is a folder"),
+            (["empty", "--network", "reader"], "empty: holds no pictures"),
+            (["nowhere", "--network", "reader"], "nowhere: is no folder"),
+            (["fewer", "--network", "reader"], "fewer: lacks 1 story (002)"),
+            (["single", "--network", "reader", "--unpaired"], "1 picture to compare; expected 2 or more"),
+            (["half", "--network", "reader"], "0.png: cannot be decoded"),
+            (["--network", "reader"], "no methods; expected"),
+        ],
+    )
+    def test_what_cannot_be_compared(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name, count in (("ours", 3), ("truth", 3), ("fewer", 2), ("half", 3)):
+            stories(Path(name), count)
+        half = Path("half/000/0.png")
+        half.write_bytes(half.read_bytes()[:90])
+        Path("empty").mkdir()
+        Path("single").mkdir()
+        picture(1).save("single/a.png")
+        save_file({"conv.weight": FIDInception(thin=8).fc.weight}, "other.safetensors")
+        assert main(["evaluate", "pictures", *options, "--reference", "truth", "--cache", "cache"]) == 2
+        lines = [line.rpartition("\r")[2] for line in capsys.readouterr().err.split("\n")]
+        (line,) = [line for line in lines if line.strip()]
+        assert line.startswith("arldm: ")
+        assert said in line

@@ -1,0 +1,152 @@
+"""CLIP-I, CLIP-T, DINO and consistency, by small random encoders of the real classes in local folders."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPVisionConfig,
+    Dinov2Config,
+    Dinov2Model,
+    ViTConfig,
+    ViTImageProcessorPil,
+    ViTModel,
+)
+
+from arldm.errors import ModelError, PictureError
+from arldm.evaluate.similarity import Encoder, cross_consistency, score_similarity, self_consistency
+from arldm.model.noise import seeded
+from arldm.model.vocabulary import train_clip_tokenizer
+from arldm.story import Frame, Story
+from conftest import CAPTIONS, picture
+
+SIZES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+VISION = {**SIZES, "image_size": 32, "patch_size": 8}
+
+
+def write_clip(folder: Path) -> Path:
+    tokenizer = train_clip_tokenizer(CAPTIONS * 2, 700)
+    ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    text = CLIPTextConfig(vocab_size=len(tokenizer), max_position_embeddings=12, projection_dim=8, **SIZES, **ids)
+    with seeded(1):
+        model = CLIPModel(
+            CLIPConfig(text_config=text, vision_config=CLIPVisionConfig(projection_dim=8, **VISION), projection_dim=8)
+        )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def write_vit(folder: Path, kind: str = "vit") -> Path:
+    with seeded(1):
+        model = ViTModel(ViTConfig(**VISION), add_pooling_layer=False) if kind == "vit" else Dinov2Model(Dinov2Config(**VISION))
+    model.save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(write_clip(tmp_path_factory.mktemp("encoders") / "clip"))
+
+
+def stories(count: int = 3) -> list[Story]:
+    casts = [("momo",), ("momo", "ann"), (), ("ann",), ("momo",)]
+    return [Story(str(n), tuple(Frame(CAPTIONS[t], picture(10 * n + t), casts[t]) for t in range(5))) for n in range(count)]
+
+
+def pictures(some: list[Story]) -> list[list]:
+    return [[frame.picture for frame in story.frames] for story in some]
+
+
+def test_truth_is_like_itself_and_other_pictures_are_less(clip: Encoder) -> None:
+    truth = stories()
+    same = score_similarity(pictures(truth), truth, {"clip": clip})
+    other = score_similarity(pictures(truth)[::-1], truth, {"clip": clip})
+    assert same["clip_i"].value == pytest.approx(1, abs=1e-6)
+    assert other["clip_i"].value < 1 - 1e-4
+    assert same["clip_i"].count == 15
+    assert score_similarity(pictures(truth), truth, {"clip": clip}, given=2)["clip_i"].count == 9
+    assert set(same) == {"clip_i", "clip_t", "clip_self"}
+
+
+@torch.no_grad()
+def test_figures_are_cosines_of_what_transformers_gives(clip: Encoder) -> None:
+    truth = stories(1)
+    images = [frame.picture for frame in truth[0].frames]
+    inputs = clip.processor(images=images, return_tensors="pt")
+    words = clip.tokenizer([f.caption for f in truth[0].frames], padding=True, truncation=True, max_length=12, return_tensors="pt")
+    told = clip.model(**inputs, **words)
+    cosines = (told.image_embeds * told.text_embeds).sum(1)
+    found = score_similarity([images], truth, {"clip": clip})
+    assert found["clip_t"].value == pytest.approx(cosines.mean().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["vit", "dinov2"])
+def test_dino_is_the_class_token_of_either_kind(tmp_path: Path, kind: str) -> None:
+    encoder = Encoder(write_vit(tmp_path / kind, kind))
+    truth = stories()
+    found = score_similarity(pictures(truth), truth, {"dino": encoder}, references={"momo": [picture(0)], "ann": [picture(1)]})
+    assert set(found) == {"dino_i", "dino_self", "dino_cross"}
+    assert found["dino_i"].value == pytest.approx(1, abs=1e-6)
+    seen = encoder.model(**encoder.processor(images=[picture(0)], return_tensors="pt")).last_hidden_state[0, 0]
+    assert np.allclose(encoder.pictures([picture(0)])[0], (seen / seen.norm()).numpy(), atol=1e-6)
+    with pytest.raises(ModelError, match="reads no captions"):
+        encoder.captions(["x"])
+
+
+def test_a_character_counts_once_a_story_and_given_frames_are_not_judged() -> None:
+    east, north = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    seen = [np.stack([east, east, north, east]), np.stack([east, north])]
+    casts = [[("a",), ("a", "b"), ("a",), ("b",)], [("a",), ("b",)]]
+    found = {(one.story, one.attribute): one.won for one in self_consistency(seen, casts)}
+    assert found == {(0, "a"): pytest.approx(1 / 3), (0, "b"): 1.0}  # of the second story nobody comes back
+    later = {(one.story, one.attribute): one.won for one in self_consistency(seen, casts, given=2)}
+    assert later == {(0, "a"): 0.0, (0, "b"): 1.0}  # not the pair of the two given ones
+    crossed = {(one.story, one.attribute): one.won for one in cross_consistency(seen, casts, {"a": np.stack([east, north])}, 2)}
+    assert crossed == {(0, "a"): 0.5}
+
+
+def test_what_stories_do_not_have_gives_no_figure(clip: Encoder) -> None:
+    bare = [Story("a", (Frame(CAPTIONS[0]), Frame(CAPTIONS[1])))]
+    found = score_similarity([[picture(0), picture(1)]], bare, {"clip": clip})
+    assert set(found) == {"clip_t", "clip_self"}
+    assert np.isnan(found["clip_self"].value)
+    assert found["clip_t"].low == found["clip_t"].value == found["clip_t"].high  # one story has no interval
+
+
+def test_what_cannot_be_compared_is_one_line(clip: Encoder, tmp_path: Path) -> None:
+    truth = stories(1)
+    with pytest.raises(PictureError, match="'0' has 4 pictures for 5 frames"):
+        score_similarity([pictures(truth)[0][:4]], truth, {"clip": clip})
+    with pytest.raises(PictureError, match="no picture"):
+        clip.pictures([])
+    with pytest.raises(ModelError, match="no folder"):
+        Encoder(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="no encoder can be read") as caught:
+        Encoder(tmp_path / "empty")
+    assert "\n" not in str(caught.value)
+    folder = write_clip(tmp_path / "clip")
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: value for name, value in weights.items() if name != "visual_projection.weight"},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(ModelError, match=r"visual_projection\.weight is missing \(1 such\)"):
+        Encoder(folder)
+    save_file(
+        {name: value * torch.nan for name, value in weights.items() if value.is_floating_point()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(ModelError, match="no numbers"):
+        Encoder(folder).pictures([picture(0)])
