@@ -28,7 +28,7 @@ class Judge:
 
     def __init__(self, judges: Judges, split: ArchiveStories, given: int) -> None:
         self.given = given
-        self.encoders = {name: Encoder(path) for name in ("clip", "dino") if (path := getattr(judges, name))}
+        self.encoders = {name: Encoder(path) for name in ("clip", "dino") if (path := getattr(judges, f"{name}_encoder"))}
         self.fid = FIDInception.from_file(judges.fid) if judges.fid else None
         self.classifier = CharacterClassifier.from_file(judges.classifier) if judges.classifier else None
         asked = bool(self.encoders) or self.fid is not None or self.classifier is not None
