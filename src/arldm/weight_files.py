@@ -31,7 +31,17 @@ def read_weights(path: Path) -> Weights:
             with warnings.catch_warnings(action="ignore"):  # torch also warns of what it refuses
                 found = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)  # noqa: TID251 - tensors only
         return {key: value.float() if value.is_floating_point() else value for key, value in found.items()}
-    except (SafetensorError, OSError, RuntimeError, UnpicklingError, AttributeError, TypeError, EOFError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        UnpicklingError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        LookupError,
+        EOFError,
+    ) as error:
         raise ModelError(f"{path}: is no whole file of weights ({_line(error)}); fetch it again") from error
 
 
