@@ -85,16 +85,14 @@ def test_judges_say_how_far_a_run_is(recipe: Paper, tmp_path: Path) -> None:
     weights, facts = CharacterClassifier(CAST, thin=16).held()
     save_file(weights, tmp_path / "classifier.safetensors", {"classifier": json.dumps(facts)})
     judges = Judges(1, None, tmp_path / "classifier.safetensors", write_clip(tmp_path / "clip"), write_vit(tmp_path / "vit"))
-    few = replace(recipe, judges=judges, train=replace(TRAIN, steps=2, preview_every=1))
+    few = replace(recipe, judges=judges, train=replace(TRAIN, steps=2, preview_every=2))
     run(few, tmp_path / "run")
-    told = json.loads((tmp_path / "run" / "samples" / "0000001.json").read_text())
+    told = json.loads((tmp_path / "run" / "samples" / "0000002.json").read_text())
     figures = {"frame_accuracy", "character_f1", "clip_i", "clip_t", "clip_self", "dino_i", "dino_self"}
     assert {"frame_accuracy", "clip_i", "clip_t", "dino_i"} <= told.keys() <= figures
-    run(
-        replace(few, judges=Judges(), train=replace(few.train, steps=2)), tmp_path / "run"
-    )  # how it is judged is not what it learns
+    run(replace(few, judges=Judges()), tmp_path / "run")  # how it is judged is not what it learns
     with pytest.raises(ModelError, match="nowhere: no folder"):  # before anything is trained
-        run(replace(few, judges=Judges(clip=tmp_path / "nowhere")), tmp_path / "other")
+        run(replace(few, judges=Judges(clip_encoder=tmp_path / "nowhere")), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 

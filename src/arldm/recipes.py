@@ -254,8 +254,8 @@ class Judges:
     stories: int = 8  # the first ones
     fid: Path | None = None  # weights of FID's network, as pytorch-fid published them
     classifier: Path | None = None  # what `arldm train-classifier` left
-    clip: Path | None = None  # a CLIP folder of transformers
-    dino: Path | None = None  # a ViT or DINOv2 folder of transformers
+    clip_encoder: Path | None = None  # a CLIP folder of transformers
+    dino_encoder: Path | None = None  # a ViT or DINOv2 folder of transformers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Weights on disk: reading a published file, whatever wrote it, and putting tensors into a module, all of them and nothing else."""
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,9 +27,21 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             found = load_file(path)
         else:  # before torch 1.6 they were no zip files, and those cannot be mapped
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))  # noqa: TID251 - tensors only
+            mapped = zipfile.is_zipfile(path)
+            with warnings.catch_warnings(action="ignore"):  # torch also warns of what it refuses
+                found = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)  # noqa: TID251 - tensors only
         return {key: value.float() if value.is_floating_point() else value for key, value in found.items()}
-    except (SafetensorError, OSError, RuntimeError, UnpicklingError, AttributeError, TypeError, EOFError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        UnpicklingError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        LookupError,
+        EOFError,
+    ) as error:
         raise ModelError(f"{path}: is no whole file of weights ({_line(error)}); fetch it again") from error
 
 

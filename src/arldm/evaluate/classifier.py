@@ -80,8 +80,9 @@ class CharacterClassifier(nn.Module):
         return {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}, facts
 
     @classmethod
-    def from_file(cls, path: Path, names: Sequence[str] = (), scaling: Scaling = "unit") -> Self:
+    def from_file(cls, path: Path | str, names: Sequence[str] = (), scaling: Scaling = "unit") -> Self:
         """Read ours, or published ones, of which `names` and `scaling` are not in the file. Raises ModelError."""
+        path = Path(path)
         found, facts = read_weights(path), _facts(path)
         if facts is None and not names:
             raise ModelError(f"{path}: does not tell whom it knows; expected a file of `arldm train-classifier`, or give its names")

@@ -61,6 +61,7 @@ class Mixed(nn.ModuleDict):
         self.channels = sum(widths[name] for name in self.ends)
 
     def forward(self, seen: Tensor) -> Tensor:
+        """(n, channels, y, x) -> the same with other channels, at half the size where a stride is 2."""
         found = {"input": seen}
         for name, source in self.sources.items():
             found[name] = self[name](found[source])

@@ -24,7 +24,8 @@ UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, o
 class Encoder:
     """A picture encoder of a local transformers folder; a CLIP reads captions, too."""
 
-    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+    def __init__(self, folder: Path | str, device: torch.device | str = "cpu") -> None:
+        folder = Path(folder)
         if not folder.is_dir():
             raise ModelError(f"{folder}: no folder; expected a CLIP, ViT or DINOv2 folder of transformers, fetched as a whole")
         self.folder, self.device = folder, device

@@ -3,21 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import torch
 from PIL import Image
 
 from arldm.datasets.archive import ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
-from arldm.evaluate.fid import Gaussian, frechet_distance
-from arldm.evaluate.inception import FIDInception
+from arldm.evaluate.features import Features
+from arldm.evaluate.fid import frechet
+from arldm.evaluate.networks import inception
 from arldm.evaluate.similarity import Encoder, score_similarity
-from arldm.model.batch import pixels
 from arldm.recipes import Judges
-
-SMALL = 64  # pixels at which the field compares pictures by FID
 
 
 class Judge:
@@ -28,8 +24,8 @@ class Judge:
 
     def __init__(self, judges: Judges, split: ArchiveStories, given: int) -> None:
         self.given = given
-        self.encoders = {name: Encoder(path) for name in ("clip", "dino") if (path := getattr(judges, name))}
-        self.fid = FIDInception.from_file(judges.fid) if judges.fid else None
+        self.encoders = {name: Encoder(path) for name in ("clip", "dino") if (path := getattr(judges, f"{name}_encoder"))}
+        self.fid = inception(judges.fid)["paper"] if judges.fid else None
         self.classifier = CharacterClassifier.from_file(judges.classifier) if judges.classifier else None
         asked = bool(self.encoders) or self.fid is not None or self.classifier is not None
         self.truths = [*split.first(judges.stories)] if asked else []
@@ -39,7 +35,7 @@ class Judge:
         if self.fid is not None:
             if len(true) < 2:
                 raise ConfigError(f"--judges.stories {judges.stories}: {len(true)} picture is drawn; expected 2 for FID, take more")
-            self.true = Gaussian.of(self._features(true))
+            self.true = Features.held(self.fid.features(true))
         if self.classifier is not None:
             self.casts = casts(self.truths, self.classifier.names, str(split.archive.path))
 
@@ -53,7 +49,7 @@ class Judge:
         found: dict[str, float] = {}
         drawn = [picture for row in told for picture in row[self.given :]]
         if self.fid is not None:
-            found["fid"] = frechet_distance(Gaussian.of(self._features(drawn)), self.true)
+            found["fid"] = frechet(Features.held(self.fid.features(drawn)), self.true).distance
         if self.classifier is not None:
             report = score_characters(self.casts, [classify(self.classifier, row) for row in told], self.given)
             found |= {"frame_accuracy": report.frame_accuracy.value, "character_f1": report.character_f1.value}
@@ -61,9 +57,3 @@ class Judge:
             similar = score_similarity(told, self.truths, self.encoders, self.given)
             found |= {name: measure.value for name, measure in similar.items()}
         return {name: value for name, value in found.items() if math.isfinite(value)}
-
-    @torch.no_grad()
-    def _features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        assert self.fid is not None
-        small = [(pixels(picture, SMALL) + 1) / 2 for picture in pictures]
-        return torch.cat([self.fid(one[None]) for one in small]).double().numpy()
