@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from arldm.errors import ConfigError
-from arldm.story import Fact
+from arldm.story import Fact, Source
 from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, Key, Look, truth
 from arldm.toonsv.plot import Shot, plot
 from arldm.toonsv.world import Dice
@@ -79,7 +79,8 @@ def _looking(shot: Shot, look: Look) -> Shot:
     """The same, with a stranger of this look."""
     figures = tuple(replace(one, look=look) if one.who == STRANGER else one for one in shot.scene.figures)
     scene = replace(shot.scene, figures=figures)
-    now, sources = truth(scene), {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
+    now = truth(scene)
+    sources: dict[Key, Source] = {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
     return replace(shot, scene=scene, facts=tuple(Fact(*key, now[key], sources.get(key, "history")) for key in now))
 
 
