@@ -133,6 +133,9 @@ def test_pinned_pictures_are_seen_where_the_name_is_said(base: Path, pictures: P
         for t in range(2):
             difference = np.asarray(batch[t][k], np.int16) - np.frombuffer(alone[k][t], np.uint8).reshape(32, 32, 3)
             assert np.abs(difference).max() <= 1
+    (pictures / "a.txt").write_text("The dog waves.")
+    adapt(replace(recipe(base, pictures, "pin"), names=("rumo", "dog")), tmp_path / "both")
+    assert shown(ARLDM.from_pretrained(base).load_pack(tmp_path / "both"), Story("s", (Frame("The dog waves."),) * 2))
     with pytest.raises(ConfigError, match="pictures are looked at or not, leave the weight out"):
         ARLDM.from_pretrained(base).load_pack(tmp_path / "pack", 0.5)
 

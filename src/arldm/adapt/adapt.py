@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from arldm.adapt.modes import let_learn, lora_weights
@@ -47,7 +48,7 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     add_words(model, recipe.names, recipe.like)
     story = Story(recipe.names[0], frames)
     run = out.with_name(f"{out.name}.run")
-    tensors = _pinned(model, frames) if recipe.mode == "pin" else _learned(model, recipe, story, run)
+    tensors = _pinned(model, frames, len(recipe.names)) if recipe.mode == "pin" else _learned(model, recipe, story, run)
     lora = lora_weights(model) if recipe.mode == "lora" else {}
     hashes = tuple(pixel_hash(frame.picture) for frame in frames if frame.picture is not None)
     made_with = to_dict(replace(recipe, pictures=Path(recipe.pictures.name)))
@@ -71,37 +72,37 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path) -> dict[
         return Sample(_drawn(model, story))
 
     fit(Adapting(model), school, recipe.train, run, options=to_dict(recipe), preview=preview)
-    tables = {id(part.get_input_embeddings().weight) for part in texts(model)}
-    tensors = {
-        f"token.{name}": (part.get_input_embeddings().weight.detach()[-new:] - _table(before, model, part)[-new:]).cpu()
-        for name, part in zip(TABLES, texts(model), strict=False)
-    }
-    if recipe.mode == "full":
-        for name, weight in model.named_parameters():
-            moved = (weight.detach() - before[name])[: len(weight) - new if id(weight) in tables else None]
-            if weight.requires_grad:
-                tensors[f"delta.{name}"] = moved.cpu().half()
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+    return _moved(model, before, new, whole=recipe.mode == "full")
 
 
-def _table(before: dict[str, Tensor], model: ARLDM, part: nn.Module) -> Tensor:
-    weight = part.get_input_embeddings().weight  # type: ignore[operator]
-    return next(before[name] for name, one in model.named_parameters() if one is weight)
+def _moved(model: ARLDM, before: dict[str, Tensor], new: int, whole: bool) -> dict[str, Tensor]:
+    """By how much the rows of the new names have moved; `whole`: and all other weights."""
+    tables = dict(zip((id(part.get_input_embeddings().weight) for part in texts(model)), TABLES, strict=False))
+    tensors = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and name in before:
+            moved = weight.detach().cpu() - before[name]
+            if id(weight) in tables:
+                tensors[f"token.{tables[id(weight)]}"] = moved[-new:].contiguous()
+                moved = moved[:-new]
+            if whole:
+                tensors[f"delta.{name}"] = moved.half().contiguous()
+    return tensors
 
 
 @torch.no_grad()
-def _pinned(model: ARLDM, frames: Sequence[Frame]) -> dict[str, Tensor]:
+def _pinned(model: ARLDM, frames: Sequence[Frame], new: int) -> dict[str, Tensor]:
     """The pictures as the history encoder reads them. Raises ConfigError for a model that looks at none."""
     if model.history != "pictures":
         raise ConfigError(f"--mode pin: the model looks at history {model.history!r}; expected one that looks at pictures")
     batch = model.batch([Story("", tuple(frames))])
     past = model.read_past(range(len(frames)), batch.past_ids, batch.past_keep, batch.past_pictures)
     assert past is not None
-    rows = {f"token.{name}": torch.zeros(1, model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
+    rows = {f"token.{name}": torch.zeros(new, model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
     return {**rows, "past.tokens": past.tokens[0].cpu().contiguous(), "past.keep": past.keep[0].cpu().contiguous()}
 
 
-def _drawn(model: ARLDM, story: Story):
+def _drawn(model: ARLDM, story: Story) -> Image.Image:
     pictures = [frame.picture for frame in tell(model, story.untold(), QUICK) if frame.picture is not None]
     return strip(pictures)
 
