@@ -40,13 +40,13 @@ def parsed(arguments: list[str]):
             return tyro.cli(Command, prog="arldm", args=arguments or ["--help"])
     except SystemExit as end:
         if end.code:
-            print(f"arldm: {_in_one_line(said.getvalue())}", file=sys.stderr)
+            print(f"arldm: {_in_one_line(said.getvalue(), (arguments or [''])[0])}", file=sys.stderr)
         else:
             sys.stderr.write(said.getvalue())
         raise
 
 
-def _in_one_line(box: str) -> str:
+def _in_one_line(box: str, command: str) -> str:
     said, *hints = _parts(box)
     if not said:
         return "the arguments cannot be understood; see --help"
@@ -58,9 +58,21 @@ def _in_one_line(box: str) -> str:
     for title, *rows in hints:
         if title.startswith("Available subcommands: "):
             return f"{line}; expected one of: {' '.join([title, *rows]).removeprefix('Available subcommands: ')}"
-    similar = [_outermost(rows)[0] for title, *rows in hints if title.startswith(("Perhaps you meant", "Arguments similar"))]
+    similar = [_likest(rows, command) for title, *rows in hints if title.startswith(("Perhaps you meant", "Arguments similar"))]
     meant = ", ".join(sorted(name for row in similar for name in re.findall(r"--[\w.-]+", row)))
     return line + (f"; perhaps you meant {meant}" if meant else "") + "; see --help"
+
+
+def _likest(rows: list[str], command: str) -> str:
+    """Of similar options, each with the commands that have it below, the first that this command has, or else the first."""
+    outermost = _outermost(rows)
+    last = outermost[0]
+    for row in rows:
+        if row.strip() in outermost:
+            last = row.strip()
+        elif row.strip().startswith(f"in arldm {command}"):
+            return last
+    return outermost[0]
 
 
 def _parts(box: str) -> list[list[str]]:
