@@ -16,13 +16,13 @@ from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import School, adapt
 from arldm.adapt.pictures import read_pictures
+from arldm.adapt.recipes import Adaptation
 from arldm.cli import main
 from arldm.cli.packs import parsed
 from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
-from arldm.recipes import Adaptation
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
 from conftest import build

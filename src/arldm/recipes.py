@@ -209,44 +209,6 @@ class Context:
     cache: Path | None = None  # as above
 
 
-RANK = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Adaptation:
-    """A new character from a few pictures."""
-
-    pictures: Path
-    names: tuple[str, ...]  # what captions call the character; the first is its name
-    like: str  # a word that the model knows, and that its names begin as
-    model: Path | str = "toonsv"
-    mode: Literal["full", "lora", "token", "pin"] = "full"
-    train: TrainConfig = TrainConfig()
-    keep_old: str = ""  # where stories of the old cast are; "" = none beside the new character's
-    old: int = 64  # of them, at most
-    rank: int = RANK  # of mode lora
-    author: str = ""
-    licence: str = ""
-    include_pictures: bool = False
-
-
-#: the paper's, for published weights; what it says nothing of (low ranks, tokens) as diffusers' examples have it
-ADAPTATION_PAPER = {
-    "full": TrainConfig(learning_rate=1e-5, warmup=0, ema=0.0, batch=1, precision="bf16"),
-    "lora": TrainConfig(learning_rate=1e-4, warmup=0, ema=0.0, batch=1, precision="bf16"),
-    "token": TrainConfig(learning_rate=5e-4, warmup=0, weight_decay=0.0, ema=0.0, batch=1, precision="bf16"),
-    "pin": TrainConfig(),
-}
-EPOCHS_PAPER, EPOCHS_TOONSV = 100, 1000
-#: for the embedded model, which is small and learns fast
-ADAPTATION_TOONSV = {
-    "full": TrainConfig(learning_rate=2e-4, warmup=10, ema=0.0, batch=4, shift=2.5, precision="bf16"),
-    "lora": TrainConfig(learning_rate=1e-3, warmup=10, weight_decay=0.0, ema=0.0, batch=4, shift=2.5, precision="bf16"),
-    "token": TrainConfig(learning_rate=1e-2, warmup=10, weight_decay=0.0, ema=0.0, batch=4, shift=2.5, precision="bf16"),
-    "pin": TrainConfig(),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Judges:
     """Whose figures stand beside each sample of a run, of told stories of the validation split; none by default."""

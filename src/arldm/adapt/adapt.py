@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
+from arldm.adapt.recipes import Adaptation
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
@@ -24,7 +25,6 @@ from arldm.model.noise import derived_seed
 from arldm.model.pack import Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, texts
 from arldm.provenance import pixel_hash
-from arldm.recipes import Adaptation
 from arldm.sample import tell
 from arldm.story import Frame, Story
 from arldm.story_files import strip

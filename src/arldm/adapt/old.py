@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from arldm.adapt.recipes import Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
-from arldm.recipes import Adaptation
 from arldm.story import Story
 from arldm.story_files import STORY, read_told
 from arldm.toonsv import stories as drawn

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
-from arldm.recipes import RANK
+from arldm.adapt.recipes import RANK
 
 
 @dataclass(frozen=True)

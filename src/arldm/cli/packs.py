@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
 from arldm.model.pack import read_pack
-from arldm.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
 
 if TYPE_CHECKING:
     from arldm.cli.adapting import Adapt, PackCheck

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from tqdm import tqdm
 
 from arldm.adapt.modes import let_learn
+from arldm.adapt.recipes import ADAPTATION_PAPER, RANK
 from arldm.config import ModelConfig, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.growth import GROWTHS
-from arldm.recipes import ADAPTATION_PAPER, PAPER, RANK, RECIPES, Paper
+from arldm.recipes import PAPER, RECIPES, Paper
 from arldm.train.memory import Freeze, Peak, parameters, sampling_peak, training_peak
 
 if TYPE_CHECKING:
