@@ -13,12 +13,13 @@ import torch
 from clock import Seconds, compared
 
 from arldm import ARLDM, TrainConfig
-from arldm.model.batch import StoryBatch, pictures_of, pixels
+from arldm.model.batch import ReadBatch, StoryBatch, pictures_of, pixels
 from arldm.model.noise import item_generators
 from arldm.recipes import TOONSV_TRAIN
 from arldm.toonsv import story
 from arldm.train import fit
-from arldm.train.stories import cached
+from arldm.train.read import read, reads_once
+from arldm.train.stories import cached, turn
 
 STEPS = 3  # of which the first warms up, and the last of ours ends with a checkpoint
 ROUNDS = 2  # alternating, for a machine is not always equally fast
@@ -71,10 +72,12 @@ def _ours(frozen: tuple[str, ...], config: TrainConfig) -> list[Seconds]:
     begun: list[Seconds] = []
     with TemporaryDirectory() as folder, redirect_stderr(StringIO()):  # no bar between the rows
         data = cached(model, Path(folder), "train", config.batch, FRAMES)
+        if reads_once(model):
+            data = read(model, data, Path(folder))
 
-        def batches(number: int) -> StoryBatch:
+        def batches(number: int) -> StoryBatch | ReadBatch:
             begun.append(Seconds.now())
-            return data.numbered(number, config.batch, config.seed)
+            return data.batch(turn(number, config.batch, len(data), config.seed))
 
         fit(model, batches, config, Path(folder) / "run")
     return [end.since(start) for start, end in pairwise(begun[1:])]
