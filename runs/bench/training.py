@@ -1,7 +1,7 @@
 """A step of training at ToonSV's size, against the original procedure: the same stories, the same losses, the same optimizer."""
 
 from collections.abc import Iterator
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from io import StringIO
 from itertools import pairwise
@@ -70,7 +70,7 @@ def _ours(frozen: tuple[str, ...], config: TrainConfig) -> list[Seconds]:
     """Steps as `arldm train toonsv` takes them."""
     model = _model(frozen)
     begun: list[Seconds] = []
-    with TemporaryDirectory() as folder, redirect_stderr(StringIO()):  # no bar between the rows
+    with TemporaryDirectory() as folder, redirect_stderr(StringIO()), redirect_stdout(StringIO()):  # nothing between the rows
         data = cached(model, Path(folder), "train", config.batch, FRAMES)
         if reads_once(model):
             data = read(model, data, Path(folder))
