@@ -12,7 +12,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import arldm.rendered
-import arldm.train.context
 import arldm.train.encoders
 import arldm.train.read
 import arldm.train.reader
@@ -128,7 +127,6 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
 
 def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arldm.train.encoders, "EXAMINED", 4)
-    monkeypatch.setattr(arldm.train.context, "EXAMINED", 4)
     train = replace(TRAIN, preview_every=0)
     run(Encoders(TINY, train, 6, 4, 40), tmp_path / "first")
     begun = tmp_path / "first" / "encoders.safetensors"

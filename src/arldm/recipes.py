@@ -3,7 +3,7 @@
 `arldm train NAME --out RUN` runs one; every field is an option (`--train.steps 2000`). No torch here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -98,19 +98,7 @@ ENCODERS_TRAIN = TrainConfig(
     checkpoint_every=100,
     preview_every=0,
 )
-CONTEXT_TRAIN = TrainConfig(
-    steps=2500,
-    batch=4,  # stories
-    learning_rate=5e-4,
-    muon=3e-3,
-    warmup=50,
-    betas=(0.9, 0.99),
-    ema=0.995,
-    precision="bf16",
-    seed=1,  # other orders than in the first lesson
-    checkpoint_every=100,
-    preview_every=0,
-)
+CONTEXT_TRAIN = replace(ENCODERS_TRAIN, steps=2500, seed=1)  # in other orders than in the first lesson
 #: the paper's, as far as its authors told it (docs/paper.md); eight processes make eight stories a step
 PAPER_TRAIN = TrainConfig(
     steps=0,  # as many as the epochs take

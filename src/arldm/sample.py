@@ -81,10 +81,9 @@ class Past:
         self.model = model
         self.pinned = pinned
         self.cards = model.widened.pinned if model.widened is not None and model.history == "pictures" else []
-        self.told = [[frame.caption for frame in story.frames] for story in stories]
-        rows = [[story.frames[t].caption for story in stories] for t in range(len(stories[0].frames))]
-        self.captions = [model.tokenizer.encode(row) for row in rows]  # of each frame: ids and keep (batch, token)
-        self.past_captions = [model.past_tokenizer.encode(row) for row in rows]
+        self.told = [[story.frames[t].caption for story in stories] for t in range(len(stories[0].frames))]
+        self.captions = [model.tokenizer.encode(row) for row in self.told]  # of each frame: ids and keep (batch, token)
+        self.past_captions = [model.past_tokenizer.encode(row) for row in self.told]
         self.tokens: list[Tensor] = []  # of each frame so far (batch, token, dim)
 
     @torch.no_grad()
@@ -122,7 +121,7 @@ class Past:
 
     def _shown(self, card: Pinned, frame: int, stories: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """A character's reference pictures, for those of the stories whose caption names it: tokens and keep."""
-        named = torch.tensor([card.named_in(self.told[k][frame]) for k in stories], device=card.keep.device)
+        named = torch.tensor([card.named_in(self.told[frame][k]) for k in stories], device=card.keep.device)
         for tokens, keep in zip(card.tokens, card.keep, strict=True) if named.any() else ():
             yield tokens.expand(len(stories), -1, -1), keep & named[:, None]
 

@@ -23,6 +23,7 @@ from arldm.story import Frame, Story
 
 STORY, STRIP = "story.json", "strip.png"
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
 LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
 GUTTER = 8  # pixels between the frames of a strip
 

@@ -50,12 +50,12 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     run = out.with_name(f"{out.name}.run")
     tensors = _pinned(model, frames, len(recipe.names)) if recipe.mode == "pin" else _learned(model, recipe, story, run)
     lora = lora_weights(model) if recipe.mode == "lora" else {}
-    hashes = tuple(pixel_hash(frame.picture) for frame in frames if frame.picture is not None)
+    pictures = [frame.picture for frame in frames if frame.picture is not None]
+    hashes = tuple(map(pixel_hash, pictures))
     made_with = to_dict(replace(recipe, pictures=Path(recipe.pictures.name)))
     card = Card(recipe.names, recipe.like, recipe.mode, base, hashes, recipe.author, recipe.licence, made_with=made_with)
     pack = Pack(card, tensors, lora)
-    pictures = [frame.picture for frame in frames if frame.picture is not None] if recipe.include_pictures else []
-    write_pack(pack, out, _drawn(model, story), pictures)
+    write_pack(pack, out, _drawn(model, story), pictures if recipe.include_pictures else [])
     for checkpoint in run.glob("checkpoint-*"):  # what is left of the run can be looked at and is small
         shutil.rmtree(checkpoint)
 

@@ -15,10 +15,9 @@ from PIL import Image
 from arldm.errors import DatasetError
 from arldm.model.text import words_of
 from arldm.story import Frame
-from arldm.story_files import decoded
+from arldm.story_files import ENDINGS, decoded
 
 METADATA = "metadata.jsonl"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 LEAST, MOST = 2, 20  # pictures; the paper takes 4 or 5
 
 
@@ -29,7 +28,7 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
     if not LEAST <= len(paths) <= MOST:
         raise DatasetError(f"{folder}: has {len(paths)} pictures; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
     told = _metadata(folder) if (folder / METADATA).exists() else {}

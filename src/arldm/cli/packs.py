@@ -12,6 +12,7 @@ from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
 from arldm.model.pack import read_pack
+from arldm.model.widening import take_up
 
 if TYPE_CHECKING:
     from arldm.cli.adapting import Adapt, PackCheck
@@ -65,7 +66,7 @@ def recipe_of(options: "Adapt") -> Adaptation:
 def check(options: "PackCheck") -> int:
     """Raises ModelError for a pack that is not whole or not for the model."""
     pack = read_pack(options.pack)
-    ARLDM.from_pretrained(options.model).load_pack(options.pack)
+    take_up(ARLDM.from_pretrained(options.model), pack, 1.0)
     print(f"{options.pack}: {pack.card.name} ({pack.card.mode}) is whole and for {options.model}")
     return 0
 

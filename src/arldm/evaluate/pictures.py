@@ -13,9 +13,8 @@ import numpy as np
 from PIL import Image
 
 from arldm.errors import ConfigError, PictureError
-from arldm.story_files import STORY, STRIP, decoded, put
+from arldm.story_files import ENDINGS, STORY, STRIP, decoded, put
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
 SHOTS = ("shots", "shot")  # ViStoryBench, vistorybench/dataset_loader/read_outputs.py
 READ = ("RGB", "RGBA", "L", "LA", "P", "PA", "1")  # modes of Pillow that become RGB in one way only

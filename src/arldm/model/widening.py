@@ -1,7 +1,7 @@
 """A model's cast, widened: names as new tokens, packs taken up, and all of it let go again, to the last bit."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,8 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
     if card.mode == "pin" and weight != 1:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; pictures are looked at or not, leave the weight out")
-    _check(model, pack)
+    deltas = pack.deltas()
+    _check(model, pack, deltas)
     if model.widened is None:
         tables = [part.get_input_embeddings() for part in texts(model)]
         model.widened = Widened(base, (model.tokenizer, model.past_tokenizer), tables)
@@ -61,7 +62,7 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         for name, part in zip(TABLES, texts(model), strict=False):
             rows = part.get_input_embeddings().weight
             rows[-len(card.names) :] += weight * pack.tensors[f"token.{name}"].to(rows)
-        for name, delta in pack.deltas().items():
+        for name, delta in deltas.items():
             tensor = model.get_parameter(name)
             if not any(tensor is part.get_input_embeddings().weight for part in texts(model)):  # tables go back as a whole
                 model.widened.weights.setdefault(name, tensor.detach().clone())
@@ -126,13 +127,12 @@ def _ids(tokenizer: CaptionTokenizer, word: str) -> list[int]:
     return tokenizer.tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
 
 
-def _check(model: "ARLDM", pack: Pack) -> None:
+def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
     """Raises ModelError for tensors that are not of this model."""
     card = pack.card
     expected = {f"token.{name}": (len(card.names), model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
     known = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     got = {name: tuple(tensor.shape) for name, tensor in pack.tensors.items() if name.startswith("token.")}
-    moved = pack.deltas()
     if card.mode == "pin" and ("past.tokens" not in pack.tensors or "past.keep" not in pack.tensors):
         raise ModelError(f"pack of {card.name!r}: has no pictures to look at; fetch the pack again")
     foreign = any(known.get(name, (0,))[1:] != d.shape[1:] or len(d) > known[name][0] for name, d in moved.items())

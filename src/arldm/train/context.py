@@ -11,30 +11,23 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from accelerate import PartialState
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from arldm.config import to_dict
-from arldm.errors import ModelError
 from arldm.model.noise import seeded
 from arldm.recipes import Context, ToonSV
 from arldm.toonsv.questions import ABSENT, TO_DRAW
-from arldm.train.encoders import EXAMINED, HEADS, MODES, FactReading, Lesson, Lessons, save, worn
+from arldm.train.encoders import HEADS, MODES, FactReading, Lesson, save, school_and_exam, worn
 from arldm.train.loop import fit
 from arldm.train.stories import turn
-from arldm.train.toonsv import begin
+from arldm.train.toonsv import begin, load_parts
 
 
 def context(recipe: Context, out: Path) -> None:
     """Train the context further; leaves it, with the encoders as they were, in `out/encoders.safetensors`. Raises ModelError."""
     model = begin(ToonSV(recipe.model, recipe.train, encoders=recipe.encoders, freeze=("text_encoder", "history_encoder")))
-    cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
-        school, exam = (
-            Lessons.drawn(model, cache, split, stories, recipe.frames)
-            for split, stories in (("train", recipe.stories), ("val", EXAMINED))
-        )
+        school, exam = school_and_exam(model, recipe, out)
     with seeded(recipe.train.seed):
         module = ContextReading(model)
     module.take_heads(recipe.encoders)
@@ -51,14 +44,8 @@ class ContextReading(FactReading):
 
     def take_heads(self, path: Path) -> None:
         """Begin with the heads that the encoders learned with; only those of the context learn on. Raises ModelError."""
-        try:
-            found = load_file(path)
-            for name in HEADS:
-                head = self.get_submodule(name).requires_grad_(name == "to_draw")
-                head.load_state_dict({key: found[f"{name}.{key}"] for key in head.state_dict()})
-        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-            message = f"{path}: no heads for these encoders ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
-            raise ModelError(message) from error
+        heads = {name: self.get_submodule(name).requires_grad_(name == "to_draw") for name in HEADS}
+        load_parts(heads, path, "heads for these encoders")
 
     def loss(self, batch: Lesson, generators: Sequence[torch.Generator]) -> Tensor:
         """How well the context tells what is to be drawn, in all frames of the stories; chance as in the first lesson."""

@@ -21,7 +21,7 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, normalised, small
 from arldm.model.condition import PastTokens
 from arldm.model.noise import seeded
-from arldm.recipes import Encoders, ToonSV
+from arldm.recipes import Context, Encoders, ToonSV
 from arldm.rendered import scene_stills
 from arldm.story import Source
 from arldm.story_files import put
@@ -51,13 +51,9 @@ def encoders(recipe: Encoders, out: Path) -> None:
     if recipe.train.fsdp:  # with which all processes call the same parts at once, and here chance decides it batch by batch
         raise ConfigError("--train.fsdp: cannot be had here, where stories are told with more or less history; leave it out")
     model = begin(ToonSV(recipe.model, recipe.train))
-    cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
-        school, exam = (
-            Lessons.drawn(model, cache, split, stories, recipe.frames)
-            for split, stories in (("train", recipe.stories), ("val", EXAMINED))
-        )
-        stills = Stills.drawn(cache, recipe.scenes, recipe.model.past.picture_size)
+        school, exam = school_and_exam(model, recipe, out)
+        stills = Stills.drawn(recipe.cache or out / "cache", recipe.scenes, recipe.model.past.picture_size)
     with seeded(recipe.train.seed):
         module = FactReading(model)
     batch, seed = recipe.train.batch, recipe.train.seed
@@ -67,6 +63,13 @@ def encoders(recipe: Encoders, out: Path) -> None:
 
     fit(module, lesson, recipe.train, out, options=to_dict(recipe))
     save(module, exam, out)
+
+
+def school_and_exam(model: ARLDM, recipe: Encoders | Context, out: Path) -> tuple["Lessons", "Lessons"]:
+    """What a lesson is learned from, and the validation stories that it is judged by."""
+    cache = recipe.cache or out / "cache"
+    school = Lessons.drawn(model, cache, "train", recipe.stories, recipe.frames)
+    return school, Lessons.drawn(model, cache, "val", EXAMINED, recipe.frames)
 
 
 def save(module: "FactReading", exam: "Lessons", out: Path) -> None:

@@ -1,5 +1,6 @@
 """AR-LDM's run on ToonSV: stories with cached latents, and the model folder it leaves."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from arldm.config import ModelConfig, TellConfig, to_dict
 from arldm.errors import ConfigError, ModelError
@@ -83,13 +85,16 @@ def _autoencoder(recipe: ToonSV) -> Latents:
 
 def load_encoders(model: ARLDM, path: Path) -> None:
     """Give a model the encoders that `encoders` left, as far as it has them. Raises ModelError."""
+    names = ("text_encoder", "history_encoder", "conditioner")
+    load_parts({name: part for name in names if (part := getattr(model, name)) is not None}, path, "encoders for this model")
+
+
+def load_parts(parts: Mapping[str, nn.Module], path: Path, called: str) -> None:
+    """Give modules what stands under their names in a file that `encoders` left. Raises ModelError."""
     try:
         found = load_file(path)
-        for name in ("text_encoder", "history_encoder", "conditioner"):
-            part = getattr(model, name)
-            if part is not None:
-                part.load_state_dict({key: found[f"{name}.{key}"] for key in part.state_dict()})
+        for name, part in parts.items():
+            part.load_state_dict({key: found[f"{name}.{key}"] for key in part.state_dict()})
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{path}: no encoders for this model ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
-        ) from error
+        message = f"{path}: no {called} ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
+        raise ModelError(message) from error
