@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +13,22 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from arldm.cli import main
-from arldm.errors import ConfigError, DatasetError, ModelError
-from arldm.evaluate.characters import score_characters
+from arldm.errors import ConfigError, DatasetError, ModelError, ScriptError
+from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Store, digests
 from arldm.evaluate.inception import FIDInception
-from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts, judge
+from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
 from arldm.evaluate.networks import file_hash, inception
 from arldm.evaluate.pictures import aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, differences
+from arldm.evaluate.report import score
 from arldm.evaluate.webpage import page
 from arldm.model.noise import seeded
 from arldm.story import Story
 from arldm.story_files import write_known
+from arldm.toonsv import stories as toonsv
 from conftest import picture, story
 from test_similarity import write_clip
 
@@ -167,8 +170,8 @@ class TestJudges:
         return path
 
     def test_single_frames_stand_beside_the_distances(self, told: list[Path], tmp_path: Path) -> None:
-        encoder = EncoderNetwork.of(write_clip(tmp_path / "clip"))
-        classifier = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
+        encoder = EncoderJudge.of(write_clip(tmp_path / "clip"))
+        classifier = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
         reference, method = find(told[0]), find(told[1])
         found = compare(
             [reference, method],
@@ -176,7 +179,7 @@ class TestJudges:
             {"means": Means()},
             tmp_path / "cache",
             judges=[encoder, classifier],
-            known=casts(reference),
+            known=known(reference),
         )
         perfect, ours = (row.judged for row in found.methods)
         assert list(perfect) == ["clip to truth", "clip self", "character F1", "frame accuracy"]
@@ -184,24 +187,81 @@ class TestJudges:
         assert ours["clip to truth"].value < 0.9999
         seen = classify(classifier.body, [opened(path) for path in method.frames])
         stories = [seen[first : first + 4] for first in range(0, 16, 4)]
-        assert ours["character F1"] == score_characters(casts(reference), stories).character_f1
+        truth = casts(known(reference), ["momo", "ann"], "truth")
+        assert ours["character F1"] == score_characters(truth, stories).character_f1
         assert "clip to truth" in table(found)
         assert "frame accuracy" in page(found.to_dict(), [reference, method], reference)
 
-    def test_given_frames_are_not_judged(self, told: list[Path]) -> None:
-        assert casts(find(told[0]).after(1), 1)[0] == [("ann", "momo"), (), ("ann",)]
+    def test_given_frames_are_not_judged(self, told: list[Path], tmp_path: Path) -> None:
+        reference, classifier = find(told[0]), ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
+        drawn = aligned(find(told[1]), reference, given=1)
+        found = compare([drawn], reference, {"means": Means()}, tmp_path / "cache", 1, judges=[classifier], known=known(reference))
+        assert found.methods[0].judged["frame accuracy"].count == 4 * 3
+        assert (found.reference.pictures, found.methods[0].pictures) == (12, 12)
 
     def test_who_cannot_be_judged(self, told: list[Path], tmp_path: Path) -> None:
-        strange = ClassifierNetwork.of(self.weights(tmp_path / "c.safetensors", ["fred"]))
-        reference = find(told[0])
-        with pytest.raises(ConfigError, match="does not know 'ann' of the reference"):
-            judge(reference, reference, [strange], casts(reference), tmp_path / "cache")
-        nobody = find(stories(tmp_path / "nobody", 2))
-        with pytest.raises(ConfigError, match="the reference does not say who is in its frames"):
-            judge(nobody, nobody, [strange], casts(nobody), tmp_path / "cache")
+        strange = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["fred"]))
+        for reference, said in (
+            (find(told[0]), "the reference: shows 'ann'"),
+            (find(stories(tmp_path / "nobody", 2)), "no frame says"),
+        ):
+            with pytest.raises((ConfigError, DatasetError), match=said):
+                compare(
+                    [reference],
+                    reference,
+                    {"means": Means()},
+                    tmp_path / "cache",
+                    judges=[strange],
+                    known=known(reference),
+                )
         (told[0] / "00000-s" / "story.json").write_text('{"frames": [{"caption": "a"}]}')
         with pytest.raises(DatasetError, match="tells of 1 frames where 4 pictures lie"):
-            casts(reference)
+            known(find(told[0]))
+
+
+@pytest.fixture(scope="module")
+def toons(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three stories of ToonSV, and the same with their pictures in another order."""
+    folder = tmp_path_factory.mktemp("toons")
+    for told in toonsv("test", 3, 3, 128):
+        pictures = [frame.picture for frame in told.frames]
+        mixed = [replace(one, picture=other) for one, other in zip(told.frames, pictures[1:] + pictures[:1], strict=True)]
+        write_known(told, folder / "truth" / told.id)
+        write_known(replace(told, frames=tuple(mixed)), folder / "mixed" / told.id)
+    return [folder / "truth", folder / "mixed"]
+
+
+class TestReaderJudge:
+    @pytest.mark.parametrize("given", [0, 1])
+    def test_it_counts_as_the_evaluation_of_toonsv_does(self, toons: list[Path], tmp_path: Path, given: int) -> None:
+        reference, judge = find(toons[0]), ReaderJudge.embedded()
+        methods = [aligned(find(one), reference, given) for one in toons]
+        methods = [method.after(given) for method in methods] if len(methods[0].frames) == len(reference.frames) else methods
+        found = compare(methods, reference, {"means": Means()}, tmp_path / "cache", given, judges=[judge], known=known(reference))
+        truths = list(toonsv("test", 3, 3, 128))
+        for row, folder in zip(found.methods, toons, strict=True):
+            pictures = [[opened(path) for path in frames] for frames in find(folder).stories.values()]
+            if given:  # what is given is the truth
+                pictures = [[true.frames[0].picture, *own[1:]] for true, own in zip(truths, pictures, strict=True)]
+            expected = score(pictures, truths, judge.body, given).metrics  # type: ignore[arg-type]
+            assert list(row.judged.values()) == list(expected.values())
+        perfect, mixed = (row.judged["reader's relevance"].value for row in found.methods)
+        assert perfect > 0.95 > mixed
+
+    def test_it_needs_a_truth_for_every_story(self, toons: list[Path], sets: list[Path], tmp_path: Path) -> None:
+        assert tells_facts(known(find(toons[0])))
+        assert not tells_facts(known(find(sets[0])))
+        copy = Path(shutil.copytree(toons[0], tmp_path / "copy"))
+        path = copy / "test-000000" / "truth.json"
+        path.write_text('[[["zuzi", "present", "yes", "rumour"]], [], []]')
+        with pytest.raises(ScriptError, match=r"truth.json: holds no facts .*write the stories again"):
+            known(find(copy))
+
+    def test_the_command_takes_it_where_it_can(self, toons: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        options = ["--network", "reader", "--cache", str(tmp_path / "cache"), "--page", str(tmp_path / "r.html")]
+        assert main(["evaluate", "pictures", str(toons[1]), "--reference", str(toons[0]), *options]) == 0
+        assert "reader's consistency" in capsys.readouterr().out
+        assert "reader&#x27;s consistency" in (tmp_path / "r.html").read_text()
 
 
 class TestPage:

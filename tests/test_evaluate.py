@@ -27,14 +27,13 @@ from arldm.evaluate.consistency import (
     relevance,
 )
 from arldm.evaluate.reader import CONFIG, SIZE, VALUES, WEIGHTS, Reader, ReaderBatch, disturbed, seen
-from arldm.evaluate.report import METRICS, Report, _forgotten, afresh, score, table, write
+from arldm.evaluate.report import METRICS, Report, score, table, write
 from arldm.model.noise import item_generators, seeded
 from arldm.story import Fact, Frame, Source, Story
 from arldm.toonsv import chosen, paint, plot, stories, story
 from arldm.toonsv.cast import Key, truth
 from arldm.toonsv.questions import ABSENT, QUESTIONS, answers, reading
 from arldm.toonsv.scenes import random_scene
-from arldm.toonsv.world import Dice
 
 INDICES = st.integers(0, 10**6)
 
@@ -417,44 +416,6 @@ def report(value: float) -> Report:
     one = Measure(value, value - 0.1, value + 0.1, 7)
     broken_down = {"relevance": {"mood": one}, "consistency": {"hue": one}}
     return Report(dict.fromkeys(METRICS, one), broken_down, {"relevance": {0: one}}, {"held out": one}, value)
-
-
-@pytest.fixture(scope="module")
-def forgotten() -> list[list[dict[Key, str]]]:
-    return [
-        [truth(_forgotten(shot, Dice(f"afresh/val/{index}/{t}"))) for t, shot in enumerate(plot("val", index))]
-        for index in range(40)
-    ]
-
-
-class TestAfresh:
-    """The story of one who forgets: right in all that the caption says, wrong as chance has it in what it does not."""
-
-    def test_what_captions_tell_is_right(self, forgotten: list[list[dict[Key, str]]]) -> None:
-        told = plotted(40)
-        for metric in (relevance, frame_accuracy, character_f1):
-            assert measure(list(metric(told, forgotten))).value == 1
-
-    def test_what_history_tells_is_not(self, forgotten: list[list[dict[Key, str]]]) -> None:
-        kept = [one for one in consistency(plotted(40), forgotten) if one.attribute != "present"]
-        assert 0.05 < measure(kept).value < 0.5
-        named = [one for one in consistency(plotted(40), forgotten) if one.attribute == "present"]
-        assert measure(named).value == 1  # who is there stays right, though only a pronoun tells it
-
-    def test_every_kind_of_memory_is_lost(self, forgotten: list[list[dict[Key, str]]]) -> None:
-        found = by_attribute(list(consistency(plotted(40), forgotten)))
-        assert {"hue", "landmark", "side", "shirt", "coat", "mood", "weather", "time", "kind"} <= set(found)
-        assert all(one.value < 0.75 for name, one in found.items() if name != "present")
-
-    def test_the_pictures_are_of_these_scenes(self) -> None:
-        scenes = [_forgotten(shot, Dice(f"afresh/val/3/{t}")) for t, shot in enumerate(plot("val", 3, 4))]
-        pictures = afresh("val", 3, 4, 48)
-        assert [one.tobytes() for one in pictures] == [paint(scene, 48).tobytes() for scene in scenes]
-        assert [one.tobytes() for one in pictures] == [one.tobytes() for one in afresh("val", 3, 4, 48)]
-        true = [frame.picture for frame in story("val", 3, 4, 48).frames]
-        assert all(
-            one.size == (48, 48) and other and one.tobytes() != other.tobytes() for one, other in zip(pictures, true, strict=True)
-        )
 
 
 class TestReport:

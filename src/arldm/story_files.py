@@ -14,14 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import OutputError, PictureError, ScriptError
-from arldm.story import Frame, Story
+from arldm.story import Fact, Frame, Source, Story
 
-STORY, STRIP = "story.json", "strip.png"
+STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
 LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
@@ -279,4 +279,24 @@ def write_known(story: Story, path: Path) -> None:
         folder.keep(number, picture, {})
     folder.finish(pictures)
     facts = [[[fact.entity, fact.attribute, fact.value, fact.source] for fact in frame.facts] for frame in story.frames]
-    put(path / "truth.json", (json.dumps(facts, indent=1) + "\n").encode())
+    put(path / TRUTH, (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def read_facts(folder: Path) -> list[tuple[Fact, ...]]:
+    """What is true in each frame of a known story; nothing where no truth.json lies. Raises ScriptError."""
+    path = folder / TRUTH
+    if not path.exists():
+        return []
+    try:
+        return [tuple(_fact(entry) for entry in frame) for frame in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ScriptError(
+            f"{path}: holds no facts ({error}); expected what `arldm toonsv` wrote, write the stories again"
+        ) from error
+
+
+def _fact(entry: Sequence[str]) -> Fact:
+    entity, attribute, value, source = entry
+    if not all(isinstance(word, str) for word in entry) or source not in get_args(Source):
+        raise ValueError(f"got {entry!r}, expected entity, attribute, value, source")
+    return Fact(entity, attribute, value, source)  # type: ignore[arg-type]

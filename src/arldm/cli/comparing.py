@@ -1,17 +1,18 @@
 """`arldm evaluate pictures`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.comparison import compare, table
-from arldm.evaluate.features import Network
-from arldm.evaluate.judged import ClassifierNetwork, EncoderNetwork, casts
+from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, known, tells_facts
 from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
-from arldm.evaluate.pictures import Pictures, aligned, find, write_vistorybench
+from arldm.evaluate.pictures import Pictures, aligned, called, find, write_vistorybench
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
+from arldm.story import Story
 from arldm.story_files import put
 
 if TYPE_CHECKING:
@@ -23,9 +24,17 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     _check(options)
     reference, methods = _sets(options)
     networks = reader() if options.network == "reader" else inception(_weights(options))
-    cache, judges = options.cache.expanduser(), _judges(options)
-    known = casts(reference, options.given) if judges else None
-    found = compare(methods, reference, networks, cache, options.given, not options.unpaired, judges, known)
+    truths = [] if options.unpaired else known(reference)
+    found = compare(
+        methods,
+        reference,
+        networks,
+        options.cache.expanduser(),
+        options.given,
+        not options.unpaired,
+        _judges(options, truths),
+        truths,
+    )
     print(table(found))
     notes = [*_of_the_network(options, networks), *found.notes]
     for note in notes:
@@ -34,7 +43,7 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     if options.json is not None:
         write(options.json, report)
     if options.page is not None:
-        put(options.page, page(report, methods, reference).encode())
+        put(options.page, page(report, methods, reference.after(options.given)).encode())
     if options.tree is not None:
         for method in methods:
             print(write_vistorybench(method, options.tree, "base", "en", strftime("%Y%m%d-%H%M%S", localtime())))
@@ -58,23 +67,28 @@ def _weights(options: "EvaluatePictures") -> Path:
     return options.weights
 
 
-def _judges(options: "EvaluatePictures") -> list[Network]:
+def _judges(options: "EvaluatePictures", truths: Sequence[Story]) -> list[Judge]:
+    """Those whom the user names; the reader, where it is asked and there is a truth to be read."""
     if options.unpaired and (options.classifier or options.encoder):
         raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
-    judges: list[Network] = [EncoderNetwork.of(folder) for folder in options.encoder]
-    return [*judges, ClassifierNetwork.of(options.classifier)] if options.classifier else judges
+    judges: list[Judge] = [EncoderJudge.of(folder) for folder in options.encoder]
+    if options.classifier:
+        judges.append(ClassifierJudge.of(options.classifier))
+    if options.network == "reader" and truths and tells_facts(truths):
+        judges.append(ReaderJudge.embedded())
+    return judges
 
 
 def _sets(options: "EvaluatePictures") -> tuple[Pictures, list[Pictures]]:
     """The reference and the methods by their folders' names, or by whole paths where two folders have the same name."""
-    alike = len({path.resolve().name for path in options.methods}) < len(options.methods)
+    alike = len({called(path) for path in options.methods}) < len(options.methods)
     methods = [find(path, str(path) if alike else "") for path in options.methods]
     reference = find(options.reference)
     if not options.unpaired:
         methods = [aligned(method, reference, options.given) for method in methods]
     elif options.given:
         methods = [method.after(options.given) for method in methods]
-    return reference.after(options.given), methods
+    return reference, methods
 
 
 def _of_the_network(options: "EvaluatePictures", networks: object) -> list[str]:

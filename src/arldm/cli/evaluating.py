@@ -18,7 +18,7 @@ from arldm.cli.telling import numbers
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.reader import Reader, reader_accuracy
-from arldm.evaluate.report import afresh, score, table, write
+from arldm.evaluate.report import score, table, write
 from arldm.evaluate.told import ToldStories
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
@@ -26,7 +26,8 @@ from arldm.model.denoiser import build_sampler
 from arldm.provenance import PACKAGES
 from arldm.sample import tell_batch
 from arldm.story import Story
-from arldm.toonsv import chosen, split_hash, story
+from arldm.toonsv import chosen, painted, plot, split_hash, story
+from arldm.toonsv.redrawn import forgotten
 
 if TYPE_CHECKING:
     from arldm.cli.evaluations import EvaluateToonSV
@@ -74,7 +75,10 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         rows |= {
             "rendered truth": score([_pictures(story) for story in truths], truths, reader, options.given),
             "truth without memory": score(
-                [afresh(options.split, number, options.frames) for number in which], truths, reader, options.given
+                [_forgotten(options.split, number, options.frames, model.config.picture_size) for number in which],
+                truths,
+                reader,
+                options.given,
             ),
             "autoencoder's reconstruction": score(
                 [_reconstructed(model, story) for story in truths], truths, reader, options.given
@@ -140,6 +144,10 @@ def _begun(story: Story, given: int) -> Story:
 
 def _pictures(story: Story) -> list[Image.Image]:
     return [frame.picture for frame in story.frames if frame.picture is not None]
+
+
+def _forgotten(split: str, number: int, frames: int, size: int) -> list[Image.Image]:
+    return _pictures(painted(forgotten(plot(split, number, frames), f"afresh/{split}/{number}"), "", size))
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from arldm.evaluate.consistency import Measure
-from arldm.evaluate.features import Features, Network, Store, digests
+from arldm.evaluate.features import Features, Hashed, Network
 from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
-from arldm.evaluate.judged import Casts, judge
+from arldm.evaluate.judged import Judge
 from arldm.evaluate.pictures import Pictures
+from arldm.story import Story
 from arldm.story_files import put
 
 SCHEMA = 1  # of the report; also names how figures were made, so that kept ones of another way are not taken
@@ -72,9 +73,13 @@ class _Set:
     """A set of pictures with its features by protocol."""
 
     row: Row
-    owners: np.ndarray
-    names: list[str]
+    hashed: Hashed
     features: dict[str, Features]
+
+    @property
+    def owners(self) -> np.ndarray:
+        """To which story each picture belongs."""
+        return self.hashed.pictures.owners
 
 
 def compare(
@@ -84,49 +89,55 @@ def compare(
     cache: Path,
     given: int = 0,
     paired: bool = True,
-    judges: Sequence[Network] = (),
-    known: Casts | None = None,
+    judges: Sequence[Judge] = (),
+    known: Sequence[Story] = (),
 ) -> Comparison:
     """Look at every picture once and measure each method. Sets that are `paired` have the same stories in the same order.
 
-    `judges` look at single frames, of which it is `known` who should be in them. Raises PictureError, ModelError, OutputError.
+    The methods' stories begin after the `given` frames, the reference's before. `judges` look at single frames, of which it is
+    `known` what should be in them. Raises PictureError, ModelError, OutputError, ConfigError.
     """
-    truth = _looked_at(reference, networks, cache)
+    truth = _looked_at(reference.after(given), networks, cache)
+    whole = Hashed.of(reference) if judges else truth.hashed
+    true = [whole.stories_by(judge, cache) for judge in judges]
     rows = []
     for method in methods:
         drawn = _looked_at(method, networks, cache)
         for protocol, network in networks.items():
             drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
-        drawn.row.judged.update(judge(method, reference, judges, known or [], cache))
+        for judge, seen in zip(judges, true, strict=True):
+            drawn.row.judged.update(judge.figures(drawn.hashed.stories_by(judge, cache), seen, known, given))
         rows.append(drawn.row)
     told = {protocol: network.identity for protocol, network in networks.items()}
     return Comparison(truth.row, rows, given, paired, told, [one.identity for one in judges])
 
 
 def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:
-    paths = pictures.frames
-    names = digests(paths)
-    found = {protocol: Store(cache, network).features(paths, names) for protocol, network in networks.items()}
+    hashed = Hashed.of(pictures)
+    found = {protocol: hashed.seen_by(network, cache) for protocol, network in networks.items()}
     features = {protocol: rows for protocol, (rows, _) in found.items()}
     _, sizes = next(iter(found.values()))
     counted = Counter(f"{width} x {height}" for width, height in sizes.tolist())
-    whole = hashlib.sha256("\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, names, strict=True)).encode())
-    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(paths), dict(counted), whole.hexdigest(), {}, {})
-    return _Set(row, pictures.owners, list(pictures.stories), features)
+    whole = hashlib.sha256(
+        "\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, hashed.digests, strict=True)).encode()
+    )
+    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(hashed.digests), dict(counted), whole.hexdigest(), {}, {})
+    return _Set(row, hashed, features)
 
 
 def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path, paired: bool) -> Measured:
     """Figures that the same pictures gave before are not worked out again: with 2,048 features that takes minutes."""
     made_of = f"{SCHEMA} {version('arldm')} {drawn.row.hash} {truth.row.hash} {network.identity} {paired}"
+    names = list(drawn.hashed.pictures.stories)
     path = cache / "figures" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.json"
     if path.exists():
         held = json.loads(path.read_text())
-        pulls = dict(zip(drawn.names, held["pulls"], strict=True))
+        pulls = dict(zip(names, held["pulls"], strict=True))
         return Measured(Estimate(**held["fid"]), Estimate(**held["kid"]), pulls)
     found = frechet(drawn.features[protocol], truth.features[protocol])
     kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners)
     pulls = (np.bincount(drawn.owners, found.pull_a) / np.bincount(drawn.owners)).tolist()
-    measured = Measured(found.estimate(drawn.owners, truth.owners, paired), kid, dict(zip(drawn.names, pulls, strict=True)))
+    measured = Measured(found.estimate(drawn.owners, truth.owners, paired), kid, dict(zip(names, pulls, strict=True)))
     put(path, json.dumps({"fid": asdict(measured.fid), "kid": asdict(kid), "pulls": pulls}).encode())
     return measured
 

@@ -81,6 +81,9 @@ def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]],
             last |= {_key(fact): t for fact in frame.facts}
 
 
+METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy": frame_accuracy, "character_f1": character_f1}
+
+
 def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
     """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win."""
     sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from arldm.errors import ModelError, OutputError
-from arldm.evaluate.pictures import opened
+from arldm.evaluate.pictures import Pictures, opened
 
 ENTRY = np.dtype([("digest", "S32"), ("width", "<u4"), ("height", "<u4")])  # of a row: half a SHA-256 in hex, the picture's pixels
 CHUNK = 1024  # rows held at once
@@ -147,6 +148,29 @@ def _append(path: Path, end: int, data: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another --cache") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """Stories with what their files hold, so that a file is read once for that, however many networks look at it."""
+
+    pictures: Pictures
+    digests: list[str]
+
+    @classmethod
+    def of(cls, pictures: Pictures) -> "Hashed":
+        """Read all files. Raises PictureError."""
+        return cls(pictures, digests(pictures.frames))
+
+    def seen_by(self, network: Network, cache: Path) -> tuple[Features, np.ndarray]:
+        """As `Store.features`."""
+        return Store(cache, network).features(self.pictures.frames, self.digests)
+
+    def stories_by(self, network: Network, cache: Path) -> list[np.ndarray]:
+        """The same of each story: (frame, width), in memory."""
+        features, _ = self.seen_by(network, cache)
+        ends = np.cumsum([len(story) for story in self.pictures.stories.values()])[:-1]
+        return np.split(np.concatenate(list(features.chunks())), ends)
 
 
 def digests(paths: Sequence[Path]) -> list[str]:

@@ -1,28 +1,40 @@
-"""Any method's stories against what is known of the true ones: who is in them, how alike they are to encoders of the user's own."""
+"""Any method's stories against what is known of the true ones: who is there, what is true, and likeness to a user's encoders."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from arldm.errors import ConfigError, DatasetError
-from arldm.evaluate.characters import score_characters
+from arldm.errors import DatasetError
+from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
-from arldm.evaluate.consistency import Measure, measure
-from arldm.evaluate.features import Network, Store, digests
+from arldm.evaluate.consistency import METRICS, Measure, measure
+from arldm.evaluate.features import Network
 from arldm.evaluate.networks import file_hash
 from arldm.evaluate.pictures import Pictures
+from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, paired, self_consistency
-from arldm.story_files import STORY
+from arldm.story import Frame, Story
+from arldm.story_files import STORY, read_facts
+from arldm.toonsv.questions import QUESTIONS, reading
 
-Casts = list[list[tuple[str, ...]]]
+Rows = Sequence[np.ndarray]  # of each story: (frame, width)
+
+
+class Judge(Network, Protocol):
+    """A network that looks at single frames, and what can be said of a method when it has looked."""
+
+    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
+        """By name. `drawn` begins after the `given` frames, `true` and `known` before them. Raises ConfigError, DatasetError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderNetwork:
+class EncoderJudge:
     """A picture encoder of a local transformers folder, by the name of its folder."""
 
     body: Encoder
@@ -31,7 +43,7 @@ class EncoderNetwork:
     width: int
 
     @classmethod
-    def of(cls, folder: Path) -> "EncoderNetwork":
+    def of(cls, folder: Path) -> "EncoderJudge":
         """Read it. Raises ModelError."""
         body = Encoder(folder)
         config = body.model.config
@@ -47,16 +59,24 @@ class EncoderNetwork:
         """(picture, width) float32, each row of length 1."""
         return self.body.pictures(pictures)
 
+    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
+        """How alike frames are to the true ones, and frames of one character to each other."""
+        casts = [[frame.characters for frame in story.frames[given:]] for story in known]
+        return {
+            f"{self.name} to truth": measure(list(paired(drawn, [row[given:] for row in true]))),
+            f"{self.name} self": measure(list(self_consistency(drawn, casts))),
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class ClassifierNetwork:
+class ClassifierJudge:
     """A classifier of characters, whose features are 1 for each who was found."""
 
     body: CharacterClassifier
     weights: str
 
     @classmethod
-    def of(cls, path: Path) -> "ClassifierNetwork":
+    def of(cls, path: Path) -> "ClassifierJudge":
         """Read a file of `arldm train-classifier`. Raises ModelError."""
         return cls(CharacterClassifier.from_file(path), file_hash(path))
 
@@ -75,59 +95,77 @@ class ClassifierNetwork:
         found = classify(self.body, pictures)
         return np.array([[name in some for name in self.body.names] for some in found], np.float32)
 
+    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
+        """The field's two."""
+        casts = [cast[given:] for cast in characters.casts(known, self.body.names, "the reference")]
+        found = [[tuple(np.array(self.body.names)[row > 0].tolist()) for row in story] for story in drawn]
+        report = characters.score_characters(casts, found)
+        return {"character F1": report.character_f1, "frame accuracy": report.frame_accuracy}
 
-def casts(reference: Pictures, given: int = 0) -> Casts:
-    """Who should be in each frame after the first `given`, by the reference's story.json; nobody where there is none.
 
-    Raises DatasetError.
+@dataclass(frozen=True, slots=True)
+class ReaderJudge:
+    """ToonSV's reader, whose features are its answers, each as the number of its value."""
+
+    body: Reader
+    weights: str
+    width: int = len(QUESTIONS)
+
+    @classmethod
+    def embedded(cls) -> "ReaderJudge":
+        """The one that ships with the program."""
+        return cls(Reader.from_pretrained("toonsv"), file_hash(EMBEDDED / WEIGHTS))
+
+    @property
+    def identity(self) -> str:
+        """Its weights."""
+        return f"answers of the reader of ToonSV, weights {self.weights}"
+
+    def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """(picture, question) float32."""
+        return self.body.answers(pictures).astype(np.float32)
+
+    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
+        """As `arldm evaluate toonsv` counts them; the given frames are remembered as the truth is read."""
+        seen = [np.concatenate([row[:given], own]).astype(int) for own, row in zip(drawn, true, strict=True)]
+        readings = [[reading(answers) for answers in story.tolist()] for story in seen]
+        return {
+            f"reader's {name.replace('_', ' ')}": measure(list(metric(known, readings, given))) for name, metric in METRICS.items()
+        }
+
+
+def known(reference: Pictures) -> list[Story]:
+    """What the reference's stories say of their frames: who is in them (story.json), what is true (truth.json), nothing where
+    neither lies.
+
+    Raises DatasetError, ScriptError.
     """
-    return [_cast(story[0].parent / STORY, len(story), given) for story in reference.stories.values()]
+    return [_known(name, frames) for name, frames in reference.stories.items()]
 
 
-def _cast(path: Path, frames: int, given: int) -> list[tuple[str, ...]]:
+def tells_facts(stories: Sequence[Story]) -> bool:
+    """Is there a truth to be read in every story?"""
+    return all(any(frame.facts for frame in story.frames) for story in stories)
+
+
+def _known(name: str, frames: Sequence[Path]) -> Story:
+    folder = frames[0].parent
+    casts = _casts(folder / STORY) or [()] * len(frames)
+    facts = read_facts(folder) or [()] * len(frames)
+    if not len(casts) == len(facts) == len(frames):
+        raise DatasetError(
+            f"{folder / STORY}: tells of {min(len(casts), len(facts))} frames where {len(frames)} pictures lie; "
+            "expected one for each, tell it again"
+        )
+    told = (Frame("", characters=cast, facts=true) for cast, true in zip(casts, facts, strict=True))
+    return Story(name, tuple(told))
+
+
+def _casts(path: Path) -> list[tuple[str, ...]]:
     if not path.exists():
-        return [()] * frames
+        return []
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["frames"][given:]
-        found = [tuple(str(name) for name in entry.get("characters") or ()) for entry in entries]
+        entries = json.loads(path.read_text(encoding="utf-8"))["frames"]
+        return [tuple(str(name) for name in entry.get("characters") or ()) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: is not a story ({error}); expected what arldm wrote, tell it again") from error
-    if len(found) != frames:
-        raise DatasetError(
-            f"{path}: tells of {len(found)} frames where {frames} pictures lie; expected one for each, tell it again"
-        )
-    return found
-
-
-def judge(drawn: Pictures, truth: Pictures, networks: Sequence[Network], known: Casts, cache: Path) -> dict[str, Measure]:
-    """Each network's figures of a method whose stories are the reference's: see docs/evaluation.md. Raises what looking raises."""
-    found: dict[str, Measure] = {}
-    for network in networks:
-        seen = _by_story(drawn, network, cache)
-        if isinstance(network, EncoderNetwork):
-            found[f"{network.name} to truth"] = measure(list(paired(seen, _by_story(truth, network, cache))))
-            found[f"{network.name} self"] = measure(list(self_consistency(seen, known)))
-        if isinstance(network, ClassifierNetwork):
-            found |= _characters(seen, network.body.names, known)
-    return found
-
-
-def _characters(seen: Sequence[np.ndarray], names: Sequence[str], known: Casts) -> Mapping[str, Measure]:
-    labelled = {who for story in known for frame in story for who in frame}
-    if not labelled:
-        raise ConfigError(
-            "--classifier: the reference does not say who is in its frames; expected story.json files with characters"
-        )
-    if strangers := sorted(labelled - set(names)):
-        raise ConfigError(f"--classifier: does not know {strangers[0]!r} of the reference; expected one of its characters")
-    found = [[tuple(np.array(names)[row > 0].tolist()) for row in story] for story in seen]
-    report = score_characters(known, found)
-    return {"character F1": report.character_f1, "frame accuracy": report.frame_accuracy}
-
-
-def _by_story(pictures: Pictures, network: Network, cache: Path) -> list[np.ndarray]:
-    """Features of each story: (frame, width)."""
-    paths = pictures.frames
-    features, _ = Store(cache, network).features(paths, digests(paths))
-    ends = np.cumsum([len(story) for story in pictures.stories.values()])[:-1]
-    return np.split(np.concatenate(list(features.chunks())), ends)

@@ -4,6 +4,7 @@ Five layouts are known (docs/evaluation.md): a told story, a folder for each sto
 pictures side by side in one folder.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,14 +58,19 @@ def find(folder: Path, name: str = "") -> Pictures:
     layout, stories = _found(folder)
     if not stories:
         raise PictureError(f"{folder}: holds no pictures; expected PNG, JPEG or WebP files, or stories' folders with such")
-    return Pictures(name or folder.resolve().name, layout, stories)
+    return Pictures(name or called(folder), layout, stories)
+
+
+def called(folder: Path) -> str:
+    """A folder's own name, be it a link or given as a dot."""
+    return Path(os.path.abspath(folder)).name
 
 
 def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
     loose = _pictures(folder)
     below = {one.name: pictures for one in _natural(folder.iterdir()) if one.is_dir() and (pictures := _pictures(one))}
     if (folder / STORY).exists():
-        return "a told story", {folder.resolve().name: loose} if loose else {}
+        return "a told story", {called(folder): loose} if loose else {}
     if loose and below:
         both = f"pictures ({loose[0].name}) beside folders of pictures ({next(iter(below))})"
         raise PictureError(f"{folder}: holds {both}; expected the ones or the others, part them")
@@ -114,7 +120,7 @@ def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
     kinds = sorted({"/".join(place[:-1]) for place in latest})
     if len(kinds) > 1:
         raise PictureError(f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, name it")
-    return {place[-1] if place else folder.resolve().name: _pictures(one) for place, (_, one) in latest.items()}
+    return {place[-1] if place else called(folder): _pictures(one) for place, (_, one) in latest.items()}
 
 
 def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, time: str) -> Path:

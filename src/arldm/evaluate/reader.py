@@ -77,16 +77,18 @@ class Reader(nn.Module):
         losses = [F.cross_entropy(score, batch.answers[:, k], reduction="none") for k, score in enumerate(scores)]
         return (torch.stack(losses, dim=1).sum(1) / (batch.answers != ABSENT).sum(1).clamp_min(1)).mean()
 
-    @torch.no_grad()
     def read(self, pictures: Sequence[Image.Image], batch: int = 50) -> list[dict[Key, str]]:
         """What each picture shows, as `toonsv.cast.truth` would say it."""
-        readings: list[dict[Key, str]] = []
+        return [reading(row) for row in self.answers(pictures, batch).tolist()]
+
+    @torch.no_grad()
+    def answers(self, pictures: Sequence[Image.Image], batch: int = 50) -> np.ndarray:
+        """The answer to each question as the number of its value: (n, question) int64; `questions.reading` says what it means."""
+        rows = [np.empty((0, len(QUESTIONS)), np.int64)]
         for first in range(0, len(pictures), batch):
-            arrays = np.stack([seen(picture) for picture in pictures[first : first + batch]])
-            scores = self(_floats(torch.from_numpy(arrays)))
-            rows = torch.stack([score.argmax(1) for score in scores], dim=1)  # (n, question)
-            readings += [reading(row) for row in rows.tolist()]
-        return readings
+            scores = self(_floats(torch.from_numpy(np.stack([seen(picture) for picture in pictures[first : first + batch]]))))
+            rows.append(torch.stack([score.argmax(1) for score in scores], dim=1).numpy())
+        return np.concatenate(rows)
 
     @torch.no_grad()
     def features(self, pictures: Sequence[Image.Image], batch: int = 50) -> np.ndarray:

@@ -1,54 +1,22 @@
-"""From pictures to a report: every picture is read, every fact counted, and the rows that bracket a model are drawn beside it."""
+"""From pictures to a report: every picture is read and every fact counted."""
 
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from arldm.errors import OutputError
-from arldm.evaluate.consistency import (
-    Measure,
-    by_attribute,
-    by_combination,
-    by_frame,
-    character_f1,
-    consistency,
-    frame_accuracy,
-    measure,
-    relevance,
-)
+from arldm.evaluate.consistency import METRICS, Measure, by_attribute, by_combination, by_frame, measure
 from arldm.evaluate.features import Features
 from arldm.evaluate.fid import Gaussian, frechet_distance
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
-from arldm.toonsv import paint, plot
-from arldm.toonsv.cast import (
-    COLOURS,
-    HATS,
-    HUES,
-    MOODS,
-    PLACES,
-    SIDES,
-    SKINS,
-    TIMES,
-    WEATHERS,
-    Figure,
-    Key,
-    Look,
-    Place,
-    Prop,
-    Scene,
-)
-from arldm.toonsv.plot import Shot
-from arldm.toonsv.world import Dice
-
-METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy": frame_accuracy, "character_f1": character_f1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,36 +56,6 @@ def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], re
 
 def _distance(one: Gaussian, other: Gaussian) -> float:
     return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
-
-
-def afresh(split: str, index: int, frames: int = 5, size: int = 256) -> list[Image.Image]:
-    """A story as drawn by one who reads each caption and remembers nothing: all that the caption does not tell is random.
-
-    Who is in a frame stays right, though a pronoun may tell it: this is the best that could be done without history.
-    """
-    return [paint(_forgotten(shot, Dice(f"afresh/{split}/{index}/{t}")), size) for t, shot in enumerate(plot(split, index, frames))]
-
-
-def _forgotten(shot: Shot, dice: Dice) -> Scene:
-    told = {Key(fact.entity, fact.attribute) for fact in shot.facts if fact.source == "caption"}
-    scene = shot.scene
-
-    def kept(entity: str, attribute: str, value: str, values: Sequence[str]) -> str:
-        drawn = dice.pick(values)
-        return value if Key(entity, attribute) in told else drawn
-
-    kind = kept("scene", "kind", scene.place.kind, tuple(PLACES))
-    place = Place(kind, dice.pick(HUES), dice.pick(PLACES[kind]), dice.pick(SIDES))
-    figures = tuple(_stranger(figure, dice, kept(figure.who, "mood", figure.mood, MOODS)) for figure in scene.figures)
-    prop = scene.prop and Prop(scene.prop.kind, kept(scene.prop.kind, "colour", scene.prop.colour, COLOURS))
-    weather, time = kept("scene", "weather", scene.weather, WEATHERS), kept("scene", "time", scene.time, TIMES)
-    return Scene(place, weather, time, figures, prop, scene.aside)
-
-
-def _stranger(figure: Figure, dice: Dice, mood: str) -> Figure:
-    if figure.look is None:
-        return replace(figure, mood=mood, shirt=dice.pick(COLOURS))
-    return replace(figure, mood=mood, look=Look(dice.pick(COLOURS), dice.pick(HATS), dice.pick(COLOURS), dice.pick(SKINS)))
 
 
 def table(rows: Mapping[str, Report]) -> str:

@@ -60,7 +60,7 @@ def _figures(report: Mapping[str, Any]) -> Iterator[str]:
     shares = {name: [_three(row["judged"][name]) for row in report["methods"]] for name in judged}
     for number, row in enumerate(report["methods"]):
         cells = "".join(_cell(found[column][number], found[column], min) for column in columns)
-        cells += "".join(_cell(shares[name][number], shares[name], max) for name in judged)
+        cells += "".join(_cell(shares[name][number], shares[name], max, digits=3) for name in judged)
         yield f'<tr><td class="name">{escape(row["name"])}</td><td class="n">{row["pictures"]:,}</td>{cells}</tr>'
 
 
@@ -73,7 +73,7 @@ def _three(one: Mapping[str, float]) -> Figure:
     return one["value"], one["low"], one["high"]
 
 
-def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]], float]) -> str:
+def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]], float], digits: int = 2) -> str:
     """A figure, its interval, and both drawn on the scale that the column shares."""
     least, most = (
         min(0.0, *(low for _, low, _ in column if low == low), 0.0),
@@ -89,7 +89,8 @@ def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]
         f'<rect x="{x[0] - 0.5:.2f}" width="1" y="1" height="12" fill="var(--mark)"/></svg>'
     )
     mark = " best" if len(column) > 1 and one[0] == best(value for value, _, _ in column) else ""
-    return f'<td class="figure{mark}"><b>{one[0]:.2f}</b><span>[{one[1]:.2f}, {one[2]:.2f}]</span>{drawn}</td>'
+    value, low, high = (f"{number:.{digits}f}" for number in one)
+    return f'<td class="figure{mark}"><b>{value}</b><span>[{low}, {high}]</span>{drawn}</td>'
 
 
 def _stories(pulls: Mapping[str, float], method: Pictures, reference: Pictures, paired: bool) -> str:
