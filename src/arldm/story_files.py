@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -261,6 +262,36 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # where all went well it is gone already
             beside.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
+    beside, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("new", "old"))
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        _sync(beside)
+        if path.exists():
+            path.rename(old)
+        try:
+            beside.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def sweep(folder: Path) -> None:

@@ -8,8 +8,6 @@ condition/                          type and position embeddings
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +25,7 @@ from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 from arldm.config import ModelConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.model.text import CaptionTokenizer
+from arldm.story_files import replacing_folder
 from arldm.weight_files import fill
 
 if TYPE_CHECKING:
@@ -107,31 +106,11 @@ def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None
     """Write the model into `folder`, whole or not at all; an earlier model there is replaced. Raises OutputError."""
     if folder.exists() and not (folder / CONFIG).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: holds something that is not a model; expected a new or empty folder, choose another")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
-        beside.mkdir(parents=True)
-        _write(model, beside, dtype)
-        _sync(beside)
-        _replace(folder, beside)
-    except (OSError, SafetensorError) as error:
+        with replacing_folder(folder) as beside:
+            _write(model, beside, dtype)
+    except SafetensorError as error:
         raise OutputError(f"{folder}: cannot be written ({_line(error)}); free some space or choose another folder") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _replace(folder: Path, beside: Path) -> None:
-    """Put `beside` in the place of `folder`; if that fails, the old one is back."""
-    if not folder.exists():
-        beside.rename(folder)
-        return
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    folder.rename(old)
-    try:
-        beside.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old)
 
 
 def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
@@ -164,13 +143,6 @@ def _index(model: "ARLDM") -> dict[str, Any]:
     named["tokenizer"], named["history_tokenizer"] = model.tokenizer.tokenizer, model.past_tokenizer.tokenizer
     index = {name: [type(part).__module__.partition(".")[0], type(part).__name__] for name, part in sorted(named.items())}
     return {"_class_name": "ARLDM", "_diffusers_version": diffusers.__version__, **index}
-
-
-def _sync(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
 
 
 def _line(error: Exception) -> str:

@@ -11,8 +11,6 @@ pictures/                            what it was made from, if its author wanted
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -26,7 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from arldm.errors import ModelError, OutputError
-from arldm.story_files import encoded, put
+from arldm.story_files import encoded, put, replacing_folder
 
 Mode = Literal["full", "lora", "token", "pin"]
 CARD, TENSORS, LORA, PREVIEW, PICTURES = (
@@ -92,10 +90,9 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
     """Write a pack, whole or not at all. Raises OutputError where something lies already."""
     if folder.exists():
         raise OutputError(f"{folder}: is there already; expected a new folder for the pack, choose another --out")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     parts = {name: save(dict(tensors)) for name, tensors in ((TENSORS, pack.tensors), (LORA, pack.lora)) if tensors}
     card = asdict(pack.card) | {"files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}}
-    try:
+    with replacing_folder(folder) as beside:
         for name, data in parts.items():
             put(beside / name, data)
         put(beside / PREVIEW, encoded(preview))
@@ -103,11 +100,6 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
             put(beside / PICTURES / f"{number:03}.png", encoded(picture))
         text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
         put(beside / CARD, (text + "\n").encode())
-        beside.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); free some space or choose another --out") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def read_card(folder: Path) -> Card:

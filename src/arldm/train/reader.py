@@ -1,7 +1,6 @@
 """The reader's run: drawn scenes with their truth, the folder it leaves, and how much of fresh stories it reads right."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
 from arldm.rendered import DRAWN, scene_stills
+from arldm.story_files import replacing_folder
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
@@ -35,11 +35,9 @@ def reader(recipe: Recipe, out: Path) -> None:
     exercises = Exercises(pictures, facts, recipe.train.batch, recipe.train.seed)
     fit(module, exercises, recipe.train, out, options=to_dict(recipe))
     if PartialState().is_main_process:
-        beside = out / ".model.new"
-        module.save_pretrained(beside)
-        (beside / ACCURACY).write_text(json.dumps(accuracy(Reader.from_pretrained(beside)), indent=1) + "\n")
-        shutil.rmtree(out / "model", ignore_errors=True)
-        beside.replace(out / "model")
+        with replacing_folder(out / "model") as folder:
+            module.save_pretrained(folder)
+            (folder / ACCURACY).write_text(json.dumps(accuracy(Reader.from_pretrained(folder)), indent=1) + "\n")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

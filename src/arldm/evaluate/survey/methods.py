@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from arldm.errors import SurveyError
+from arldm.evaluate.pictures import find
 from arldm.evaluate.told import NOTES
-from arldm.story_files import STORY, STRIP, read_script
+from arldm.story_files import STORY, read_script
 from arldm.toonsv import chosen, plot
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 NAMED = 5  # stories that a message names
 
 
@@ -24,35 +24,31 @@ class ToldStory:
 
 
 def told_by_method(folder: Path) -> dict[str, ToldStory]:
-    """The stories of one method, by id: what `arldm tell`, `sample`, `toonsv` and `evaluate --keep` leave, or a folder a story.
+    """The stories of one method, by id, in any layout that `arldm evaluate pictures` reads.
 
-    A story without a story.json has its folder's name as id and its pictures in the order of their names. Raises SurveyError.
+    A story without a story.json has its name there as id. Raises SurveyError, PictureError.
     """
-    if not folder.is_dir():
-        raise SurveyError(f"{folder}: is no folder; expected one that holds a folder for each told story")
-    inside = [folder] if (folder / STORY).exists() else sorted(path for path in folder.iterdir() if path.is_dir())
     captions = _captions_of_toonsv(folder / NOTES)
     found: dict[str, ToldStory] = {}
-    for path in inside:
-        id, story = _story(path, captions.get(path.name, ()))
+    for name, pictures in find(folder).stories.items():
+        id, story = _story(name, pictures, captions.get(name, ()))
         if id in found:
-            raise SurveyError(f"{path}: is story {id} as {found[id].pictures[0].parent} is; expected each story once, remove one")
+            first = found[id].pictures[0].parent
+            raise SurveyError(f"{pictures[0].parent}: is story {id} as {first} is; expected each story once, remove one")
         found[id] = story
-    if not found:
-        raise SurveyError(f"{folder}: holds no told story; expected a folder for each, with its pictures in it")
     return found
 
 
-def _story(folder: Path, captions: tuple[str, ...]) -> tuple[str, ToldStory]:
-    pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS and path.name != STRIP]
-    id = folder.name
-    if (folder / STORY).exists():
-        captions = tuple(frame.caption for frame in read_script(folder / STORY).frames)
-        id = str(json.loads((folder / STORY).read_bytes()).get("id", id))
-    if not pictures or (captions and len(captions) != len(pictures)):
-        expected = f"{len(captions)}, one a caption" if captions else f"some ({', '.join(ENDINGS)})"
-        raise SurveyError(f"{folder}: has {len(pictures)} pictures; expected {expected}, tell it to its end")
-    return id, ToldStory(tuple(pictures), captions)
+def _story(name: str, pictures: tuple[Path, ...], captions: tuple[str, ...]) -> tuple[str, ToldStory]:
+    path, id = pictures[0].parent / STORY, name
+    if path.exists():
+        captions = tuple(frame.caption for frame in read_script(path).frames)
+        id = str(json.loads(path.read_bytes()).get("id", name))
+    if captions and len(captions) != len(pictures):
+        raise SurveyError(
+            f"{path.parent}: has {len(pictures)} pictures; expected {len(captions)}, one a caption, tell it to its end"
+        )
+    return id, ToldStory(pictures, captions)
 
 
 def _captions_of_toonsv(notes: Path) -> dict[str, tuple[str, ...]]:

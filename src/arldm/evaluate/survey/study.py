@@ -6,7 +6,6 @@ A study is one folder that can be moved anywhere: `study.json`, `pictures/` unde
 import json
 import random
 import secrets
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from arldm.config import from_dict
 from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
-from arldm.story_files import encoded, put, read_picture
+from arldm.story_files import encoded, put, read_picture, replacing_folder
 
 STUDY, PICTURES = "study.json", "pictures"
 QUESTIONS = {
@@ -90,9 +89,7 @@ def new_study(methods: Mapping[str, Mapping[str, ToldStory]], design: Design, ou
         raise SurveyError(f"story {short[0]}: has one picture; expected stories of two or more")
     dice = random.Random(design.seed)
     hands = deal(tuple(captions), tuple(methods), design.raters, design.pairs, design.checks, dice)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    begun = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
+    with replacing_folder(out) as begun:
         strips = _strips({side for hand in hands for pair in hand for side in pair}, methods, begun / PICTURES, dice)
         ids = {pair: secrets.token_hex(8) for pair in sorted({pair for hand in hands for pair in hand}, key=repr)}
         study = Study(
@@ -104,11 +101,6 @@ def new_study(methods: Mapping[str, Mapping[str, ToldStory]], design: Design, ou
             raters={secrets.token_urlsafe(9): tuple(ids[pair] for pair in hand) for hand in hands},
         )
         put(begun / STUDY, (json.dumps(asdict(study), indent=1, ensure_ascii=False) + "\n").encode())
-        begun.rename(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); free some space or choose another --out") from error
-    finally:
-        shutil.rmtree(begun, ignore_errors=True)
     return study
 
 
