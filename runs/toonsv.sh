@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to the model that ships with the program, src/arldm/weights/toonsv. (The reader, which measures it: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS (of AR-LDM, see 4) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 5) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -33,9 +33,15 @@ train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures ${ST
     --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
     --freeze text_encoder history_encoder conditioner
 
+# 5. the U-Net learns what is small: faces, hats, things that are held
+train toonsv "$out/details/model" --out "$out/details" --history pictures --denoiser "$out/pictures/model" --details 2 \
+    --train.steps "${MORE:-4000}" --train.learning-rate 3e-4 --train.muon 2e-3 \
+    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
+    --freeze text_encoder history_encoder conditioner
+
 # in one move where the program looks for it
 rm -rf src/arldm/weights/toonsv.new
-cp -r "$out/pictures/model" src/arldm/weights/toonsv.new
+cp -r "$out/details/model" src/arldm/weights/toonsv.new
 rm -rf src/arldm/weights/toonsv
 mv src/arldm/weights/toonsv.new src/arldm/weights/toonsv
 echo "The model is in src/arldm/weights/toonsv"

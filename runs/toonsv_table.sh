@@ -12,7 +12,7 @@ steps="${STEPS:-1500}"
 stories="${STORIES:-200}"
 
 for history in none captions pictures; do
-    [ -e "$out/$history/model" ] || "$bin/arldm" train toonsv --out "$out/$history" --history "$history" --train.steps "$steps" \
+    [ -e "$out/$history/model" ] || "$bin/arldm" train toonsv --out "$out/$history" --history "$history" --train.steps "$steps" --details 2 \
         --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/context/encoders.safetensors" \
         --cache "$from/cache" --freeze text_encoder history_encoder conditioner
     for given in 0 1; do

@@ -152,6 +152,19 @@ def test_rare_questions_count_more_than_they_come() -> None:
     assert evened(even, answered).item() == pytest.approx(expected)
 
 
+def test_a_denoiser_learns_on_from_what_is_small(recipe: ToonSV, tmp_path: Path) -> None:
+    run(recipe, tmp_path / "first")
+    more = replace(recipe, denoiser=tmp_path / "first" / "model", details=2.0, train=replace(TRAIN, learning_rate=0.0))
+    taught = ARLDM.from_pretrained(tmp_path / "first" / "model").unet.state_dict()
+    begun = begin(more).unet.state_dict()
+    assert all(torch.equal(begun[name], tensor) for name, tensor in taught.items())
+    run(replace(more, train=TRAIN), tmp_path / "second")
+    learned = ARLDM.from_pretrained(tmp_path / "second" / "model").unet.state_dict()
+    assert not torch.equal(learned["conv_in.weight"], taught["conv_in.weight"])
+    with pytest.raises(ModelError, match=r"diffusion_pytorch_model.safetensors: not there; expected a file of weights"):
+        begin(replace(recipe, denoiser=tmp_path / "nowhere"))
+
+
 def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:
     frozen = replace(recipe, freeze=("history_encoder",))
     run(frozen, tmp_path)

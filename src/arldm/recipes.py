@@ -170,6 +170,8 @@ class ToonSV:
     autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `toonsv-encoders` or `toonsv-context` left; None = encoders that start from nothing
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
+    denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
+    details: float = 0.0  # how much more faces, hats and held things count in the loss (train/details.py)
     cache: Path | None = None  # as above
 
 

@@ -70,22 +70,31 @@ def scene_stills(folder: Path, scenes: int, size: int, shrunk: Callable[[Image.I
     return rows.array
 
 
-def drawn(split: str, indices: range, size: int, frames: int = 5) -> Iterator[np.ndarray]:
-    """Blocks of drawn stories in order, uint8 (story, frame, size, size, 3), one process a core ahead of what is asked for."""
+def picture(scene: Scene, size: int) -> np.ndarray:
+    """A painted scene, uint8 (size, size, 3)."""
+    return np.asarray(paint(scene, size))
+
+
+def drawn(
+    split: str, indices: range, size: int, frames: int = 5, seen: Callable[[Scene, int], np.ndarray] = picture
+) -> Iterator[np.ndarray]:
+    """Blocks of stories in order, (story, frame, ..) of what is `seen` of a scene at a size; one process a core ahead of what is
+    asked for.
+    """
     if not indices:
         return
     blocks = [indices[first : first + BLOCK] for first in range(0, len(indices), BLOCK)]
     if len(blocks) == 1:  # not worth the start of a process
-        yield _block(split, indices, size, frames)
+        yield _block(split, indices, size, frames, seen)
         return
     ahead = os.cpu_count() or 1
     bar = tqdm(total=len(indices), desc=f"drawing {split}", unit="story", mininterval=5)
     with bar, ProcessPoolExecutor(ahead, get_context("spawn")) as pool:
-        waiting = [pool.submit(_block, split, block, size, frames) for block in blocks[:ahead]]
+        waiting = [pool.submit(_block, split, block, size, frames, seen) for block in blocks[:ahead]]
         for number in range(len(blocks)):
             pictures = waiting.pop(0).result()
             if number + ahead < len(blocks):
-                waiting.append(pool.submit(_block, split, blocks[number + ahead], size, frames))
+                waiting.append(pool.submit(_block, split, blocks[number + ahead], size, frames, seen))
             yield pictures
             bar.update(len(pictures))
 
@@ -97,8 +106,8 @@ def look(size: int, split: str, frames: int) -> str:
     return hashlib.sha256(pictures.tobytes() + told.encode()).hexdigest()[:16]
 
 
-def _block(split: str, indices: range, size: int, frames: int) -> np.ndarray:
-    return np.stack([np.stack([np.asarray(paint(scene, size)) for scene in scenes(split, index, frames)]) for index in indices])
+def _block(split: str, indices: range, size: int, frames: int, seen: Callable[[Scene, int], np.ndarray] = picture) -> np.ndarray:
+    return np.stack([np.stack([seen(scene, size) for scene in scenes(split, index, frames)]) for index in indices])
 
 
 def scenes(split: str, index: int, frames: int) -> list[Scene]:

@@ -138,7 +138,11 @@ class ARLDM(nn.Module, PushToHubMixin):
         let_go(self)
 
     def loss(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
-        """The mean square error of all frames at once, teacher-forced: true pictures are the history.
+        """The mean square error of all frames at once."""
+        return self.errors(batch, generators).mean()
+
+    def errors(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
+        """The square errors (batch * frame, channel, h, w) of all frames at once, teacher-forced: true pictures are the history.
 
         Each frame has its own timestep and noise, and loses its condition with probability `dropout`; a story's by the story's own
         one of the `generators`.
@@ -150,7 +154,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
         predicted = predict(self.unet, noisy, timesteps, self.condition(batch, dropped).folded())
-        return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps))
+        return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps), reduction="none")
 
     def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
         """`loss`, where a wrapper (data parallel) must go through the module's call."""

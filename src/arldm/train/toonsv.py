@@ -15,7 +15,6 @@ from arldm.errors import ConfigError, ModelError
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
 from arldm.model.arldm import ARLDM
-from arldm.model.batch import ReadBatch, StoryBatch
 from arldm.model.latents import Latents
 from arldm.model.text import CaptionTokenizer, words_of
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
@@ -23,10 +22,12 @@ from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
 from arldm.toonsv import plot, story
 from arldm.train.autoencoder import grid, load_autoencoder
+from arldm.train.details import Detailed, DetailedBatch, detailed, weights
 from arldm.train.loop import fit
 from arldm.train.read import read, reads_once
 from arldm.train.record import Sample
 from arldm.train.stories import cached, turn
+from arldm.weight_files import fill, read_weights
 
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
 JUDGED = 8  # stories of the validation split that are told and read as a run goes on
@@ -36,17 +37,19 @@ QUICK = TellConfig(steps=10)
 
 def toonsv(recipe: ToonSV, out: Path) -> None:
     """Train AR-LDM on ToonSV; leaves `out/model`, a folder that `--model` takes."""
-    model = begin(recipe)
+    model, cache = begin(recipe), recipe.cache or out / "cache"
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
-        data = cached(model, recipe.cache or out / "cache", "train", recipe.stories, recipe.frames)
-        if reads_once(model):
-            data = read(model, data, recipe.cache or out / "cache")
+        stories = cached(model, cache, "train", recipe.stories, recipe.frames)
+        data = read(model, stories, cache) if reads_once(model) else stories
+        side = recipe.model.picture_size // recipe.model.latents.downsample
+        counted = weights(cache, "train", recipe.stories, recipe.frames, side, recipe.details)
     truths = [story("val", index, recipe.frames, recipe.model.picture_size) for index in range(JUDGED)]
     reader = Reader.from_pretrained("toonsv")
 
-    def batches(number: int) -> StoryBatch | ReadBatch:
-        return data.batch(turn(number, recipe.train.batch, len(data), recipe.train.seed))
+    def batches(number: int) -> DetailedBatch:
+        chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
+        return detailed(data.batch(chosen), counted[stories.rows(chosen)])
 
     def preview() -> Sample:
         frames = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
@@ -54,7 +57,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
         return Sample(grid([picture for row in told[:SHOWN] for picture in row], recipe.frames), scores)
 
-    fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=preview)
+    fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
 
@@ -71,6 +74,9 @@ def begin(recipe: ToonSV) -> ARLDM:
     model = ARLDM.build(config, tokenizer, past_tokenizer, recipe.train.seed)
     if recipe.encoders is not None:
         load_encoders(model, recipe.encoders)
+    if recipe.denoiser is not None:
+        path = recipe.denoiser / "unet" / "diffusion_pytorch_model.safetensors"
+        fill(model.unet, read_weights(path), path)
     model.freeze(recipe.freeze)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     return model
