@@ -143,11 +143,17 @@ def found(folder: Path, called: str, measure_it: Callable[[], dict[str, Any]]) -
 
 def measured(name: str, draw: int, folder: Path, mode: str, reader: Reader, *more: str) -> dict[str, Any]:
     """The figures of one set of pictures, learned in one mode."""
-    taken = {} if mode == "none" or (folder / mode).exists() else adapted(folder, (name,), LIKE[name], mode, *more)
+    model, taken = learned(folder, (name,), LIKE[name], mode, *more)
+    return scores(model, name, draw, reader) | taken
+
+
+def learned(folder: Path, names: Sequence[str], like: str, mode: str, *more: str) -> tuple[ARLDM, dict[str, float]]:
+    """The model with the pack of a folder, made unless it is there; what making it took."""
+    taken = {} if mode == "none" or (folder / mode).exists() else adapted(folder, names, like, mode, *more)
     model = ARLDM.from_pretrained("toonsv")
     if mode != "none":
         model.load_pack(folder / mode)
-    return scores(model, name, draw, reader) | taken
+    return model, taken
 
 
 def together(out: Path, modes: Sequence[str]) -> Iterator[str]:
@@ -222,12 +228,7 @@ def strangers(out: Path, modes: Sequence[str]) -> Iterator[str]:
 
 def recognised(folder: Path, mode: str, truths: Sequence[Story], reader: Reader) -> dict[str, Any]:
     """The share of stories in which the stranger stays one person."""
-    names, taken = [words.split()[1] for words in CALLED], {}
-    if mode != "none" and not (folder / mode).exists():
-        taken = adapted(folder, names, STRANGER, mode)
-    model = ARLDM.from_pretrained("toonsv")
-    if mode != "none":
-        model.load_pack(folder / mode)
+    model, taken = learned(folder, [words.split()[1] for words in CALLED], STRANGER, mode)
     return {"one_person": one_person(truths, read(model, truths, reader, given=1)), **taken}
 
 

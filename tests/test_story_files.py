@@ -28,6 +28,7 @@ from arldm.story_files import (
     read_picture,
     read_script,
     read_told,
+    replacing_folder,
     strip,
     write_known,
 )
@@ -420,3 +421,20 @@ class TestReadPicture:
         path.write_bytes(header(8000, 8000))  # just allowed, but there is nothing in it
         with pytest.raises(PictureError, match="cannot be decoded"):
             read_picture(path)
+
+
+def test_a_folder_that_cannot_be_replaced_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the old one can neither be replaced nor be put back, it stays beside."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("old")
+    rename = Path.rename
+
+    def full(path: Path, to: Path) -> Path:
+        if to == tmp_path / "model":
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OutputError, match="model: cannot be written"), replacing_folder(tmp_path / "model") as folder:
+        (folder / "weights").write_text("new")
+    assert [path.read_text() for path in tmp_path.rglob("weights")] == ["old"]

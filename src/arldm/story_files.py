@@ -280,11 +280,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(path)
             raise
+        shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -98,7 +98,7 @@ def compare(
     `known` what should be in them. Raises PictureError, ModelError, OutputError, ConfigError.
     """
     truth = _looked_at(reference.after(given), networks, cache)
-    whole = Hashed.of(reference) if judges else truth.hashed
+    whole = Hashed.of(reference) if judges and given else truth.hashed
     true = [whole.stories_by(judge, cache) for judge in judges]
     rows = []
     for method in methods:
