@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to the model that ships with the program, src/arldm/weights/toonsv. (The reader, which measures it: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 5) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -29,14 +29,18 @@ train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders"
 train toonsv-context "$out/context/encoders.safetensors" --out "$out/context" --cache "$out/cache" --encoders "$out/encoders/encoders.safetensors"
 
 # 4. AR-LDM: the U-Net learns to draw what the condition tells
-train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures ${STEPS:+--train.steps "$STEPS"} \
+train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures --model.choices 0 ${STEPS:+--train.steps "$STEPS"} \
     --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
     --freeze text_encoder history_encoder conditioner
 
-# 5. the U-Net learns what is small: faces, hats, things that are held
+# 5. the context learns how likely each answer is where nothing tells it
+train toonsv-context "$out/doubt/encoders.safetensors" --out "$out/doubt" --cache "$out/cache" --encoders "$out/context/encoders.safetensors" \
+    --doubt --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
+
+# 6. the U-Net learns on, with nothing left open, and what is small counts more: faces, hats, things that are held
 train toonsv "$out/details/model" --out "$out/details" --history pictures --denoiser "$out/pictures/model" --details 2 \
     --train.steps "${MORE:-4000}" --train.learning-rate 3e-4 --train.muon 2e-3 \
-    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
+    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
     --freeze text_encoder history_encoder conditioner
 
 # in one move where the program looks for it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The table of the paper's claim: AR-LDM with no history, with past captions, with past captions and pictures, trained alike from the
-# same start for as many steps, told with three seeds, given 0 and 1 pictures. `runs/toonsv.sh` must have gone through its first three stages.
+# same start for as many steps, told with three seeds, given 0 and 1 pictures. `runs/toonsv.sh` must have gone through its stages 1 to 3 and 5.
 # Usage: runs/toonsv_table.sh [folder of the python and arldm commands]. Stopped, run again: it goes on. OUT, STEPS, STORIES may be set.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}"
@@ -13,7 +13,7 @@ stories="${STORIES:-200}"
 
 for history in none captions pictures; do
     [ -e "$out/$history/model" ] || "$bin/arldm" train toonsv --out "$out/$history" --history "$history" --train.steps "$steps" --details 2 \
-        --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/context/encoders.safetensors" \
+        --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/doubt/encoders.safetensors" \
         --cache "$from/cache" --freeze text_encoder history_encoder conditioner
     for given in 0 1; do
         for seed in 0 1 2; do

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import arldm.rendered
+import arldm.train.context
 import arldm.train.encoders
 import arldm.train.read
 import arldm.train.reader
@@ -27,13 +28,13 @@ from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
 from arldm.toonsv.cast import Key
-from arldm.toonsv.questions import ABSENT, TO_DRAW
+from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
 from arldm.train.context import evened
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
-from arldm.train.toonsv import begin
+from arldm.train.toonsv import begin, shown
 
 TRAIN = TrainConfig(
     steps=4, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=4, report_to="none", seed=3
@@ -130,7 +131,7 @@ def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch
     train = replace(TRAIN, preview_every=0)
     run(Encoders(TINY, train, 6, 4, 40), tmp_path / "first")
     begun = tmp_path / "first" / "encoders.safetensors"
-    run(Context(TINY, train, begun, 6, 4), tmp_path / "second")
+    run(Context(TINY, train, begun, stories=6, frames=4), tmp_path / "second")
     before, after = load_file(begun), load_file(tmp_path / "second" / "encoders.safetensors")
     assert set(before) == set(after)
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
@@ -138,8 +139,20 @@ def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch
     assert "to draw, pictures" in json.loads((tmp_path / "second" / "accuracy.json").read_text())
     taught = begin(replace(recipe, encoders=tmp_path / "second" / "encoders.safetensors")).conditioner.state_dict()
     assert torch.equal(taught["queries"], after["conditioner.queries"].float())
+    monkeypatch.setattr(arldm.train.context, "MODES", ("none",))
+    for doubt in (False, True):  # nothing tells whose landmark stands where, and only in doubt that is asked
+        run(Context(TINY, train, begun, doubt, stories=6, frames=4), tmp_path / f"doubt {doubt}")
+    learned = [load_file(tmp_path / f"doubt {doubt}" / "encoders.safetensors") for doubt in (False, True)]
+    moved = [not torch.equal(one["to_draw.scene landmark.values"], before["to_draw.scene landmark.values"]) for one in learned]
+    assert moved == [False, True]
+    values = begin(replace(recipe, encoders=tmp_path / "doubt True" / "encoders.safetensors")).prior
+    assert values is not None
+    for k, (key, words) in enumerate(TO_DRAW.items()):
+        free = kind(key) in FREE
+        assert torch.equal(values.values[k, : len(words)], learned[1][f"to_draw.{kind(key)}.values"].float()) == free
+        assert not values.values[k, len(words) if free else 0 :].any()
     with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
-        run(Context(TINY, train, tmp_path / "none", 6, 4), tmp_path / "third")
+        run(Context(TINY, train, tmp_path / "none", stories=6, frames=4), tmp_path / "third")
 
 
 def test_rare_questions_count_more_than_they_come() -> None:
@@ -183,7 +196,7 @@ def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, hist
     model.dropout = 0.5
     assert recipe.cache is not None
     stories = cached(model, recipe.cache, "train", recipe.stories)
-    ready = read(model, stories, tmp_path)
+    ready = read(model, stories, tmp_path, shown(recipe))
     for number in range(3):
         whole, short = stories.batch([number, 5]), ready.batch([number, 5])
         expected, found = (model.loss(batch, item_generators(number, range(2))) for batch in (whole, short))
@@ -210,16 +223,16 @@ def test_conditions_are_read_again_only_by_other_encoders(recipe: ToonSV, tmp_pa
     monkeypatch.setattr(ARLDM, "condition", watched)
     stop = True
     with pytest.raises(KeyboardInterrupt):
-        read(model, stories, tmp_path)
+        read(model, stories, tmp_path, shown(frozen))
     stop = False
-    broken = read(model, stories, tmp_path)
+    broken = read(model, stories, tmp_path, shown(frozen))
     assert len(calls) == 3  # of six stories, two at once
-    assert np.array_equal(broken.tokens, read(model, stories, tmp_path / "whole").tokens)
-    read(model, stories, tmp_path)
+    assert np.array_equal(broken.tokens, read(model, stories, tmp_path / "whole", shown(frozen)).tokens)
+    read(model, stories, tmp_path, shown(frozen))
     assert len(calls) == 6
     with torch.no_grad():
         model.conditioner.types.weight.add_(1)
-    read(model, stories, tmp_path)
+    read(model, stories, tmp_path, shown(frozen))
     assert len(calls) == 9
 
 

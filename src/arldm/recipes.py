@@ -17,6 +17,7 @@ TOONSV = ModelConfig(
     positions="relative",
     context=3,
     summary=29,  # what is to be drawn has so many facts (toonsv.questions)
+    choices=32,  # as many landmarks there are
     memory=48,
     text=TextConfig(width=256, layers=2, heads=4, max_tokens=48, vocabulary=1000),
     past=HistoryConfig(128, 16, 128, 256, 2, 4, 256, 2, 4, max_tokens=48, vocabulary=1000),
@@ -31,6 +32,7 @@ TINY = ModelConfig(
     positions="relative",
     context=1,
     summary=29,
+    choices=32,
     text=TextConfig(width=16, layers=1, heads=2, max_tokens=64, vocabulary=700),
     past=HistoryConfig(16, 8, 8, 16, 1, 2, 16, 1, 2, max_tokens=64, vocabulary=300),
     latents=LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2),
@@ -194,6 +196,7 @@ class Context:
     model: ModelConfig = TOONSV
     train: TrainConfig = CONTEXT_TRAIN
     encoders: Path = Path("runs/out/encoders/encoders.safetensors")  # what `arldm train toonsv-encoders` left
+    doubt: bool = False  # asked what nothing tells, too, so that it learns how likely each answer is
     stories: int = 2500
     frames: int = 16
     cache: Path | None = None  # as above

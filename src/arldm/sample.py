@@ -15,7 +15,7 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
-from arldm.model.noise import frame_generator
+from arldm.model.noise import frame_generator, rand
 from arldm.model.widening import Pinned
 from arldm.story import Frame, Story
 
@@ -139,7 +139,8 @@ def _draw(
     side = model.config.picture_size // model.config.latents.downsample
     shape = (1, model.config.latents.channels, side, side)
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
-    told = condition.folded()
+    lots = rand(generators, 1, condition.tokens.shape[2], device=model.device)
+    told = model.decided(condition, lots).folded()
     null = model.null()
     untold = Condition(null.tokens[0].expand(len(noise), -1, -1), null.keep[0].expand(len(noise), -1))
     pair = paired(told, untold)

@@ -25,6 +25,7 @@ from arldm.model.history import HistoryEncoder
 from arldm.model.latents import Latents
 from arldm.model.noise import rand, seeded
 from arldm.model.pack import read_pack
+from arldm.model.prior import Prior
 from arldm.model.text import CaptionTokenizer, TextEncoder
 from arldm.model.widening import Widened, let_go, take_up
 from arldm.story import Story
@@ -63,6 +64,7 @@ class ARLDM(nn.Module, PushToHubMixin):
             summary=config.summary,
             memory=config.memory,
         )
+        self.prior = Prior(config.summary, config.choices, config.text.width) if config.choices else None
         self.unet = build_unet(config.denoiser, config.latents.channels, side, config.text.width)
         self.latents = Latents(config.latents).requires_grad_(False)
 
@@ -186,6 +188,16 @@ class ARLDM(nn.Module, PushToHubMixin):
         if frames > 1:  # the last frame is nobody's past
             past = self.read_past(range(frames - 1), batch.past_ids[:, :-1], batch.past_keep[:, :-1], batch.past_pictures[:, :-1])
         return self.conditioner(caption, keep.view_as(batch.caption_keep), range(batch.given, frames), past, hidden=dropped)
+
+    def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
+        """The condition (batch, frame, token, dim) with nothing left open, if this model has a prior.
+
+        lots (batch, frame, summary) in [0, 1) choose where nothing is told; `true` (batch, frame, summary), as in Prior, overrules them.
+        """
+        if self.prior is None or (queries := self.conditioner.queries) is None:
+            return condition
+        flat = (values if values is None else values.flatten(0, 1) for values in (condition.tokens - queries, lots, true))
+        return replace(condition, tokens=queries + self.prior(*flat).view_as(condition.tokens))
 
     def read_captions(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Captions (batch, frame, token) by CLIP: (batch, frame, token, dim)."""

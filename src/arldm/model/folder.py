@@ -4,7 +4,7 @@ model_index.json  arldm.json        which parts, and our config
 unet/  vae/  scheduler/             open in stock diffusers
 text_encoder/  tokenizer/           CLIP       } open in stock transformers
 vision_encoder/  history_encoder/  history_tokenizer/  BLIP }
-condition/                          type and position embeddings
+condition/                          type and position embeddings, context, prior
 """
 
 import json
@@ -46,6 +46,8 @@ def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
         yield "vae", model.latents.patches, "principal_patches.safetensors"
     yield "text_encoder", model.text_encoder.clip, "model.safetensors"
     yield "condition", model.conditioner, "model.safetensors"
+    if model.prior is not None:
+        yield "condition", model.prior, "prior.safetensors"
     if model.history_encoder is not None:
         yield "history_encoder", model.history_encoder.text, "model.safetensors"
         if model.history_encoder.vision is not None:

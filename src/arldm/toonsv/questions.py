@@ -100,6 +100,15 @@ TO_DRAW: dict[Key, tuple[str, ...]] = {
 }
 
 
+def kind(key: Key) -> str:
+    """What is asked, wherever it stands: a red shirt is the same on the left as on the right."""
+    return key.attribute if key.entity in STANDS else f"{key.entity} {key.attribute}"
+
+
+#: kinds that a story may leave to who draws it; the others are always told
+FREE = frozenset(map(kind, TO_DRAW)) - {"who", "scene kind", "prop who"}
+
+
 def to_draw(shot: Shot, sources: Collection[Source]) -> np.ndarray:
     """The answers to TO_DRAW, int64; ABSENT is what none of the `sources` tells. That there is no more than told, they all tell."""
     known = {Key(fact.entity, fact.attribute) for fact in shot.facts if fact.source in sources}

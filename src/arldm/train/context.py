@@ -14,6 +14,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from arldm.config import to_dict
+from arldm.model.arldm import ARLDM
 from arldm.model.noise import seeded
 from arldm.recipes import Context, ToonSV
 from arldm.toonsv.questions import ABSENT, TO_DRAW
@@ -29,7 +30,7 @@ def context(recipe: Context, out: Path) -> None:
     with PartialState().main_process_first():
         school, exam = school_and_exam(model, recipe, out)
     with seeded(recipe.train.seed):
-        module = ContextReading(model)
+        module = ContextReading(model, recipe.doubt)
     module.take_heads(recipe.encoders)
 
     def lesson(number: int) -> Lesson:
@@ -40,7 +41,11 @@ def context(recipe: Context, out: Path) -> None:
 
 
 class ContextReading(FactReading):
-    """Encoders that have learned, and a context that learns on."""
+    """Encoders that have learned, and a context that learns on; with `doubt`, how likely each answer is where nothing tells it."""
+
+    def __init__(self, model: ARLDM, doubt: bool) -> None:
+        super().__init__(model)
+        self.doubt = doubt
 
     def take_heads(self, path: Path) -> None:
         """Begin with the heads that the encoders learned with; only those of the context learn on. Raises ModelError."""
@@ -53,7 +58,7 @@ class ContextReading(FactReading):
         history = MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
         batch = batch.until(length := int(torch.randint(3, batch.true.shape[1] + 1, (1,), generator=generator)))
         seen = replace(batch, stories=replace(batch.stories, past_pictures=worn(batch.stories.past_pictures, generator)))
-        *_, (_, scores, answered) = self(seen, history, range(length))
+        *_, (_, scores, answered) = self(seen, history, range(length), self.doubt)
         return evened(scores, answered)
 
 

@@ -21,13 +21,14 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, normalised, small
 from arldm.model.condition import PastTokens
 from arldm.model.noise import seeded
+from arldm.model.prior import likeness
 from arldm.recipes import Context, Encoders, ToonSV
 from arldm.rendered import scene_stills
 from arldm.story import Source
 from arldm.story_files import put
 from arldm.toonsv import plot
 from arldm.toonsv.cast import EXTRA_KINDS, Key, Scene, holds_held_out
-from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, all_to_draw, to_draw
+from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
 from arldm.toonsv.scenes import random_scene
 from arldm.toonsv.world import TRAINED
 from arldm.train import checkpoint
@@ -160,13 +161,15 @@ class FactReading(nn.Module):
         model.unet.requires_grad_(False)
         self.seen = Answers(model.config.past.vision_width)
         self.past = Answers(model.config.past.text_width)
-        kinds = {_kind(key): len(values) for key, values in TO_DRAW.items()}
-        self.to_draw = nn.ModuleDict({kind: Likeness(model.config.text.width, count) for kind, count in kinds.items()})
+        counts = {kind(key): len(values) for key, values in TO_DRAW.items()}
+        self.to_draw = nn.ModuleDict({name: Likeness(model.config.text.width, count) for name, count in counts.items()})
 
-    def forward(self, batch: Lesson, history: History, frames: Sequence[int]) -> Iterator[tuple[str, list[Tensor], Tensor]]:
+    def forward(
+        self, batch: Lesson, history: History, frames: Sequence[int], doubt: bool = False
+    ) -> Iterator[tuple[str, list[Tensor], Tensor]]:
         """What each head was asked, its scores (n, value) for each question, and the answers (n, question).
 
-        What is to be drawn is asked of some frames alone.
+        What is to be drawn is asked of some frames alone; what nothing tells, only in `doubt`.
         """
         past = None
         if history != "none" and (encoder := self.model.history_encoder) is not None:
@@ -183,8 +186,8 @@ class FactReading(nn.Module):
         caption = self.model.read_captions(batch.stories.caption_ids[:, frames], caption_keep)
         conditioner = self.model.conditioner
         summary = conditioner(caption, caption_keep, frames, past).folded().tokens - conditioner.queries  # (n, summary, dim)
-        asked = (batch.told if history == "none" else batch.known)[:, frames]
-        scores = [self.to_draw[_kind(key)](summary[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
+        asked = (batch.true if doubt else batch.told if history == "none" else batch.known)[:, frames]
+        scores = [self.to_draw[kind(key)](summary[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
         yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generators: Sequence[torch.Generator]) -> Tensor:
@@ -256,16 +259,9 @@ class Answers(nn.Module):
         return list(self.say(seen.flatten(1)).split(self.sizes, dim=1))
 
 
-def _kind(key: Key) -> str:
-    """What is asked, wherever it stands: a red shirt is the same on the left as on the right."""
-    return key.attribute if key.entity in STANDS else f"{key.entity} {key.attribute}"
-
-
 class Likeness(nn.Module):
     """Scores of at most SHARP: the cosine between a token and each value. So a token is never sure enough until it is all that one
-    fact and nothing else, and a denoiser finds the fact at once (NormFace, Wang et al. 2017)."""
-
-    SHARP = 6.0
+    fact and nothing else, and a denoiser finds the fact at once."""
 
     def __init__(self, width: int, values: int) -> None:
         super().__init__()
@@ -273,7 +269,7 @@ class Likeness(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (n, width) to scores (n, value)."""
-        return self.SHARP * F.linear(F.normalize(tokens, dim=1), F.normalize(self.values, dim=1))
+        return likeness(tokens, self.values)
 
 
 def cross_entropy(scores: list[Tensor], answered: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import PartialState
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from arldm.model.arldm import ARLDM
@@ -48,8 +48,11 @@ def reads_once(model: ARLDM) -> bool:
 
 
 @torch.no_grad()
-def read(model: ARLDM, stories: CachedStories, folder: Path) -> ReadStories:
-    """The stories with their conditions, kept in `folder`, continued if interrupted."""
+def read(model: ARLDM, stories: CachedStories, folder: Path, shown: Tensor) -> ReadStories:
+    """The stories with their conditions, kept in `folder`, continued if interrupted.
+
+    What nothing tells is decided as the pictures have it: `shown` (story * frame, summary), less than 0 where there is nothing to see.
+    """
     weights = [fingerprint(part) for part in _parts(model)]
     read_by = hashlib.sha256(repr((weights, model.config, model.history)).encode()).hexdigest()[:16]
     shape = (len(stories) * stories.frames, model.config.summary, model.config.text.width)
@@ -60,6 +63,10 @@ def read(model: ARLDM, stories: CachedStories, folder: Path) -> ReadStories:
     for first in tqdm(blocks, desc="reading", unit="block", mininterval=5, disable=len(blocks) < 2):
         block = stories.batch(range(first, min(first + BLOCK, len(stories)))).to(model.device)
         condition = model.condition(block, torch.zeros(block.caption_ids.shape[:2], dtype=torch.bool, device=model.device))
+        size = condition.tokens.shape[:3]
+        true = shown[first * stories.frames :][: size[0] * size[1]].view(size)
+        lots = torch.rand(size, generator=torch.Generator().manual_seed(first))
+        condition = model.decided(condition, lots.to(model.device), true.to(model.device))
         rows.put(first * stories.frames, condition.tokens.flatten(0, 1).float().cpu().numpy())
     null = model.null().to("cpu")
     model.train(training).to(device)
@@ -68,4 +75,4 @@ def read(model: ARLDM, stories: CachedStories, folder: Path) -> ReadStories:
 
 def _parts(model: ARLDM) -> list[nn.Module]:
     """What makes the condition."""
-    return [part for part in (model.text_encoder, model.history_encoder, model.conditioner) if part is not None]
+    return [part for part in (model.text_encoder, model.history_encoder, model.conditioner, model.prior) if part is not None]

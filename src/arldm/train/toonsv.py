@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
@@ -21,6 +22,7 @@ from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
 from arldm.toonsv import plot, story
+from arldm.toonsv.questions import FREE, TO_DRAW, all_to_draw, kind
 from arldm.train.autoencoder import grid, load_autoencoder
 from arldm.train.details import Detailed, DetailedBatch, detailed, weights
 from arldm.train.loop import fit
@@ -41,7 +43,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)
-        data = read(model, stories, cache) if reads_once(model) else stories
+        data = read(model, stories, cache, shown(recipe)) if reads_once(model) else stories
         side = recipe.model.picture_size // recipe.model.latents.downsample
         counted = weights(cache, "train", recipe.stories, recipe.frames, side, recipe.details)
     truths = [story("val", index, recipe.frames, recipe.model.picture_size) for index in range(JUDGED)]
@@ -60,6 +62,12 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
+
+
+def shown(recipe: ToonSV) -> torch.Tensor:
+    """What the pictures of all stories show, as answers to what is to be drawn: (story * frame, summary)."""
+    shots = [shot for story in range(recipe.stories) for shot in plot("train", story, recipe.frames)]
+    return torch.from_numpy(np.stack([all_to_draw(shot.scene) for shot in shots]))
 
 
 def begin(recipe: ToonSV) -> ARLDM:
@@ -93,6 +101,12 @@ def load_encoders(model: ARLDM, path: Path) -> None:
     """Give a model the encoders that `encoders` left, as far as it has them. Raises ModelError."""
     names = ("text_encoder", "history_encoder", "conditioner")
     load_parts({name: part for name in names if (part := getattr(model, name)) is not None}, path, "encoders for this model")
+    if model.prior is not None:
+        heads = read_weights(path)
+        for k, key in enumerate(TO_DRAW):
+            if (name := kind(key)) in FREE:
+                values = heads[f"to_draw.{name}.values"]
+                model.prior.values[k, : len(values)] = values
 
 
 def load_parts(parts: Mapping[str, nn.Module], path: Path, called: str) -> None:

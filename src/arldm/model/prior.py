@@ -1,0 +1,50 @@
+"""What neither caption nor history tells is decided before it is drawn."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SHARP = 6.0  # the score of a token that is all its value
+
+
+def likeness(tokens: Tensor, values: Tensor) -> Tensor:
+    """Scores (n, value) of tokens (n, dim) for values (value, dim): SHARP times their cosine (NormFace, Wang et al. 2017)."""
+    return SHARP * F.linear(F.normalize(tokens, dim=1), F.normalize(values, dim=1))
+
+
+class Prior(nn.Module):
+    """The values that each token of the summary can stand for; where several are likely, one is chosen by lot.
+
+    A stranger comes in, and nobody said in what hat. Told "perhaps this one, perhaps that", a denoiser draws something of each, and
+    who looks back at it sees another hat than it meant. So the choice is made once, in the token, and the denoiser draws what it is
+    told, as DALL-E 2's does behind its prior (Ramesh et al. 2022). In training the choice is what the true picture shows.
+    """
+
+    LEAST = 0.25  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
+
+    def __init__(self, summary: int, choices: int, dim: int) -> None:
+        super().__init__()
+        self.values: Tensor  # (summary, choices, dim); zeros where there is no value
+        self.register_buffer("values", torch.zeros(summary, choices, dim))
+
+    def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
+        """The answers with nothing left open: of their length where they were replaced.
+
+        answers (n, summary, dim) without their queries; lots (n, summary) in [0, 1); true (n, summary) numbers of values, less than 0
+        where there is none. A token with one likely value, or with none, stays as it was read.
+        """
+        odds = self.odds(answers)
+        chosen = (odds.cumsum(-1) <= lots[..., None] * odds.sum(-1, keepdim=True)).sum(-1).clamp_max(odds.shape[-1] - 1)
+        if true is not None:
+            chosen = torch.where(true < 0, chosen, true)
+        values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
+        undecided = (odds > 0).sum(-1, keepdim=True) > 1
+        return torch.where(undecided, values * answers.norm(dim=-1, keepdim=True), answers)
+
+    def odds(self, answers: Tensor) -> Tensor:
+        """How likely each value is, the likeliest being 1 and the unlikely 0: (n, summary, choices)."""
+        offered = self.values.any(-1)  # (summary, choices)
+        cosines = torch.einsum("nsd,scd->nsc", F.normalize(answers, dim=-1), F.normalize(self.values, dim=-1))
+        cosines = cosines.masked_fill(~offered, -2.0)
+        odds = torch.exp(SHARP * (cosines - cosines.amax(-1, keepdim=True)))
+        return odds * offered * (odds >= self.LEAST)

@@ -1,0 +1,118 @@
+"""What nothing tells is decided once, by lot, and drawn as decided; what is told stays as it was read."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from arldm.config import TellConfig
+from arldm.model.arldm import ARLDM
+from arldm.model.prior import Prior
+from arldm.sample import tell
+from conftest import TINY, array, build, story
+
+DIM, CHOICES = 16, 4
+
+
+def prior(values: Tensor) -> Prior:
+    made = Prior(len(values), CHOICES, DIM)
+    made.values[:, : values.shape[1]] = values
+    return made
+
+
+def apart(count: int) -> Tensor:
+    """Values that have nothing in common (count, dim)."""
+    return torch.eye(DIM)[:count] * 3
+
+
+class TestPrior:
+    def test_what_is_told_stays_as_it_was_read(self) -> None:
+        told = (apart(3)[1] + 0.1 * torch.randn(DIM, generator=torch.Generator().manual_seed(1)))[None, None]
+        for lot in (0.0, 0.5, 0.999):
+            assert torch.equal(prior(apart(3)[None])(told, torch.tensor([[lot]])), told)
+
+    @given(st.floats(0, 1, exclude_max=True), st.integers(2, CHOICES))
+    def test_what_is_open_becomes_one_of_its_values(self, lot: float, count: int) -> None:
+        values = apart(count)
+        answer = values.mean(0)[None, None] * 7
+        found = prior(values[None])(answer, torch.tensor([[lot]], dtype=torch.float64))[0, 0]
+        likeness = torch.nn.functional.cosine_similarity(found[None], values)
+        assert likeness.max() == pytest.approx(1, abs=1e-6)
+        assert found.norm() == pytest.approx(answer.norm().item(), rel=1e-5)
+        assert likeness.argmax() == min(int(lot * count), count - 1)
+
+    def test_lots_fall_as_often_as_the_odds_have_it(self) -> None:
+        values = apart(3)
+        answer = (values[0] + 0.9 * values[1])[None, None]  # the third is unlikely, and out
+        one = prior(values[None])
+        odds = one.odds(answer)[0, 0]
+        assert odds[0] == 1
+        assert 0.25 < odds[1] < 1
+        assert not odds[2:].any()
+        lots = torch.linspace(0, 0.999, 1000)[:, None]
+        found = one(answer.expand(1000, 1, -1), lots)[:, 0]
+        first = (found @ values[0] > found @ values[1]).float().mean()
+        assert first.item() == pytest.approx((odds[0] / odds.sum()).item(), abs=2e-3)
+
+    def test_what_is_true_overrules_lots_where_it_is_known(self) -> None:
+        values = apart(3)
+        one, answers = prior(torch.stack([values, values])), values.mean(0).expand(1, 2, -1)
+        found = one(answers, torch.tensor([[0.1, 0.1]]), torch.tensor([[2, -100]]))[0]
+        assert [int((row @ values.T).argmax()) for row in found] == [2, 0]
+
+    def test_a_token_without_values_is_left_alone(self) -> None:
+        answers = torch.randn(2, 1, DIM, generator=torch.Generator().manual_seed(2))
+        assert torch.equal(prior(torch.zeros(1, CHOICES, DIM))(answers, torch.rand(2, 1)), answers)
+
+
+@pytest.fixture
+def undecided() -> ARLDM:
+    """A model whose every token could as well be any of four things."""
+    model = build(dataclasses.replace(TINY, choices=CHOICES))
+    generator = torch.Generator().manual_seed(3)
+    assert model.prior is not None
+    model.prior.values.copy_(torch.randn(1, 1, DIM, generator=generator) + 0.5 * torch.randn(3, CHOICES, DIM, generator=generator))
+    return model
+
+
+class TestModel:
+    def test_a_choice_is_made_anew_only_for_another_take(self, undecided: ARLDM) -> None:
+        with torch.no_grad():
+            for values in undecided.unet.parameters():  # what is drawn depends much on what is told
+                values.mul_(3)
+        config = TellConfig(steps=1, guidance=1)
+        told = [array(next(tell(undecided, story(1), config, take=take))) for take in (0, 0, 1)]
+        assert (told[0] == told[1]).all()
+        assert (told[0] != told[2]).any()
+
+    def test_the_noise_is_that_of_a_model_without_one(self, model: ARLDM) -> None:
+        bare = build(dataclasses.replace(TINY, choices=CHOICES))  # nothing to choose from
+        pair = [array(next(tell(one, story(1), TellConfig(steps=2)))) for one in (model, bare)]
+        assert (pair[0] == pair[1]).all()
+
+    def test_it_is_saved_and_read(self, undecided: ARLDM, tmp_path: Path) -> None:
+        undecided.save_pretrained(tmp_path / "model")
+        read = ARLDM.from_pretrained(tmp_path / "model")
+        assert read.hash() == undecided.hash()
+        assert read.narrowed("none").prior is not None
+        pair = [array(next(tell(one, story(1), TellConfig(steps=1)))) for one in (undecided, read)]
+        assert (pair[0] == pair[1]).all()
+
+    def test_only_what_is_open_is_decided(self, undecided: ARLDM) -> None:
+        batch = undecided.batch([story(3, given=3)])
+        with torch.no_grad():
+            condition = undecided.condition(batch, torch.zeros(1, 3, dtype=torch.bool))
+        assert undecided.prior is not None
+        queries = undecided.conditioner.queries
+        assert queries is not None
+        lots = torch.full((1, 3, 3), 0.5)
+        found = undecided.decided(condition, lots)
+        is_open = (undecided.prior.odds((condition.tokens - queries).flatten(0, 1)) > 0).sum(-1) > 1
+        moved = (found.tokens != condition.tokens).any(-1).flatten(0, 1)
+        assert is_open.any()
+        assert torch.equal(moved, is_open)
+        assert torch.equal(found.keep, condition.keep)
