@@ -192,7 +192,7 @@ class ARLDM(nn.Module, PushToHubMixin):
     def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
         """The condition (batch, frame, token, dim) with nothing left open, if this model has a prior.
 
-        lots (batch, frame, summary) in [0, 1) choose where nothing is told; `true` (batch, frame, summary), as in Prior, overrules them.
+        lots and `true` (batch, frame, summary) are as in Prior: by lot where nothing is told, or as it is true.
         """
         if self.prior is None or (queries := self.conditioner.queries) is None:
             return condition

@@ -30,7 +30,7 @@ class Prior(nn.Module):
     def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
         """The answers with nothing left open: of their length where they were replaced.
 
-        answers (n, summary, dim) without their queries; lots (n, summary) in [0, 1); true (n, summary) numbers of values, less than 0
+        answers (n, summary, dim) without their queries; lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative
         where there is none. A token with one likely value, or with none, stays as it was read.
         """
         odds = self.odds(answers)

@@ -27,7 +27,7 @@ from arldm.rendered import scene_stills
 from arldm.story import Source
 from arldm.story_files import put
 from arldm.toonsv import plot
-from arldm.toonsv.cast import EXTRA_KINDS, Key, Scene, holds_held_out
+from arldm.toonsv.cast import EXTRA_KINDS, Scene, holds_held_out
 from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
 from arldm.toonsv.scenes import random_scene
 from arldm.toonsv.world import TRAINED
