@@ -28,11 +28,12 @@ from arldm.evaluate.reader import Reader
 from arldm.model.arldm import ARLDM
 from arldm.sample import tell_batch
 from arldm.story import Story
-from arldm.story_files import encoded, put
+from arldm.story_files import encoded
 from arldm.toonsv import painted, story
 from arldm.toonsv.cast import Key, Look
 from arldm.toonsv.plot import Shot
 from arldm.toonsv.recast import CALLED, STRANGER, called_by_many, portraits, portraits_called, starring
+from arldm.writing import put
 
 LIKE = {"pako": "bromm", "vesna": "fenna", "rumo": "tilo"}
 SETS, STORIES = int(os.environ.get("SETS", "5")), int(os.environ.get("STORIES", "40"))

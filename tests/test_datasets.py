@@ -30,7 +30,7 @@ from arldm.datasets.pororo import clip_id, read_pororo
 from arldm.datasets.report import tokens
 from arldm.datasets.vist import read_vist
 from arldm.errors import DatasetError, OutputError
-from arldm.story_files import put
+from arldm.writing import put
 from published import SIDE, save_npy, still, write_flintstones, write_folder, write_h5, write_pororo, write_vist
 
 READERS = {"pororo": read_pororo, "flintstones": read_flintstones, "vist": read_vist, "folder": read_folder, "h5": read_h5}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from arldm.config import TellConfig
 from arldm.model.arldm import ARLDM
+from arldm.model.noise import item_generators
 from arldm.model.prior import Prior
 from arldm.sample import tell
 from conftest import TINY, array, build, story
@@ -116,3 +117,41 @@ class TestModel:
         assert is_open.any()
         assert torch.equal(moved, is_open)
         assert torch.equal(found.keep, condition.keep)
+
+    def test_training_decides_as_the_picture_has_it(self, undecided: ARLDM) -> None:
+        batch = undecided.batch([story(3, given=3), story(3, given=3, shift=5)])
+        assert undecided.prior is not None
+        lost = torch.tensor([[True, False, False], [False, True, False]])
+        with torch.no_grad():
+            dropped, shown = undecided.condition(batch, lost), undecided.seen(batch)
+            expected = undecided.decided(dropped, torch.zeros(2, 3, 3), shown)
+            found = undecided._as_shown(dropped, batch, lost, item_generators(1, range(2)))
+        assert torch.equal(found.tokens[~lost], expected.tokens[~lost])
+        assert torch.equal(found.tokens[lost], dropped.tokens[lost])
+
+    def test_a_picture_is_seen_as_a_next_frame_would_see_it(self, undecided: ARLDM) -> None:
+        assert undecided.prior is not None
+        known = story(3, given=3)
+        longer = dataclasses.replace(known, frames=(*known.frames, known.frames[2]))  # the last caption once more
+        batch = undecided.batch([longer])
+        with torch.no_grad():
+            tokens = undecided.condition(batch, torch.zeros(1, 4, dtype=torch.bool)).tokens[0, 3:]
+            expected = undecided.prior.odds(tokens - undecided.conditioner.queries).argmax(-1)
+            assert torch.equal(undecided.seen(undecided.batch([known]))[0, 2], expected[0])
+
+    def test_what_is_learned_from_is_what_was_decided(self, undecided: ARLDM) -> None:
+        batch = undecided.batch([story(3, given=3)])
+
+        def loss() -> float:
+            with torch.no_grad():
+                return undecided.loss(batch, item_generators(1, range(1))).item()
+
+        undecided.dropout = 0.0
+        decided, prior = loss(), undecided.prior
+        undecided.prior = None
+        assert loss() != decided
+        undecided.prior = prior
+        undecided.dropout = 1.0
+        dropped = loss()
+        undecided.prior = None
+        assert loss() == dropped

@@ -24,14 +24,13 @@ from arldm.story_files import (
     encoded,
     identified,
     parse,
-    put,
     read_picture,
     read_script,
     read_told,
-    replacing_folder,
     strip,
     write_known,
 )
+from arldm.writing import put, replacing_folder
 from conftest import picture
 
 LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from arldm.cli import main as arldm
 from arldm.config import TellConfig, from_dict
-from arldm.story_files import put
+from arldm.writing import put
 
 MEASURED = Path(__file__).with_name("quality.json")
 METRICS = ("relevance", "consistency")

@@ -19,6 +19,7 @@ from arldm.errors import OutputError
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import Scene
 from arldm.toonsv.scenes import random_scene
+from arldm.writing import put
 
 BLOCK = 50  # stories between two notes of progress
 DRAWN = 256  # pixels of a random scene, the size of the pictures that are to be read
@@ -49,9 +50,7 @@ class Rows:
         self.array[first : first + len(values)] = values
         self.array.flush()
         self.done = first + len(values)
-        beside = self._notes.with_name(f".{self._notes.name}.{os.getpid()}")
-        beside.write_text(json.dumps({"done": self.done, **self._origin}))
-        beside.replace(self._notes)
+        put(self._notes, json.dumps({"done": self.done, **self._origin}).encode())
 
 
 def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5) -> np.ndarray:

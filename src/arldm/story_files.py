@@ -1,4 +1,4 @@
-"""Scripts and told stories on disk. Everything is read with care and written whole or not at all; no torch.
+"""Scripts and told stories on disk. Everything is read with care; no torch.
 
 A script is plain text, one frame a line, or a `story.json`. A told story is a folder: story.json, 000.png, 001.png, ..., strip.png.
 """
@@ -6,21 +6,19 @@ A script is plain text, one frame a line, or a `story.json`. A told story is a f
 import hashlib
 import io
 import json
-import os
 import re
-import shutil
 import warnings
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import Any, get_args
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.story import Fact, Frame, Source, Story
+from arldm.writing import put
 
 STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
@@ -238,67 +236,6 @@ def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) ->
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises OutputError."""
-    with replacing(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
-    finally:
-        with suppress(OSError):  # where all went well it is gone already
-            beside.unlink()
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
-    beside, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("new", "old"))
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        _sync(beside)
-        if path.exists():
-            path.rename(old)
-        try:
-            beside.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into."""
-    for half in folder.rglob(".*"):
-        if re.fullmatch(r"\..+\.\d+", half.name):  # as `replacing` calls it
-            half.unlink(missing_ok=True)
 
 
 def write_known(story: Story, path: Path) -> None:

@@ -13,7 +13,7 @@ from arldm.evaluate.pictures import Pictures, aligned, called, find, write_visto
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
 from arldm.story import Story
-from arldm.story_files import put
+from arldm.writing import put
 
 if TYPE_CHECKING:
     from arldm.cli.evaluations import EvaluatePictures

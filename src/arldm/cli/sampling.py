@@ -22,8 +22,9 @@ from arldm.model.arldm import ARLDM
 from arldm.model.denoiser import build_sampler
 from arldm.sample import tell_batch
 from arldm.story import Story
-from arldm.story_files import STRIP, StoryFolder, put, sweep
+from arldm.story_files import STRIP, StoryFolder
 from arldm.toonsv import ToonStories
+from arldm.writing import put, sweep
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Sample

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common, told_by_method
-from arldm.story_files import put
+from arldm.writing import put
 
 if TYPE_CHECKING:
     from arldm.cli.people import SurveyNew, SurveyServe

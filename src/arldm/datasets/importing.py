@@ -24,7 +24,7 @@ from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
 from arldm.datasets.shards import Shards
 from arldm.errors import OutputError
-from arldm.story_files import put, replacing, sweep
+from arldm.writing import put, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
 CORPUS, REPORT = "corpus.json", "report.json"

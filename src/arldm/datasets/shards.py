@@ -23,7 +23,7 @@ from tqdm import tqdm
 from arldm.datasets import journal
 from arldm.datasets.corpus import Clip
 from arldm.errors import DatasetError, PictureError
-from arldm.story_files import put, replacing
+from arldm.writing import put, replacing
 
 SHARD = 256  # clips
 ROWS, HELD = 16, 2**26  # clips and bytes of a record batch; some photographs are large

@@ -17,7 +17,7 @@ from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
 from arldm.evaluate.pictures import Pictures
 from arldm.story import Story
-from arldm.story_files import put
+from arldm.writing import put
 
 SCHEMA = 1  # of the report; also names how figures were made, so that kept ones of another way are not taken
 

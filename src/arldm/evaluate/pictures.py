@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from arldm.errors import ConfigError, PictureError
-from arldm.story_files import ENDINGS, STORY, STRIP, decoded, put
+from arldm.story_files import ENDINGS, STORY, STRIP, decoded
+from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
 SHOTS = ("shots", "shot")  # ViStoryBench, vistorybench/dataset_loader/read_outputs.py

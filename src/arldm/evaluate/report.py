@@ -2,21 +2,19 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from arldm.errors import OutputError
 from arldm.evaluate.consistency import METRICS, Measure, by_attribute, by_combination, by_frame, measure
 from arldm.evaluate.features import Features
 from arldm.evaluate.fid import Gaussian, frechet_distance
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
+from arldm.writing import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +69,7 @@ def table(rows: Mapping[str, Report]) -> str:
 
 def write(path: Path, report: dict[str, Any]) -> None:
     """Write a report as JSON, whole or not at all; what there was nothing to measure of is null. Raises OutputError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(_finite(report), indent=1, allow_nan=False) + "\n")
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # a folder that could not be made holds nothing to clear away
-            beside.unlink()
-        raise OutputError(f"{path}: the report cannot be written ({error.strerror}); choose another --json") from error
+    put(path, (json.dumps(_finite(report), indent=1, allow_nan=False) + "\n").encode())
 
 
 def _finite(value: Any) -> Any:

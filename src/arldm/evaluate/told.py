@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from arldm.errors import OutputError
-from arldm.story_files import encoded, put, read_picture
+from arldm.story_files import encoded, read_picture
+from arldm.writing import put
 
 NOTES = "told.json"
 

@@ -155,7 +155,8 @@ class ARLDM(nn.Module, PushToHubMixin):
         noise = randn_tensor(batch.latents.shape, generators, device).flatten(0, 1)
         latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
-        predicted = predict(self.unet, noisy, timesteps, self.condition(batch, dropped).folded())
+        condition = self._as_shown(self.condition(batch, dropped), batch, dropped, generators)
+        predicted = predict(self.unet, noisy, timesteps, condition.folded())
         return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps), reduction="none")
 
     def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
@@ -188,6 +189,32 @@ class ARLDM(nn.Module, PushToHubMixin):
         if frames > 1:  # the last frame is nobody's past
             past = self.read_past(range(frames - 1), batch.past_ids[:, :-1], batch.past_keep[:, :-1], batch.past_pictures[:, :-1])
         return self.conditioner(caption, keep.view_as(batch.caption_keep), range(batch.given, frames), past, hidden=dropped)
+
+    def _as_shown(
+        self, condition: Condition, batch: StoryBatch | ReadBatch, dropped: Tensor, generators: list[torch.Generator]
+    ) -> Condition:
+        """The condition with what is open decided as the frames' own pictures have it, or by lot if this model looks at none.
+
+        Where conditions were read once, that was done by then (train/read.py); a condition that was dropped stays open.
+        """
+        if self.prior is None or isinstance(batch, ReadBatch):
+            return condition
+        lots = rand(generators, *condition.tokens.shape[1:3], device=condition.tokens.device)
+        decided = self.decided(condition, lots, self.seen(batch) if self.history == "pictures" else None)
+        return Condition(torch.where(dropped[:, :, None, None], condition.tokens, decided.tokens), condition.keep)
+
+    @torch.no_grad()
+    def seen(self, batch: StoryBatch) -> Tensor:
+        """What each frame to draw shows, as far as a model with a prior can tell: numbers of values (batch, frame, summary).
+
+        It is asked for the frame's caption once more, as if that came after the frame.
+        """
+        assert self.prior is not None
+        frames = range(batch.past_ids.shape[1])
+        past = self.read_past(frames, batch.past_ids, batch.past_keep, batch.past_pictures)
+        caption = self.read_captions(batch.caption_ids, batch.caption_keep)
+        summary = self.conditioner(caption, batch.caption_keep, [t + 1 for t in frames[batch.given :]], past).tokens
+        return self.prior.odds((summary - self.conditioner.queries).flatten(0, 1)).argmax(-1).view(summary.shape[:3])
 
     def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
         """The condition (batch, frame, token, dim) with nothing left open, if this model has a prior.

@@ -25,8 +25,8 @@ from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 from arldm.config import ModelConfig, from_dict, to_dict
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.model.text import CaptionTokenizer
-from arldm.story_files import replacing_folder
 from arldm.weight_files import fill
+from arldm.writing import replacing_folder
 
 if TYPE_CHECKING:
     from arldm.model.arldm import ARLDM

@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from arldm.errors import ModelError, OutputError
-from arldm.story_files import encoded, put, replacing_folder
+from arldm.story_files import encoded
+from arldm.writing import put, replacing_folder
 
 Mode = Literal["full", "lora", "token", "pin"]
 CARD, TENSORS, LORA, PREVIEW, PICTURES = (

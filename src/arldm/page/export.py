@@ -11,7 +11,7 @@ from arldm.errors import ConfigError, PictureError
 from arldm.page.layout import MARGIN, WIDTH, Box, Page, Panel, Text, laid_out
 from arldm.page.lettering import BOLD, LEADING, REGULAR
 from arldm.story import Story
-from arldm.story_files import put
+from arldm.writing import put
 
 PAPER, INK, BAND = "#faf6ec", "#2f2a3d", "#fffdf7"
 LINE, RADIUS = 3.2, 9.0  # units

@@ -25,7 +25,6 @@ from arldm.model.prior import likeness
 from arldm.recipes import Context, Encoders, ToonSV
 from arldm.rendered import scene_stills
 from arldm.story import Source
-from arldm.story_files import put
 from arldm.toonsv import plot
 from arldm.toonsv.cast import EXTRA_KINDS, Scene, holds_held_out
 from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
@@ -35,6 +34,7 @@ from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
+from arldm.writing import put
 
 NAME, ACCURACY = "encoders.safetensors", "accuracy.json"  # in the run's folder
 EXAMINED = 30  # stories of the validation split

@@ -7,7 +7,6 @@ run that was never killed. To resume, run the same command again.
 """
 
 import json
-import os
 import signal
 import threading
 import time
@@ -26,6 +25,7 @@ from arldm.train.engine import build_accelerator
 from arldm.train.learner import Batch, Learner
 from arldm.train.peers import together
 from arldm.train.record import Record, Sample
+from arldm.writing import put
 
 CONFIG = "config.json"
 #: how a run is carried out, not what is learned: these may be others when it is continued
@@ -99,10 +99,7 @@ def claim(out: Path, options: dict[str, Any]) -> None:
     held = check_claim(out, options)
     if held | options == held and path.exists():
         return
-    out.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(held | options, indent=1) + "\n")
-    beside.replace(path)
+    put(path, (json.dumps(held | options, indent=1) + "\n").encode())
 
 
 def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
 from arldm.rendered import DRAWN, scene_stills
-from arldm.story_files import replacing_folder
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
 from arldm.toonsv.scenes import random_scene
 from arldm.train.loop import fit
 from arldm.train.stories import turn
+from arldm.writing import replacing_folder
 
 FRAMES = 5
 CHECKED = 200  # stories of the test split

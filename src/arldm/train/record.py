@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from tqdm import tqdm
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
-from arldm.story_files import encoded, put
+from arldm.story_files import encoded
+from arldm.writing import put
 
 METRICS = "metrics.jsonl"
 
@@ -81,9 +81,7 @@ class Record:
 def _cut(path: Path, rows: int) -> None:
     """Keep the first `rows` lines of a file."""
     lines = path.read_text().splitlines(keepends=True)[:rows] if path.exists() else []
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text("".join(lines))
-    beside.replace(path)
+    put(path, "".join(lines).encode())
 
 
 def _tracker(kind: str, out: Path, step: int) -> GeneralTracker:

@@ -14,7 +14,8 @@ from arldm.config import from_dict
 from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
-from arldm.story_files import encoded, put, read_picture, replacing_folder
+from arldm.story_files import encoded, read_picture
+from arldm.writing import put, replacing_folder
 
 STUDY, PICTURES = "study.json", "pictures"
 QUESTIONS = {

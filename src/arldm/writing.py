@@ -1,0 +1,72 @@
+"""Files and folders that are written whole or not at all."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from arldm.errors import OutputError
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises OutputError."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        with suppress(OSError):  # where all went well it is gone already
+            beside.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
+    beside, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("new", "old"))
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        _sync(beside)
+        if path.exists():
+            path.rename(old)
+        try:
+            beside.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into."""
+    for half in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.\d+", half.name):  # as `replacing` calls it
+            half.unlink(missing_ok=True)
