@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-STAGES = {"autoencoder": "pictures <-> latents", "encoders": "the encoders' lesson", "pictures": "AR-LDM's U-Net"}
+STAGES = {
+    "autoencoder": "pictures <-> latents",
+    "encoders": "the encoders' lesson",
+    "context": "the context's lesson",
+    "pictures": "AR-LDM's U-Net",
+    "doubt": "the context's lesson in doubt",
+    "details": "the U-Net learns what is small",
+}
+DENOISER = ("pictures", "details")  # stages with previews
+LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
 
@@ -42,9 +51,14 @@ def stages(run: Path) -> str:
     return "\n".join([*table, f"| in all | | {total:.2f} | |"])
 
 
-def lesson(run: Path) -> str:
-    """What the encoders can tell before the U-Net begins."""
-    found = json.loads((run / "encoders" / "accuracy.json").read_text())
+def lessons(run: Path) -> str:
+    """What the encoders can tell after each of their lessons."""
+    found = {
+        f"{name}: {asked}": shares
+        for name in LESSONS
+        for asked, shares in json.loads((run / name / "accuracy.json").read_text()).items()
+        if name == LESSONS[0] or asked.startswith("to draw")
+    }
     facts = list(dict.fromkeys(fact for shares in found.values() for fact in shares))
     table = ["| | " + " | ".join(facts) + " |", "|---" * (len(facts) + 1) + "|"]
     for name, shares in found.items():
@@ -53,15 +67,22 @@ def lesson(run: Path) -> str:
 
 
 def previews(run: Path) -> dict[int, dict[str, float]]:
-    """What the previews were worth, by step."""
-    return {int(path.stem): json.loads(path.read_text()) for path in sorted((run / "pictures" / "samples").glob("*.json"))}
+    """What the previews were worth, by step of the U-Net, counted on from stage to stage."""
+    found, before = {}, 0
+    for name in DENOISER:
+        for path in sorted((run / name / "samples").glob("*.json")):
+            found[before + int(path.stem)] = json.loads(path.read_text())
+        before += len(rows(run / name))
+    return found
 
 
 def draw(run: Path, path: Path) -> None:
     """Losses by step, and quality by step."""
-    figure = Figure((11, 3.4), layout="constrained")
+    figure = Figure((11, 6), layout="constrained")
+    (*first, last), below = figure.subplots(2, 4)
+    below[-1].remove()
     for axes, (name, title) in zip(
-        figure.subplots(1, 4), [*STAGES.items(), ("quality", "8 validation stories, 10 steps")], strict=True
+        [*first, *below[:-1], last], [*STAGES.items(), ("quality", "8 validation stories, 10 steps")], strict=True
     ):
         if name == "quality":
             found = previews(run)
@@ -107,12 +128,12 @@ rendering ToonSV, encoding it and drawing previews come on top.
 
 Eight validation stories, ten sampling steps: quick and rough. The figures that count are in [evaluation.md](evaluation.md).
 
-## What the encoders tell before the U-Net begins
+## What the encoders tell
 
-Share of right answers on validation stories by the heads of the lesson: "seen" of a past picture, "past" of what was read of it,
+Share of right answers on validation stories by the heads of the lessons: "seen" of a past picture, "past" of what was read of it,
 "to draw" of what the U-Net will be told, with all history, with captions alone, with none.
 
-{lesson(run)}
+{lessons(run)}
 """)
 
 

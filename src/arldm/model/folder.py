@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ARLDM")
 
-FORMAT = 2  # 1 knew neither context nor coordinates nor stem, and is read as a model without them
+FORMAT = 3  # 1 knew neither context nor coordinates nor stem, 2 no prior; they are read as models without them
 CONFIG = "arldm.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
