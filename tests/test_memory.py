@@ -1,6 +1,7 @@
 """Memory that was predicted is memory that is taken."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,15 +10,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 from tqdm import tqdm
 
+from arldm.adapt.modes import let_learn
 from arldm.cli import main, parsed, planning
 from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
+from arldm.model.pack import Mode
 from arldm.sample import tell_batch
 from arldm.story import Frame, Story
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.memory import (
+    Prepare,
     Tracker,
     blank_tokenizers,
     parameters,
@@ -36,10 +40,20 @@ def total(train: TrainConfig, gpu: bool = False) -> int:
     return training_peak(TINY, train, gpu=gpu).total
 
 
-def counted(train: TrainConfig, given: int) -> int:
+@pytest.mark.parametrize("mode", ["full", "lora", "token"])
+def test_a_new_character_takes_what_its_rehearsal_did(mode: Mode) -> None:
+    prepare = partial(let_learn, mode=mode, new=1, rank=2)
+    assert training_peak(TINY, PLAIN, FRAMES, gpu=False, prepare=prepare).total == pytest.approx(
+        counted(PLAIN, 0, prepare), rel=0.02
+    )
+
+
+def counted(train: TrainConfig, given: int, prepare: Prepare = id) -> int:
     """The bytes of a real training's second step."""
     with Tracker() as tracker:
-        learner = Learner(ARLDM.build(TINY, *blank_tokenizers(TINY)), train, build_accelerator(train))
+        model = ARLDM.build(TINY, *blank_tokenizers(TINY))
+        prepare(model)
+        learner = Learner(model, train, build_accelerator(train))
         stories = stories_of(TINY, train.batch, FRAMES, given)
         for _ in range(2):
             tracker.peak = 0

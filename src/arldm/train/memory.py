@@ -107,8 +107,7 @@ def _learning(
 ) -> tuple[int, int]:
     """Bytes of the weights, and the most beyond them in the forward and backward passes of a step."""
     with _rehearsal(gpu) as tracker:
-        model = hollow(config, freeze).train()
-        prepare(model)
+        model = hollow(config, freeze, prepare).train()
         if train.gradient_checkpointing:
             save_memory(model)
         weights = tracker.held
@@ -122,8 +121,7 @@ def _learning(
 def _moving(config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainConfig) -> tuple[int, int, int]:
     """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
     with _rehearsal(gpu=False) as tracker:
-        model = hollow(config, freeze)
-        prepare(model)
+        model = hollow(config, freeze, prepare)
         weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         before = tracker.held
         for weight in weights.values():
@@ -238,12 +236,14 @@ def _empty(config: ModelConfig) -> ARLDM:
         return ARLDM(config, *blank_tokenizers(config))
 
 
-def hollow(config: ModelConfig, freeze: Freeze = ()) -> ARLDM:
+def hollow(config: ModelConfig, freeze: Freeze = (), prepare: Prepare = id) -> ARLDM:
     """The model of a config with weights that hold nothing, inside of FakeTensorMode."""
-    with unset_fake_temporarily():
+    with unset_fake_temporarily():  # torch cannot move fake weights, and peft moves those that it makes
         model = _empty(config)
+        model.freeze(freeze)
+        with torch.device("meta"):
+            prepare(model)
     model.to_empty(device="cpu")
-    model.freeze(freeze)
     return model
 
 
