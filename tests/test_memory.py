@@ -40,6 +40,14 @@ def total(train: TrainConfig, gpu: bool = False) -> int:
     return training_peak(TINY, train, gpu=gpu).total
 
 
+def test_a_name_that_learns_through_the_unet_alone_is_checkpointed_there() -> None:
+    peaks = [
+        training_peak(TINY, replace(PLAIN, gradient_checkpointing=saved), prepare=partial(let_learn, mode="token", new=1, rank=2))
+        for saved in (False, True)
+    ]
+    assert peaks[1].working < 0.7 * peaks[0].working
+
+
 @pytest.mark.parametrize("mode", ["full", "lora", "token"])
 def test_a_new_character_takes_what_its_rehearsal_did(mode: Mode) -> None:
     prepare = partial(let_learn, mode=mode, new=1, rank=2)

@@ -64,7 +64,10 @@ def check(config: TrainConfig, processes: int) -> None:
 
 
 def save_memory(module: nn.Module) -> None:
-    """Turn gradient checkpointing on where the libraries have it. Raises ConfigError where they have it nowhere."""
+    """Turn gradient checkpointing on where the libraries have it, also where gradients only pass: a name learns through the U-Net.
+
+    Raises ConfigError where they have it in nothing that learns.
+    """
     for part in _parts(module, "--train.gradient-checkpointing"):
         if isinstance(part, UNet2DConditionModel):
             part.enable_gradient_checkpointing()
@@ -76,13 +79,18 @@ def save_memory(module: nn.Module) -> None:
 def compile_parts(module: nn.Module) -> None:
     """Have torch compile what takes the time, at its first call. Raises ConfigError where there is nothing of that."""
     for part in _parts(module, "--train.torch-compile"):
-        part.compile()
+        if _learns(part):
+            part.compile()
 
 
 def _parts(module: nn.Module, option: str) -> list[UNet2DConditionModel | PreTrainedModel]:
-    """The U-Net and the transformers of a module, as far as they learn."""
+    """The U-Net and the transformers of a module, if some of them learn."""
     kinds = (UNet2DConditionModel, PreTrainedModel)
-    found = [part for part in module.modules() if isinstance(part, kinds) and any(p.requires_grad for p in part.parameters())]
-    if not found:
+    found = [part for part in module.modules() if isinstance(part, kinds)]
+    if not any(map(_learns, found)):
         raise ConfigError(f"{option}: this recipe trains neither a U-Net nor a transformer; leave it out")
     return found
+
+
+def _learns(part: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in part.parameters())
