@@ -52,7 +52,7 @@ class TestPrior:
         one = prior(values[None])
         odds = one.odds(answer)[0, 0]
         assert odds[0] == 1
-        assert 0.25 < odds[1] < 1
+        assert 0.5 < odds[1] < 1
         assert not odds[2:].any()
         lots = torch.linspace(0, 0.999, 1000)[:, None]
         found = one(answer.expand(1000, 1, -1), lots)[:, 0]

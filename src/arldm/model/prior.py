@@ -20,7 +20,7 @@ class Prior(nn.Module):
     told, as DALL-E 2's does behind its prior (Ramesh et al. 2022). In training the choice is what the true picture shows.
     """
 
-    LEAST = 0.25  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
+    LEAST = 0.5  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
 
     def __init__(self, summary: int, choices: int, dim: int) -> None:
         super().__init__()
