@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to the model that ships with the program, src/arldm/weights/toonsv. (The reader, which measures it: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4, 6 and 7) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -37,15 +37,23 @@ train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures --mo
 train toonsv-context "$out/doubt/encoders.safetensors" --out "$out/doubt" --cache "$out/cache" --encoders "$out/context/encoders.safetensors" \
     --doubt --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
 
-# 6. the U-Net learns on, with nothing left open, and what is small counts more: faces, hats, things that are held
-train toonsv "$out/details/model" --out "$out/details" --history pictures --denoiser "$out/pictures/model" --details 2 \
-    --train.steps "${MORE:-4000}" --train.learning-rate 3e-4 --train.muon 2e-3 \
-    --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
-    --freeze text_encoder history_encoder conditioner
+# learn NAME DENOISER DETAILS STEPS : the U-Net learns on, with nothing left open, and what is small counts more
+learn() {
+    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" \
+        --train.steps "$4" --train.learning-rate 3e-4 --train.muon 2e-3 \
+        --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
+        --freeze text_encoder history_encoder conditioner
+}
+
+# 6. faces, hats, things that are held
+learn details "$out/pictures/model" 2 "${MORE:-4000}"
+
+# 7. and more so: the colours of hats and things
+learn hats "$out/details/model" 4 "${MORE:-4000}"
 
 # in one move where the program looks for it
 rm -rf src/arldm/weights/toonsv.new
-cp -r "$out/details/model" src/arldm/weights/toonsv.new
+cp -r "$out/hats/model" src/arldm/weights/toonsv.new
 rm -rf src/arldm/weights/toonsv
 mv src/arldm/weights/toonsv.new src/arldm/weights/toonsv
 echo "The model is in src/arldm/weights/toonsv"

@@ -13,11 +13,12 @@ def likeness(tokens: Tensor, values: Tensor) -> Tensor:
 
 
 class Prior(nn.Module):
-    """The values that each token of the summary can stand for; where several are likely, one is chosen by lot.
+    """The values that each token of the summary can stand for. The denoiser is told one of them and nothing between.
 
     A stranger comes in, and nobody said in what hat. Told "perhaps this one, perhaps that", a denoiser draws something of each, and
     who looks back at it sees another hat than it meant. So the choice is made once, in the token, and the denoiser draws what it is
-    told, as DALL-E 2's does behind its prior (Ramesh et al. 2022). In training the choice is what the true picture shows.
+    told, as DALL-E 2's does behind its prior (Ramesh et al. 2022): what is likeliest, and where several values are likely, one of
+    them by lot. In training the choice is what the true picture shows.
     """
 
     LEAST = 0.5  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
@@ -28,18 +29,16 @@ class Prior(nn.Module):
         self.register_buffer("values", torch.zeros(summary, choices, dim))
 
     def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
-        """The answers with nothing left open: of their length where they were replaced.
+        """The answers (n, summary, dim), without their queries, each as long as it was but become the value that is chosen for it.
 
-        answers (n, summary, dim) without their queries; lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative
-        where there is none. A token with one likely value, or with none, stays as it was read.
+        lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. A token without values stays.
         """
         odds = self.odds(answers)
         chosen = (odds.cumsum(-1) <= lots[..., None] * odds.sum(-1, keepdim=True)).sum(-1).clamp_max(odds.shape[-1] - 1)
         if true is not None:
             chosen = torch.where(true < 0, chosen, true)
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
-        undecided = (odds > 0).sum(-1, keepdim=True) > 1
-        return torch.where(undecided, values * answers.norm(dim=-1, keepdim=True), answers)
+        return torch.where(self.values.any(-1).any(-1)[:, None], values * answers.norm(dim=-1, keepdim=True), answers)
 
     def odds(self, answers: Tensor) -> Tensor:
         """How likely each value is, the likeliest being 1 and the unlikely 0: (n, summary, choices)."""
