@@ -327,6 +327,21 @@ class TestMetrics:
         assert won(none, none, none, none) == [0, 0]  # not read is not consistent
         assert won(red, none, none, none) == [0, 0]
 
+    def test_the_colour_of_a_hat_is_asked_where_a_hat_was_drawn(self) -> None:
+        known = of(
+            facts("child hat cap free", "child hat_colour red free"), facts("child hat cap history", "child hat_colour red history")
+        )
+        cap, bare, gone = read("child hat cap", "child hat_colour blue"), read("child hat none"), read()
+
+        def won(*readings: dict[Key, str]) -> dict[str, float]:
+            return {one.attribute: one.won for one in consistency([known], [readings])}
+
+        assert won(cap, cap) == {"hat": 1, "hat_colour": 1}
+        assert won(bare, bare) == {"hat": 1}  # hatless twice is all that can be kept
+        assert won(bare, cap) == {"hat": 0}
+        assert won(cap, bare) == {"hat": 0, "hat_colour": 0}
+        assert won(gone, gone) == {"hat": 0, "hat_colour": 0}
+
     def test_history_without_a_past_is_not_counted(self) -> None:
         known = of(facts("tilo present yes history"), facts("tilo present yes history"))
         assert len(list(consistency([known], [[read(), read()]]))) == 1

@@ -13,6 +13,7 @@ from scipy.stats import bootstrap
 
 from arldm.story import Fact, Story
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PROPS, Key, held_out
+from arldm.toonsv.questions import can_be_asked
 
 T = TypeVar("T")
 Reading = Mapping[Key, str]
@@ -68,16 +69,17 @@ def relevance(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], g
 def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
     """Facts that only the history tells: is the reading what it was in the latest earlier frame of the same told story?
 
-    The latest earlier frame is the last one of which the fact is true. What is not read in either frame is wrong.
+    The latest earlier frame is the last one of which the fact is true. What is not read in either frame is wrong. Only the colour of a
+    hat is no question where someone was drawn without one, which nothing forbade: that there is none is the fact to be kept.
     """
     for number, story, read in _numbered(stories, readings):
         last: dict[Key, int] = {}
         for t, frame in enumerate(story.frames):
             for fact in frame.facts if t >= given else ():
                 key = _key(fact)
-                if fact.source == "history" and key in last:
+                if fact.source == "history" and key in last and can_be_asked(key, before := read[last[key]]):
                     now = read[t].get(key)
-                    yield Tally(number, t, fact.attribute, float(now is not None and now == read[last[key]].get(key)), 1)
+                    yield Tally(number, t, fact.attribute, float(now is not None and now == before.get(key)), 1)
             last |= {_key(fact): t for fact in frame.facts}
 
 

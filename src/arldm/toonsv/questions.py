@@ -63,9 +63,14 @@ def reading(row: Sequence[int]) -> dict[Key, str]:
             return True
         if key.entity in PLACES or said.get(Key(key.entity, "present")) != "yes":
             return False
-        return key.attribute != "hat_colour" or said.get(Key(key.entity, "hat")) != "none"
+        return can_be_asked(key, said)
 
     return {key: value for key, value in said.items() if stated(key)}
+
+
+def can_be_asked(key: Key, said: Mapping[Key, str]) -> bool:
+    """Is there what the question is about, as far as the facts `said` tell? No hat has no colour."""
+    return key.attribute != "hat_colour" or said.get(Key(key.entity, "hat")) != "none"
 
 
 def _unsaid(key: Key) -> int:

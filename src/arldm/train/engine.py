@@ -74,6 +74,7 @@ def save_memory(module: nn.Module) -> None:
         else:
             part.supports_gradient_checkpointing = True  # transformers says so of BLIP, not of its text model, whose layers have it
             part.activation_checkpointing_enable()
+            part.disable_input_require_grads()  # they would flow where nothing learns, and BLIP adds positions in place
 
 
 def compile_parts(module: nn.Module) -> None:
