@@ -109,7 +109,8 @@ class TestModel:
         with torch.no_grad():
             condition = undecided.condition(batch, torch.zeros(1, 3, dtype=torch.bool))
         assert undecided.prior is not None
-        assert (queries := undecided.conditioner.queries) is not None
+        queries = undecided.conditioner.queries
+        assert queries is not None
         found = undecided.decided(condition, torch.full((1, 3, len(queries)), 0.5))
         odds = undecided.prior.odds((found.tokens - queries).flatten(0, 1))
         assert (odds.amax(-1) == 1).all()

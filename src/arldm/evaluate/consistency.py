@@ -69,8 +69,8 @@ def relevance(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], g
 def consistency(stories: Sequence[Story], readings: Sequence[Sequence[Reading]], given: int = 0) -> Iterator[Tally]:
     """Facts that only the history tells: is the reading what it was in the latest earlier frame of the same told story?
 
-    The latest earlier frame is the last one of which the fact is true. What is not read in either frame is wrong. Only the colour of a
-    hat is no question where someone was drawn without one, which nothing forbade: that there is none is the fact to be kept.
+    The latest earlier frame is the last one of which the fact is true. What is not read in either frame is wrong. Only the colour
+    of a hat is no question where someone was drawn without one, which nothing forbade: that there is none is the fact to be kept.
     """
     for number, story, read in _numbered(stories, readings):
         last: dict[Key, int] = {}

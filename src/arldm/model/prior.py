@@ -31,7 +31,7 @@ class Prior(nn.Module):
     def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
         """The answers (n, summary, dim), without their queries, each as long as it was but become the value that is chosen for it.
 
-        lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. A token without values stays.
+        lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. Tokens without values stay.
         """
         odds = self.odds(answers)
         chosen = (odds.cumsum(-1) <= lots[..., None] * odds.sum(-1, keepdim=True)).sum(-1).clamp_max(odds.shape[-1] - 1)
