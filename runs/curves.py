@@ -34,7 +34,8 @@ SHOWN = ("relevance", "consistency")
 
 def report(path: Path, *options: object) -> dict[str, Any]:
     """A report by `arldm evaluate`, made unless it is there."""
-    if not path.exists() and (code := arldm(["evaluate", "toonsv", *map(str, options), "--json", str(path)])):
+    how = ["--precision", "bf16", "--json", str(path)]
+    if not path.exists() and (code := arldm(["evaluate", "toonsv", *map(str, options), *how])):
         raise SystemExit(code)
     return json.loads(path.read_text())
 

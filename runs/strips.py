@@ -5,11 +5,10 @@ Each strip is two rows: the told frames, and under them the captions' truth as T
 
 import random
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from arldm import ARLDM, TellConfig
-from arldm.sample import tell_batch
+from arldm.sample import tell
 from arldm.toonsv import story
 from arldm.train.autoencoder import grid
 
@@ -24,8 +23,7 @@ def main(out: Path, count: int) -> None:
     lines = []
     for number in sorted(random.Random(DRAWN_BY).sample(range(AMONG), count)):
         truth = story("test", number)
-        untold = replace(truth, frames=tuple(replace(frame, picture=None) for frame in truth.frames))
-        told = [row[0] for row in tell_batch(model, [untold], TellConfig())]
+        told = list(tell(model, truth.untold()))
         pictures = [frame.picture for frame in (*told, *truth.frames) if frame.picture is not None]
         strip = grid(pictures, len(told))
         strip.resize((strip.width // 2, strip.height // 2)).save(out / f"{number:03}.webp", quality=80)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to the model that ships with the program, src/arldm/weights/toonsv. (The reader, which measures it: runs/reader.sh.)
+# From nothing to what ships with the program, src/arldm/weights: model and enlarger. (The reader, which measures them: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
 # OUT (a folder) and STEPS and MORE (of AR-LDM, see 4, 6 and 7) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
@@ -51,9 +51,19 @@ learn details "$out/pictures/model" 2 "${MORE:-4000}"
 # 7. and more so: the colours of hats and things
 learn hats "$out/details/model" 4 "${MORE:-4000}"
 
-# in one move where the program looks for it
-rm -rf src/arldm/weights/toonsv.new
-cp -r "$out/hats/model" src/arldm/weights/toonsv.new
-rm -rf src/arldm/weights/toonsv
-mv src/arldm/weights/toonsv.new src/arldm/weights/toonsv
-echo "The model is in src/arldm/weights/toonsv"
+# 8. the decoder learns to draw what the denoiser means
+train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/hats/model" --cache "$out/cache"
+
+# 9. for pages: pictures of twice the side
+train toonsv-enlarger "$out/enlarger/model" --out "$out/enlarger" --model "$out/decoder/model" --cache "$out/cache"
+
+# ship FOLDER NAME : in one move where the program looks for it
+ship() {
+    rm -rf "src/arldm/weights/$2.new"
+    cp -r "$1" "src/arldm/weights/$2.new"
+    rm -rf "src/arldm/weights/$2"
+    mv "src/arldm/weights/$2.new" "src/arldm/weights/$2"
+    echo "$1 is now src/arldm/weights/$2"
+}
+ship "$out/decoder/model" toonsv
+ship "$out/enlarger/model" enlarger

@@ -11,14 +11,20 @@ out="${OUT:-runs/out/table}"
 steps="${STEPS:-1500}"
 stories="${STORIES:-200}"
 
-for history in none captions pictures; do
-    [ -e "$out/$history/model" ] || "$bin/arldm" train toonsv --out "$out/$history" --history "$history" --train.steps "$steps" --details 2 \
+# train HISTORY : the twin, unless it is there
+train() {
+    [ -e "$out/$1/model" ] || "$bin/arldm" train toonsv --out "$out/$1" --history "$1" --train.steps "$steps" --details 2 \
         --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/doubt/encoders.safetensors" \
         --cache "$from/cache" --freeze text_encoder history_encoder conditioner
+}
+
+for history in none captions pictures; do
     for given in 0 1; do
         for seed in 0 1 2; do
             report="$out/$history-given$given-seed$seed"
-            [ -e "$report.json" ] || "$bin/arldm" evaluate toonsv --model "$out/$history/model" --stories "$stories" \
+            [ -e "$report.json" ] && continue
+            train "$history"
+            "$bin/arldm" evaluate toonsv --model "$out/$history/model" --stories "$stories" --precision bf16 \
                 --given "$given" --seed "$seed" --keep "$report" --json "$report.json"
         done
     done

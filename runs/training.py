@@ -20,8 +20,11 @@ STAGES = {
     "pictures": "AR-LDM's U-Net",
     "doubt": "the context's lesson in doubt",
     "details": "the U-Net learns what is small",
+    "hats": "the U-Net learns the colours of hats",
+    "decoder": "the decoder learns to draw what the denoiser means",
+    "enlarger": "pages",
 }
-DENOISER = ("pictures", "details")  # stages with previews
+DENOISER = ("pictures", "details", "hats")  # stages with previews
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")

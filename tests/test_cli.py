@@ -112,7 +112,7 @@ class TestArguments:
             ("toonsv", "Missing from arldm toonsv: OUT"),
             (
                 "train",
-                "Expected one of {toonsv, toonsv-autoencoder, toonsv-encoders, toonsv-context, toonsv-enlarger, ",
+                "Expected one of {toonsv, toonsv-autoencoder, toonsv-encoders, toonsv-context, toonsv-decoder, ",
             ),
             ("train toonsv", "Missing from arldm train toonsv: --out PATH"),
             ("train pororo-visualization", "Missing from arldm train pororo-visualization: --out PATH"),

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import arldm.rendered
 import arldm.train.context
+import arldm.train.decoder
 import arldm.train.encoders
 import arldm.train.read
 import arldm.train.reader
@@ -21,9 +22,10 @@ from arldm.config import History, ModelConfig, TellConfig, TrainConfig, from_dic
 from arldm.errors import ConfigError, ModelError, OutputError
 from arldm.evaluate.report import METRICS
 from arldm.model.arldm import ARLDM
+from arldm.model.batch import ReadBatch
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.noise import item_generators
-from arldm.recipes import RECIPES, TINY, Autoencoder, Context, Encoders, Enlarger, Reader, ToonSV
+from arldm.recipes import RECIPES, TINY, Autoencoder, Context, Decoder, Encoders, Enlarger, Reader, ToonSV
 from arldm.rendered import drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
@@ -32,6 +34,7 @@ from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
 from arldm.train.context import evened
+from arldm.train.decoder import Decoding
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin, shown
@@ -61,7 +64,8 @@ def test_the_autoencoder_run_leaves_a_measured_autoencoder(recipe: ToonSV) -> No
 
 
 def test_the_enlarger_run_leaves_one_that_doubles(recipe: ToonSV, tmp_path: Path) -> None:
-    run(Enlarger(TRAIN, recipe.autoencoder, TINY.picture_size, stories=4, crop=16), tmp_path)
+    begin(recipe).save_pretrained(tmp_path / "base")
+    run(Enlarger(TRAIN, tmp_path / "base", stories=4, crop=16), tmp_path)
     enlarger = Network.from_pretrained(tmp_path / "model")
     assert any(bool(weight.any()) for weight in (enlarger.end.weight, enlarger.end.bias))  # it began as adding nothing
     picture = story("test", 0, 2, 64).frames[0].picture
@@ -92,6 +96,35 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     )
     latents = load_autoencoder(recipe.autoencoder)
     torch.testing.assert_close(model.latents.shift, latents.shift)  # the autoencoder does not learn here
+
+
+def test_the_decoder_run_leaves_the_model_with_another_decoder(recipe: ToonSV, tmp_path: Path) -> None:
+    begin(recipe).save_pretrained(tmp_path / "base")
+    run(Decoder(tmp_path / "base", TRAIN, stories=4), tmp_path / "run")
+    before, after = (ARLDM.from_pretrained(folder).state_dict() for folder in (tmp_path / "base", tmp_path / "run" / "model"))
+    moved = [name for name in before if not torch.allclose(before[name], after[name], rtol=1e-3, atol=1e-4)]
+    assert moved
+    assert all(name.startswith("latents.vae.decoder.") for name in moved)
+    assert (tmp_path / "run" / "samples" / "0000004.png").exists()
+
+
+def test_what_a_denoiser_means_is_what_it_was_told_if_it_is_right(recipe: ToonSV, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = begin(recipe).eval()
+    one = story("train", 0, 2, 64)
+    ready = model.batch([one])
+    with torch.no_grad():
+        condition = model.condition(ready, torch.zeros(1, 2, dtype=torch.bool))
+    batch = ReadBatch(condition, model.null(), ready.latents)
+    latents = ready.latents.flatten(0, 1)
+
+    def knowing(_: object, noisy: torch.Tensor, timesteps: torch.Tensor, __: object) -> torch.Tensor:
+        share = model.schedule.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+        noise = (noisy - share.sqrt() * latents) / (1 - share).sqrt()
+        return share.sqrt() * noise - (1 - share).sqrt() * latents  # the velocity (Salimans and Ho 2022)
+
+    monkeypatch.setattr(arldm.train.decoder, "predict", knowing)
+    meant = Decoding(model).meant(batch, item_generators(1, range(1)))
+    torch.testing.assert_close(meant, latents, rtol=1e-4, atol=1e-4)
 
 
 def test_the_reader_run_leaves_a_reader_and_its_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +229,7 @@ def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, hist
     model.dropout = 0.5
     assert recipe.cache is not None
     stories = cached(model, recipe.cache, "train", recipe.stories)
-    ready = read(model, stories, tmp_path, shown(recipe))
+    ready = read(model, stories, tmp_path, shown(recipe.stories, recipe.frames))
     for number in range(3):
         whole, short = stories.batch([number, 5]), ready.batch([number, 5])
         expected, found = (model.loss(batch, item_generators(number, range(2))) for batch in (whole, short))

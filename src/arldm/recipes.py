@@ -75,6 +75,18 @@ READER_TRAIN = TrainConfig(
     checkpoint_every=250,
     preview_every=0,
 )
+DECODER_TRAIN = TrainConfig(
+    steps=1000,
+    batch=2,  # stories
+    learning_rate=3e-4,
+    muon=1e-3,
+    warmup=20,
+    betas=(0.9, 0.99),
+    ema=0.99,
+    precision="bf16",
+    checkpoint_every=100,
+    preview_every=250,
+)
 TOONSV_TRAIN = TrainConfig(
     steps=8000,
     batch=4,
@@ -141,11 +153,10 @@ class Autoencoder:
 
 @dataclass(frozen=True, slots=True)
 class Enlarger:
-    """The network that makes pages sharp, trained on what the embedded model's autoencoder makes of ToonSV pictures."""
+    """The network that makes pages sharp, trained on what the embedded model's decoder makes of ToonSV pictures."""
 
     train: TrainConfig = ENLARGER_TRAIN
-    autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
-    picture_size: int = TOONSV.picture_size  # pixels, before it is enlarged
+    model: Path = Path("toonsv")  # a model's folder; "toonsv" is the embedded one
     stories: int = 200  # of the training split, five frames each
     crop: int = 64  # pixels, before it is enlarged
     cache: Path | None = None  # as above
@@ -174,6 +185,17 @@ class ToonSV:
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
     details: float = 0.0  # how much more faces, hats and held things count in the loss (train/details.py)
+    cache: Path | None = None  # as above
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """The decoder of a model on ToonSV, trained on what its denoiser makes of noisy latents."""
+
+    model: Path = Path("runs/out/toonsv/model")  # what `arldm train toonsv` left
+    train: TrainConfig = DECODER_TRAIN
+    stories: int = 1000
+    frames: int = 5
     cache: Path | None = None  # as above
 
 
@@ -241,7 +263,7 @@ class Classifier:
     thin: int = 1  # divides the widths of all layers: 16 learns little, but in no time
 
 
-Recipe = Autoencoder | Enlarger | Reader | Encoders | Context | ToonSV | Paper | Classifier
+Recipe = Autoencoder | Decoder | Enlarger | Reader | Encoders | Context | ToonSV | Paper | Classifier
 RECIPES: dict[str, Recipe] = {
     "toonsv-autoencoder": Autoencoder(),
     "toonsv-enlarger": Enlarger(),
@@ -249,6 +271,7 @@ RECIPES: dict[str, Recipe] = {
     "toonsv-encoders": Encoders(),
     "toonsv-context": Context(),
     "toonsv": ToonSV(),
+    "toonsv-decoder": Decoder(),
     # published FID of these rows, each told by 250 steps of DDIM with guidance 6 and judged at 64 px; none was trained here
     "pororo-continuation": Paper(given=1),  # 17.40
     "flintstones-continuation": Paper(

@@ -14,6 +14,7 @@ from arldm.recipes import (
     Autoencoder,
     Classifier,
     Context,
+    Decoder,
     Encoders,
     Enlarger,
     Paper,
@@ -180,6 +181,16 @@ class TrainToonSV(_Training):
 
 
 @dataclass(frozen=True)
+class TrainDecoder(_Training):
+    """The decoder of a model on the embedded world, for what its denoiser leaves."""
+
+    recipe: Annotated[Decoder, arg(name="")] = Decoder()
+
+    def __call__(self) -> int:
+        return _run(self.recipe, self.out)
+
+
+@dataclass(frozen=True)
 class TrainPaper(_Training):
     """A row of the paper's tables, on an archive of `arldm prepare` and from a model of `arldm init paper`."""
 
@@ -208,6 +219,7 @@ class Train:
         | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
         | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
         | Annotated[TrainContext, subcommand("toonsv-context")]
+        | Annotated[TrainDecoder, subcommand("toonsv-decoder")]
         | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
         | Annotated[TrainReader, subcommand("toonsv-reader")]
         | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]

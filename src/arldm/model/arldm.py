@@ -83,7 +83,7 @@ class ARLDM(nn.Module, PushToHubMixin):
     @classmethod
     def from_pretrained(cls, folder: Path | str, dtype: torch.dtype = torch.float32) -> Self:
         """Read a saved model; "toonsv" is the one that ships with the program. Raises ModelError for anything amiss there."""
-        path = EMBEDDED / "toonsv" if folder == "toonsv" else Path(folder)
+        path = EMBEDDED / "toonsv" if str(folder) == "toonsv" else Path(folder)
         return read_model(path, cls).to(dtype).eval()
 
     def save_pretrained(self, folder: Path | str, dtype: torch.dtype | None = None, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""The enlarger's run: what the autoencoder makes of small pictures, beside the same pictures drawn large."""
+"""The enlarger's run: what the decoder makes of small pictures, beside the same pictures drawn large."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
 from arldm.config import to_dict
+from arldm.model.arldm import ARLDM
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.enlarge import TIMES
 from arldm.model.enlarge import Enlarger as Network
@@ -16,7 +17,7 @@ from arldm.model.latents import Latents, edges_first
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Enlarger
 from arldm.rendered import rendered
-from arldm.train.autoencoder import Crops, grid, load_autoencoder
+from arldm.train.autoencoder import Crops, grid
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 
@@ -25,12 +26,13 @@ NOISE = 0.2  # on the latents, in deviations, at most: a denoiser is never exact
 
 def enlarger(recipe: Enlarger, out: Path) -> None:
     """Train the enlarger; leaves it in `out/model`."""
-    cache = recipe.cache or out / "cache"
+    cache, model = recipe.cache or out / "cache", ARLDM.from_pretrained(recipe.model)
+    size = TIMES * model.config.picture_size
     with PartialState().main_process_first():
-        pictures = rendered(cache, "train", recipe.stories, TIMES * recipe.picture_size)
-        held = floats(rendered(cache, "val", 2, TIMES * recipe.picture_size)[::3].copy())
+        pictures = rendered(cache, "train", recipe.stories, size)
+        held = floats(rendered(cache, "val", 2, size)[::3].copy())
     with seeded(recipe.train.seed):
-        module = Enlarging(load_autoencoder(recipe.autoencoder))
+        module = Enlarging(model.latents)
 
     @torch.no_grad()
     def preview() -> Sample:

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from arldm.config import to_dict
-from arldm.recipes import Autoencoder, Classifier, Context, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.autoencoder import autoencoder
 from arldm.train.context import context
+from arldm.train.decoder import decoder
 from arldm.train.encoders import encoders
 from arldm.train.engine import check, join
 from arldm.train.enlarger import enlarger
@@ -66,6 +67,8 @@ def _train(recipe: Recipe, out: Path) -> None:
             context(recipe, out)
         case ToonSV():
             toonsv(recipe, out)
+        case Decoder():
+            decoder(recipe, out)
         case Paper():
             from arldm.train.paper import paper  # what reads archives is not always installed
 

@@ -1,6 +1,6 @@
 """AR-LDM's run on ToonSV: stories with cached latents, and the model folder it leaves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,30 +43,36 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)
-        data = read(model, stories, cache, shown(recipe)) if reads_once(model) else stories
+        data = read(model, stories, cache, shown(recipe.stories, recipe.frames)) if reads_once(model) else stories
         side = recipe.model.picture_size // recipe.model.latents.downsample
         counted = weights(cache, "train", recipe.stories, recipe.frames, side, recipe.details)
-    truths = [story("val", index, recipe.frames, recipe.model.picture_size) for index in range(JUDGED)]
-    reader = Reader.from_pretrained("toonsv")
 
     def batches(number: int) -> DetailedBatch:
         chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
         return detailed(data.batch(chosen), counted[stories.rows(chosen)])
 
-    def preview() -> Sample:
-        frames = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
-        told = [[frame.picture for frame in row if frame.picture is not None] for row in frames]
-        scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
-        return Sample(grid([picture for row in told[:SHOWN] for picture in row], recipe.frames), scores)
-
-    fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=preview)
+    fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
 
 
-def shown(recipe: ToonSV) -> torch.Tensor:
+def judged(model: ARLDM, frames: int) -> Callable[[], Sample]:
+    """Stories of the validation split as the model tells them by now, and what they are worth."""
+    truths = [story("val", index, frames, model.config.picture_size) for index in range(JUDGED)]
+    reader = Reader.from_pretrained("toonsv")
+
+    def sample() -> Sample:
+        rows = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
+        told = [[frame.picture for frame in row if frame.picture is not None] for row in rows]
+        scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
+        return Sample(grid([picture for row in told[:SHOWN] for picture in row], frames), scores)
+
+    return sample
+
+
+def shown(stories: int, frames: int) -> torch.Tensor:
     """What the pictures of all stories show, as answers to what is to be drawn: (story * frame, summary)."""
-    shots = [shot for story in range(recipe.stories) for shot in plot("train", story, recipe.frames)]
+    shots = [shot for story in range(stories) for shot in plot("train", story, frames)]
     return torch.from_numpy(np.stack([all_to_draw(shot.scene) for shot in shots]))
 
 

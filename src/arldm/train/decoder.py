@@ -1,0 +1,89 @@
+"""The decoder's second run: it learns to draw what the denoiser means.
+
+No denoiser is exact, and a decoder that trusts it to the last digit paints its errors as grain. So here it sees latents as the
+denoiser makes them out of noise, and beside them the picture that they were of.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor, nn
+
+from arldm.config import to_dict
+from arldm.errors import ConfigError
+from arldm.model.arldm import ARLDM
+from arldm.model.batch import ReadBatch, floats
+from arldm.model.denoiser import predict
+from arldm.model.latents import edges_first
+from arldm.model.noise import rand
+from arldm.recipes import Decoder
+from arldm.rendered import rendered
+from arldm.train.loop import fit
+from arldm.train.read import read
+from arldm.train.stories import cached, turn
+from arldm.train.toonsv import judged, shown
+
+MOST = 0.4  # of all timesteps; beyond, the denoiser has not yet made up its mind
+
+
+@dataclass(frozen=True, slots=True)
+class MeantBatch:
+    """Stories, read, with the pictures that their latents are of."""
+
+    stories: ReadBatch
+    pictures: Tensor  # (batch * frame, 3, size, size) in [-1, 1]
+
+    def to(self, device: torch.device | str) -> "MeantBatch":
+        """The same batch on another device."""
+        return MeantBatch(self.stories.to(device), self.pictures.to(device))
+
+
+def decoder(recipe: Decoder, out: Path) -> None:
+    """Train the decoder of a model; leaves the model, otherwise as it was, in `out/model`. Raises ConfigError, ModelError."""
+    model = ARLDM.from_pretrained(recipe.model)
+    if (prediction := model.config.denoiser.prediction) != "v_prediction":
+        raise ConfigError(
+            f"{recipe.model}: a model that predicts {prediction}; expected v_prediction, as `arldm train toonsv` has it"
+        )
+    module, cache = Decoding(model), recipe.cache or out / "cache"
+    with PartialState().main_process_first():
+        stories = cached(model, cache, "train", recipe.stories, recipe.frames)
+        data = read(model, stories, cache, shown(recipe.stories, recipe.frames))
+        pictures = rendered(cache, "train", recipe.stories, model.config.picture_size, recipe.frames)
+
+    def batches(number: int) -> MeantBatch:
+        chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
+        return MeantBatch(data.batch(chosen), floats(pictures[stories.rows(chosen)]))
+
+    fit(module, batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
+    if PartialState().is_main_process:
+        model.save_pretrained(out / "model", torch.float16)
+
+
+class Decoding(nn.Module):
+    """A model of which the decoder learns alone."""
+
+    def __init__(self, model: ARLDM) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        model.latents.vae.decoder.requires_grad_(True)
+
+    def loss(self, batch: MeantBatch, generators: list[torch.Generator]) -> Tensor:
+        """How far what is decoded is from what was meant, outlines first, as the autoencoder learned."""
+        decoded = self.model.latents.decode(self.meant(batch.stories, generators))
+        return edges_first((decoded.float() - batch.pictures).abs(), batch.pictures)
+
+    @torch.no_grad()
+    def meant(self, batch: ReadBatch, generators: list[torch.Generator]) -> Tensor:
+        """The stories' latents (batch * frame, channel, h, w) as the denoiser tells them in one step, from more noise or less."""
+        schedule, frames = self.model.schedule, batch.latents.shape[1]
+        latents, device = batch.latents.flatten(0, 1), batch.latents.device
+        noise = randn_tensor(batch.latents.shape, generators, device).flatten(0, 1)
+        share = MOST * rand(generators, frames, device=device).flatten()
+        timesteps = (share * self.model.config.denoiser.train_timesteps).long()
+        noisy = schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
+        velocity = predict(self.model.unet, noisy, timesteps, batch.condition.folded())
+        return schedule.get_velocity(velocity, noisy, timesteps)  # type: ignore[arg-type]  # of the velocity, that is the latents
