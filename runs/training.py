@@ -1,11 +1,12 @@
 """The log of a training of the embedded model, as docs/training.md and a picture: `python runs/training.py RUN DOCS`.
 
-RUN is the folder that `runs/toonsv.sh` trained in (its OUT).
+RUN is the folder that `runs/toonsv.sh` trained in (its OUT); stages that left no log there are left out.
 """
 
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,26 @@ STAGES = {
 DENOISER = ("pictures", "details", "hats")  # stages with previews
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
+COLUMNS = 4
+TOLD = """
+## What the encoders tell
+
+Share of right answers on validation stories by the heads of the lessons: "seen" of a past picture, "past" of what was read of it,
+"to draw" of what the U-Net will be told, with all history, with captions alone, with none.
+
+{}
+"""
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
     """The steps of one stage."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def logged(run: Path, names: Iterable[str] = STAGES) -> list[str]:
+    """The stages that left a log."""
+    return [name for name in names if (run / name / "metrics.jsonl").exists()]
 
 
 def processor() -> str:
@@ -45,12 +60,12 @@ def stages(run: Path) -> str:
     """A row for each stage."""
     table = ["| stage | steps | hours | loss of the first and the last 50 steps |", "|---|---|---|---|"]
     total = 0.0
-    for name, title in STAGES.items():
+    for name in logged(run):
         found = rows(run / name)
         hours = sum(row["seconds"] for row in found) / 3600
         total += hours
         losses = [row["loss"] for row in found]
-        table.append(f"| {title} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
+        table.append(f"| {STAGES[name]} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
     return "\n".join([*table, f"| in all | | {total:.2f} | |"])
 
 
@@ -58,9 +73,9 @@ def lessons(run: Path) -> str:
     """What the encoders can tell after each of their lessons."""
     found = {
         f"{name}: {asked}": shares
-        for name in LESSONS
+        for name in logged(run, LESSONS)
         for asked, shares in json.loads((run / name / "accuracy.json").read_text()).items()
-        if name == LESSONS[0] or asked.startswith("to draw")
+        if name == "encoders" or asked.startswith("to draw")
     }
     facts = list(dict.fromkeys(fact for shares in found.values() for fact in shares))
     table = ["| | " + " | ".join(facts) + " |", "|---" * (len(facts) + 1) + "|"]
@@ -72,7 +87,7 @@ def lessons(run: Path) -> str:
 def previews(run: Path) -> dict[int, dict[str, float]]:
     """What the previews were worth, by step of the U-Net, counted on from stage to stage."""
     found, before = {}, 0
-    for name in DENOISER:
+    for name in logged(run, DENOISER):
         for path in sorted((run / name / "samples").glob("*.json")):
             found[before + int(path.stem)] = json.loads(path.read_text())
         before += len(rows(run / name))
@@ -81,12 +96,12 @@ def previews(run: Path) -> dict[int, dict[str, float]]:
 
 def draw(run: Path, path: Path) -> None:
     """Losses by step, and quality by step."""
-    figure = Figure((11, 6), layout="constrained")
-    (*first, last), below = figure.subplots(2, 4)
-    below[-1].remove()
-    for axes, (name, title) in zip(
-        [*first, *below[:-1], last], [*STAGES.items(), ("quality", "8 validation stories, 10 steps")], strict=True
-    ):
+    names = [*logged(run), "quality"]
+    figure = Figure((11, 3 * -(-len(names) // COLUMNS)), layout="constrained")
+    places = figure.subplots(-(-len(names) // COLUMNS), COLUMNS, squeeze=False).flatten()
+    for empty in places[len(names) :]:
+        empty.remove()
+    for axes, name in zip(places, names, strict=False):
         if name == "quality":
             found = previews(run)
             for measure in MEASURES:
@@ -100,7 +115,7 @@ def draw(run: Path, path: Path) -> None:
             smooth = np.convolve(losses, np.ones(SMOOTH) / SMOOTH, "valid")
             axes.plot(np.arange(len(smooth)) + SMOOTH, smooth)
             axes.set_yscale("log")
-        axes.set_title(title, fontsize=9)
+        axes.set_title(STAGES.get(name, "8 validation stories, 10 steps"), fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
@@ -114,6 +129,7 @@ def main(run: Path, docs: Path) -> None:
     quality += [
         f"| {step:,} | " + " | ".join(f"{one[name]:.3f}" for name in MEASURES) + " |" for step, one in previews(run).items()
     ]
+    told = TOLD.format(lessons(run)) if logged(run, LESSONS) else ""
     (docs / "training.md").write_text(f"""# How the embedded model was trained
 
 `OUT={run} runs/toonsv.sh`, then this page by `python runs/training.py {run} {docs}`.
@@ -130,14 +146,7 @@ rendering ToonSV, encoding it and drawing previews come on top.
 {chr(10).join(quality)}
 
 Eight validation stories, ten sampling steps: quick and rough. The figures that count are in [evaluation.md](evaluation.md).
-
-## What the encoders tell
-
-Share of right answers on validation stories by the heads of the lessons: "seen" of a past picture, "past" of what was read of it,
-"to draw" of what the U-Net will be told, with all history, with captions alone, with none.
-
-{lessons(run)}
-""")
+{told}""")
 
 
 if __name__ == "__main__":
