@@ -175,7 +175,7 @@ def _checked(
     if model.history != "none":
         model.conditioner.check_length(lengths[0])
     if not (math.isfinite(config.guidance) and config.guidance >= 0):
-        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 3 is usual")
+        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 1.5 to 7.5 are usual")
     build_sampler(config, model.schedule)
     build_autocast(config.precision, model.device)
     return frozenset(frames or ())

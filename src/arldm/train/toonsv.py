@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from arldm.config import ModelConfig, TellConfig, to_dict
+from arldm.config import ModelConfig, to_dict
 from arldm.errors import ConfigError, ModelError
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
@@ -34,7 +34,6 @@ from arldm.weight_files import fill, read_weights
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
 JUDGED = 8  # stories of the validation split that are told and read as a run goes on
 SHOWN = 2  # of them, in a sample picture
-QUICK = TellConfig(steps=10)
 
 
 def toonsv(recipe: ToonSV, out: Path) -> None:
@@ -62,7 +61,7 @@ def judged(model: ARLDM, frames: int) -> Callable[[], Sample]:
     reader = Reader.from_pretrained("toonsv")
 
     def sample() -> Sample:
-        rows = zip(*tell_batch(model, [truth.untold() for truth in truths], QUICK), strict=True)
+        rows = zip(*tell_batch(model, [truth.untold() for truth in truths]), strict=True)
         told = [[frame.picture for frame in row if frame.picture is not None] for row in rows]
         scores = {name: measure.value for name, measure in score(told, truths, reader).metrics.items()}
         return Sample(grid([picture for row in told[:SHOWN] for picture in row], frames), scores)
