@@ -53,6 +53,9 @@ def test_saved_and_loaded(train, kind, tmp_path: Path) -> None:
     assert len(after) == len(before)
     assert after.words == before.words
     assert all(torch.equal(one, other) for one, other in zip(before.encode(CAPTIONS), after.encode(CAPTIONS), strict=True))
+    after.save(tmp_path / "again")
+    again, first = ({path.name: path.read_bytes() for path in folder.glob("*.json")} for folder in (tmp_path / "again", tmp_path))
+    assert again == first  # nothing of how it was read
 
 
 def test_tokenizer_without_a_special_token_is_refused() -> None:

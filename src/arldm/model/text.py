@@ -15,6 +15,7 @@ from arldm.errors import CaptionError, ModelError
 from arldm.model.vocabulary import known_words_json
 
 KNOWN_WORDS = "vocabulary.json"
+HOW_READ = ("is_local", "local_files_only")  # transformers keeps these of how a tokenizer was read, and would save them with it
 
 
 class CaptionTokenizer:
@@ -69,6 +70,8 @@ class CaptionTokenizer:
         """Read what `save` wrote, or a published tokenizer's folder; nothing is fetched. Raises ModelError."""
         try:
             tokenizer = kind.from_pretrained(folder, local_files_only=True)
+            for how in HOW_READ:
+                tokenizer.init_kwargs.pop(how, None)
             known = folder / KNOWN_WORDS
             words = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
         except (OSError, ValueError, TypeError, KeyError) as error:
