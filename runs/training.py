@@ -1,6 +1,6 @@
 """The log of a training of the embedded model, as docs/training.md and a picture: `python runs/training.py RUN DOCS`.
 
-RUN is the folder that `runs/toonsv.sh` trained in (its OUT); stages that left no log there are left out.
+RUN is the folder that `runs/toonsv.sh` trained in (its OUT), or docs/training, where the logs of the model that ships are kept.
 """
 
 import json
@@ -37,6 +37,7 @@ Share of right answers on validation stories by the heads of the lessons: "seen"
 
 {}
 """
+MISSING = " Stages without a row have lost their logs with their machine; what was measured of them stands in [log.md](log.md)."
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
 
 
@@ -132,7 +133,7 @@ def main(run: Path, docs: Path) -> None:
     told = TOLD.format(lessons(run)) if logged(run, LESSONS) else ""
     (docs / "training.md").write_text(f"""# How the embedded model was trained
 
-`OUT={run} runs/toonsv.sh`, then this page by `python runs/training.py {run} {docs}`.
+By `runs/toonsv.sh`; this page by `python runs/training.py {run} {docs}`.{MISSING if len(logged(run)) < len(STAGES) else ""}
 
 One machine: {processor()}, {os.cpu_count()} cores, no GPU, torch {torch.__version__}. Hours are those of the steps;
 rendering ToonSV, encoding it and drawing previews come on top.
