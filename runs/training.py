@@ -21,8 +21,8 @@ STAGES = {
     "pictures": "AR-LDM's U-Net",
     "doubt": "the context's lesson in doubt",
     "details": "the U-Net learns what is small",
-    "hats": "the U-Net learns the colours of hats",
-    "decoder": "the decoder learns to draw what the denoiser means",
+    "hats": "the U-Net learns colours of hats",
+    "decoder": "the decoder, once more",
     "enlarger": "pages",
 }
 DENOISER = ("pictures", "details", "hats")  # stages with previews
