@@ -254,18 +254,18 @@ def test_conditions_are_read_again_only_by_other_encoders(recipe: ToonSV, tmp_pa
         return condition(self, *arguments)
 
     monkeypatch.setattr(ARLDM, "condition", watched)
-    stop = True
+    stop, true = True, shown(frozen.stories, frozen.frames)
     with pytest.raises(KeyboardInterrupt):
-        read(model, stories, tmp_path, shown(frozen))
+        read(model, stories, tmp_path, true)
     stop = False
-    broken = read(model, stories, tmp_path, shown(frozen))
+    broken = read(model, stories, tmp_path, true)
     assert len(calls) == 3  # of six stories, two at once
-    assert np.array_equal(broken.tokens, read(model, stories, tmp_path / "whole", shown(frozen)).tokens)
-    read(model, stories, tmp_path, shown(frozen))
+    assert np.array_equal(broken.tokens, read(model, stories, tmp_path / "whole", true).tokens)
+    read(model, stories, tmp_path, true)
     assert len(calls) == 6
     with torch.no_grad():
         model.conditioner.types.weight.add_(1)
-    read(model, stories, tmp_path, shown(frozen))
+    read(model, stories, tmp_path, true)
     assert len(calls) == 9
 
 
