@@ -33,13 +33,13 @@ if __name__ == "__main__":
     shifts = np.stack([np.zeros(width), np.linspace(0, 0.1, width)])
     owners = np.repeat(np.arange(count), FRAMES)
     true = frechet_distance(shifts[0], np.diag(scales[0] ** 2), shifts[1], np.diag(scales[1] ** 2))
-    values, errors = [], []
+    values, errors, pair = [], [], []
     for _ in range(PAIRS):
-        a, b = (stories(dice, scale, shift, count) for scale, shift in zip(scales, shifts, strict=True))
-        found = frechet(flat(a), flat(b)).estimate(owners, owners, paired=False)
+        pair = [stories(dice, scale, shift, count) for scale, shift in zip(scales, shifts, strict=True)]
+        found = frechet(*map(flat, pair)).estimate(owners, owners, paired=False)
         values.append(found.value)
         errors.append((found.high - found.low) / 2 / 1.96)
-    again = [frechet(*(flat(some[dice.integers(0, count, count)]) for some in (a, b))).distance for _ in range(PAIRS)]
+    again = [frechet(*(flat(some[dice.integers(0, count, count)]) for some in pair)).distance for _ in range(PAIRS)]
     print(
         f"sources {true:.2f}; sets {np.mean(values):.2f}, deviation {np.std(values, ddof=1):.3f}; jackknife {np.mean(errors):.3f}"
     )

@@ -16,7 +16,7 @@ from arldm.recipes import ToonSV
 from arldm.train import fit
 from arldm.train.read import ReadStories, read
 from arldm.train.stories import CachedStories, cached, turn
-from arldm.train.toonsv import begin
+from arldm.train.toonsv import begin, shown
 
 ROUNDS = 3
 STORIES = 24
@@ -30,7 +30,8 @@ def main(steps: int) -> None:
     seconds: dict[str, list[float]] = {"at every step": [], "once": []}
     with tempfile.TemporaryDirectory() as folder:
         stories = cached(model, Path(folder), "train", STORIES)
-        ways: dict[str, CachedStories | ReadStories] = {"at every step": stories, "once": read(model, stories, Path(folder))}
+        once = read(model, stories, Path(folder), shown(STORIES, recipe.frames))
+        ways: dict[str, CachedStories | ReadStories] = {"at every step": stories, "once": once}
         for trial in range(ROUNDS):
             for name, data in ways.items():
                 out = Path(folder) / f"{name}-{trial}"

@@ -20,6 +20,7 @@ from arldm.toonsv import story
 from arldm.train import fit
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
+from arldm.train.toonsv import shown
 
 STEPS = 3  # of which the first warms up, and the last of ours ends with a checkpoint
 ROUNDS = 2  # alternating, for a machine is not always equally fast
@@ -73,7 +74,7 @@ def _ours(frozen: tuple[str, ...], config: TrainConfig) -> list[Seconds]:
     with TemporaryDirectory() as folder, redirect_stderr(StringIO()), redirect_stdout(StringIO()):  # nothing between the rows
         data = cached(model, Path(folder), "train", config.batch, FRAMES)
         if reads_once(model):
-            data = read(model, data, Path(folder))
+            data = read(model, data, Path(folder), shown(config.batch, FRAMES))
 
         def batches(number: int) -> StoryBatch | ReadBatch:
             begun.append(Seconds.now())
