@@ -142,7 +142,7 @@ rendering ToonSV, encoding it and drawing previews come on top.
 
 ![Losses and quality by step](training.png)
 
-## Quality by step of the U-Net
+## Quality by step of the U-Net, over the stages above
 
 {chr(10).join(quality)}
 

@@ -111,9 +111,9 @@ class TestModel:
         assert undecided.prior is not None
         queries = undecided.conditioner.queries
         assert queries is not None
+        likely = (undecided.prior.odds((condition.tokens - queries).flatten(0, 1)) > 0).sum(-1)
+        assert (likely > 1).any()
         found = undecided.decided(condition, torch.full((1, 3, len(queries)), 0.5))
-        odds = undecided.prior.odds((found.tokens - queries).flatten(0, 1))
-        assert (odds.amax(-1) == 1).all()
         values = torch.nn.functional.normalize(undecided.prior.values, dim=-1)
         told = torch.nn.functional.normalize(found.tokens - queries, dim=-1).flatten(0, 1)
         torch.testing.assert_close(torch.einsum("nsd,scd->nsc", told, values).amax(-1), torch.ones(3, len(queries)))

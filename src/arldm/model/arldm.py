@@ -193,9 +193,9 @@ class ARLDM(nn.Module, PushToHubMixin):
     def _as_shown(
         self, condition: Condition, batch: StoryBatch | ReadBatch, dropped: Tensor, generators: list[torch.Generator]
     ) -> Condition:
-        """The condition with what is open decided as the frames' own pictures have it, or by lot if this model looks at none.
+        """The condition, decided as the frames' own pictures have it, or as it was read and by lot if this model looks at none.
 
-        Where conditions were read once, that was done by then (train/read.py); a condition that was dropped stays open.
+        Where conditions were read once, that was done by then (train/read.py); a condition that was dropped stays as it is.
         """
         if self.prior is None or isinstance(batch, ReadBatch):
             return condition
@@ -217,9 +217,9 @@ class ARLDM(nn.Module, PushToHubMixin):
         return self.prior.odds((summary - self.conditioner.queries).flatten(0, 1)).argmax(-1).view(summary.shape[:3])
 
     def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
-        """The condition (batch, frame, token, dim) with nothing left open, if this model has a prior.
+        """The condition (batch, frame, token, dim) told as one value a token, if this model has a prior.
 
-        lots and `true` (batch, frame, summary) are as in Prior: by lot where nothing is told, or as it is true.
+        lots and `true` (batch, frame, summary) are as in Prior: as it was read and by lot where nothing is told, or as it is true.
         """
         if self.prior is None or (queries := self.conditioner.queries) is None:
             return condition

@@ -51,7 +51,7 @@ def reads_once(model: ARLDM) -> bool:
 def read(model: ARLDM, stories: CachedStories, folder: Path, shown: Tensor) -> ReadStories:
     """The stories with their conditions, kept in `folder`, continued if interrupted.
 
-    What nothing tells is decided as the pictures have it: `shown` (story * frame, summary), negative where nothing is to be seen.
+    They are told what the pictures have: `shown` (story * frame, summary), negative where nothing is to be seen.
     """
     weights = [fingerprint(part) for part in _parts(model)]
     read_by = hashlib.sha256(repr((weights, model.config, model.history)).encode()).hexdigest()[:16]
