@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to what ships with the program, src/arldm/weights: model and enlarger. (The reader, which measures them: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4, 6 and 7) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6 to 8) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -51,10 +51,13 @@ learn details "$out/pictures/model" 2 "${MORE:-4000}"
 # 7. and more so: the colours of hats and things
 learn hats "$out/details/model" 4 "${MORE:-4000}"
 
-# 8. the decoder learns to draw what the denoiser means
-train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/hats/model" --cache "$out/cache"
+# 8. the same for what is held, down to what a child holds
+learn things "$out/hats/model" 8 "${MORE:-2500}"
 
-# 9. for pages: pictures of twice the side
+# 9. the decoder learns to draw what the denoiser means
+train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/things/model" --cache "$out/cache"
+
+# 10. for pages: pictures of twice the side
 train toonsv-enlarger "$out/enlarger/model" --out "$out/enlarger" --model "$out/decoder/model" --cache "$out/cache"
 
 # ship FOLDER NAME : in one move where the program looks for it

@@ -22,10 +22,11 @@ STAGES = {
     "doubt": "the context's lesson in doubt",
     "details": "the U-Net learns what is small",
     "hats": "the U-Net learns colours of hats",
-    "decoder": "the decoder, once more",
+    "things": "the U-Net learns what is held",
+    "decoder": "the decoder, once more, and the finish",
     "enlarger": "pages",
 }
-DENOISER = ("pictures", "details", "hats")  # stages with previews
+DENOISER = ("pictures", "details", "hats", "things")  # stages with previews
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 COLUMNS = 4

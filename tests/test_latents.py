@@ -1,10 +1,13 @@
 """The autoencoder: shapes, normalisation, and a loss that is worth descending."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY, build
 
+from arldm import ARLDM
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
 from arldm.model.batch import PictureBatch
@@ -86,3 +89,24 @@ def test_loss_depends_on_its_generator_alone() -> None:
     batch = PictureBatch(pictures())
     one, same, other = (latents.loss(batch, item_generators(seed, range(len(batch.pictures)))).item() for seed in (1, 1, 2))
     assert one == same != other
+
+
+def test_a_finish_adds_nothing_at_first_and_comes_back_from_a_folder(tmp_path: Path) -> None:
+    plain, config = Latents(DC), dataclasses.replace(DC, finish=2)
+    latents = Latents(config)
+    latents.load_state_dict({**latents.state_dict(), **plain.state_dict()})
+    encoded = plain.encode(pictures())
+    torch.testing.assert_close(latents.decode(encoded), plain.decode(encoded))
+    model = build(dataclasses.replace(TINY, latents=dataclasses.replace(TINY.latents, finish=2)))
+    assert model.latents.finish is not None
+    torch.nn.init.normal_(model.latents.finish.end.weight)
+    model.save_pretrained(tmp_path)
+    assert ARLDM.from_pretrained(tmp_path).hash() == model.hash()
+
+
+def test_what_is_decoded_freely_passes_gradients_where_it_is_too_bright() -> None:
+    latents = Latents(DC)
+    encoded = (latents.encode(pictures()) + 100).detach().requires_grad_()
+    (1 - latents.unclamped(encoded)).abs().mean().backward()
+    assert encoded.grad is not None
+    assert encoded.grad.any()

@@ -34,7 +34,7 @@ from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
 from arldm.train.context import evened
-from arldm.train.decoder import Decoding
+from arldm.train.decoder import Decoding, slopes, squares
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin, shown
@@ -100,12 +100,31 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
 
 def test_the_decoder_run_leaves_the_model_with_another_decoder(recipe: ToonSV, tmp_path: Path) -> None:
     begin(recipe).save_pretrained(tmp_path / "base")
-    run(Decoder(tmp_path / "base", TRAIN, stories=4), tmp_path / "run")
+    run(Decoder(tmp_path / "base", TRAIN, finish=2, stories=4), tmp_path / "run")
     before, after = (ARLDM.from_pretrained(folder).state_dict() for folder in (tmp_path / "base", tmp_path / "run" / "model"))
     moved = [name for name in before if not torch.allclose(before[name], after[name], rtol=1e-3, atol=1e-4)]
     assert moved
     assert all(name.startswith("latents.vae.decoder.") for name in moved)
+    assert {name.split(".")[1] for name in after.keys() - before.keys()} == {"finish"}
+    assert after["latents.finish.end.weight"].any()
     assert (tmp_path / "run" / "samples" / "0000004.png").exists()
+
+
+def test_a_decoder_learns_the_same_square_of_latents_and_of_pictures() -> None:
+    corners, side = [[0, 2], [1, 1]], 2
+    latents = torch.arange(2 * 3 * 16.0).view(6, 1, 4, 4)  # two stories of three frames
+    chosen = squares(latents, corners, side)
+    assert torch.equal(chosen[:3], latents[:3, :, 0:2, 2:4])
+    assert torch.equal(chosen[3:], latents[3:, :, 1:3, 1:3])
+    large = latents.repeat_interleave(8, -1).repeat_interleave(8, -2)
+    assert torch.equal(squares(large, [[8 * y, 8 * x] for y, x in corners], 8 * side)[..., ::8, ::8], chosen)
+
+
+def test_slopes_see_grain_and_no_shift_of_brightness() -> None:
+    flat = torch.zeros(1, 3, 8, 8)
+    grain = 0.1 * (-1.0) ** torch.arange(8)[:, None].add(torch.arange(8)).expand(1, 3, 8, 8)
+    assert slopes(flat + 0.1, flat) == 0
+    assert slopes(flat + grain, flat) == pytest.approx(2 * 0.2)
 
 
 def test_what_a_denoiser_means_is_what_it_was_told_if_it_is_right(recipe: ToonSV, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ class LatentConfig:
     layers: int = 2  # residual blocks a level; for "dc", of the decoder
     encoder_layers: int = 1  # of the encoder of "dc"
     unshuffle: int = 1  # pixels folded into channels before the encoder, unfolded after the decoder
+    finish: int = 0  # residual blocks that go over a decoded picture
 
     @property
     def downsample(self) -> int:

@@ -76,11 +76,11 @@ READER_TRAIN = TrainConfig(
     preview_every=0,
 )
 DECODER_TRAIN = TrainConfig(
-    steps=1000,
+    steps=2500,
     batch=2,  # stories
     learning_rate=3e-4,
-    muon=1e-3,
-    warmup=20,
+    muon=2e-3,
+    warmup=50,
     betas=(0.9, 0.99),
     ema=0.99,
     precision="bf16",
@@ -194,6 +194,7 @@ class Decoder:
 
     model: Path = Path("runs/out/toonsv/model")  # what `arldm train toonsv` left
     train: TrainConfig = DECODER_TRAIN
+    finish: int = 6  # blocks of the network behind the decoder
     stories: int = 1000
     frames: int = 5
     cache: Path | None = None  # as above

@@ -5,42 +5,24 @@ from typing import Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from arldm.errors import ModelError
 from arldm.model.batch import floats, image
+from arldm.model.finish import FOLD, Finish
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "enlarger"
 WEIGHTS = "model.safetensors"
-FOLD = 4  # pixels along a side that are one cell to the network
 TIMES = 2
 
 
-class Enlarger(nn.Module):
-    """Residual convolutions on folded pixels, added to bicubic interpolation (as EDSR, Lim et al. 2017)."""
+class Enlarger(Finish):
+    """Bicubic interpolation, finished."""
 
     def __init__(self, width: int = 96, blocks: int = 5) -> None:
-        super().__init__()
-        self.begin = nn.Conv2d(3 * FOLD**2, width, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
-            for _ in range(blocks)
-        )
-        self.end = nn.Conv2d(width, 3 * (TIMES * FOLD) ** 2, 3, padding=1)
-        for weight in self.end.parameters():  # at first it adds nothing
-            nn.init.zeros_(weight)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures (n, 3, size, size) in [-1, 1] to (n, 3, 2 size, 2 size); the size is a multiple of FOLD."""
-        seen = self.begin(F.pixel_unshuffle(pictures, FOLD))
-        for block in self.blocks:
-            seen = seen + block(seen)
-        plain = F.interpolate(pictures, scale_factor=TIMES, mode="bicubic", align_corners=False)
-        return plain + F.pixel_shuffle(self.end(seen), TIMES * FOLD)
+        super().__init__(TIMES, width, blocks)
 
     @torch.no_grad()
     def enlarge(self, picture: Image.Image) -> Image.Image:

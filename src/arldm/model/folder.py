@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ARLDM")
 
-FORMAT = 3  # 1 knew neither context nor coordinates nor stem, 2 no prior; they are read as models without them
+FORMAT = 4  # 1 knew neither context nor coordinates nor stem, 2 no prior, 3 no finish; they are read as models without them
 CONFIG = "arldm.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
@@ -44,6 +44,8 @@ def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:
     yield "vae", model.latents.vae, "diffusion_pytorch_model.safetensors"
     if model.latents.patches is not None:
         yield "vae", model.latents.patches, "principal_patches.safetensors"
+    if model.latents.finish is not None:
+        yield "vae", model.latents.finish, "finish.safetensors"
     yield "text_encoder", model.text_encoder.clip, "model.safetensors"
     yield "condition", model.conditioner, "model.safetensors"
     if model.prior is not None:

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
 from arldm.model.batch import PictureBatch
+from arldm.model.finish import Finish
 from arldm.model.patches import PrincipalPatches
 
 STATISTICS = "statistics.json"
+FINISH_WIDTH = 64  # channels
 EDGE = 4.0  # how much more an outline counts than a flat area
 
 
@@ -41,6 +43,7 @@ class Latents(nn.Module):
         self.config = config
         self.vae = _dc(config) if config.kind == "dc" else _kl(config)
         self.patches = PrincipalPatches(config.channels, config.downsample) if config.kind == "dc" else None
+        self.finish = Finish(1, FINISH_WIDTH, config.finish) if config.finish else None
         self.register_buffer("shift", torch.zeros(config.channels))
         self.register_buffer("scale", torch.full((config.channels,), float(self.vae.config["scaling_factor"])))
 
@@ -58,8 +61,11 @@ class Latents(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents (n, channel, h, w) to pictures (n, 3, h * downsample, w * downsample) in [-1, 1]."""
-        latents = latents.to(self.scale.dtype) / _column(self.scale) + _column(self.shift)
-        return self._decode(latents).clamp(-1, 1)
+        return self.unclamped(latents).clamp(-1, 1)
+
+    def unclamped(self, latents: Tensor) -> Tensor:
+        """The same in about [-1, 1], for losses: a clamp takes the gradient from what is too bright."""
+        return self._decode(latents.to(self.scale.dtype) / _column(self.scale) + _column(self.shift))
 
     def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
@@ -117,7 +123,9 @@ class Latents(nn.Module):
     def _decode(self, latents: Tensor) -> Tensor:
         decoded: Tensor = self.vae.decode(latents, return_dict=False)[0]  # type: ignore[arg-type]
         decoded = F.pixel_shuffle(decoded, self.config.unshuffle)
-        return decoded if self.patches is None else self.patches.decode(latents) + decoded
+        if self.patches is not None:
+            decoded = self.patches.decode(latents) + decoded
+        return decoded if self.finish is None else self.finish(decoded)
 
 
 def edges(pictures: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """The decoder's second run: it learns to draw what the denoiser means.
 
 No denoiser is exact, and a decoder that trusts it to the last digit paints its errors as grain. So here it sees latents as the
-denoiser makes them out of noise, and beside them the picture that they were of.
+denoiser makes them out of noise, and beside them the picture that they were of; and what it paints goes through a network that
+sees areas and outlines in pixels (model/finish.py).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,8 +19,8 @@ from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, floats
 from arldm.model.denoiser import predict
-from arldm.model.latents import edges_first
-from arldm.model.noise import rand
+from arldm.model.latents import Latents, edges_first
+from arldm.model.noise import rand, seeded
 from arldm.recipes import Decoder
 from arldm.rendered import rendered
 from arldm.train.loop import fit
@@ -48,11 +50,13 @@ def decoder(recipe: Decoder, out: Path) -> None:
         raise ConfigError(
             f"{recipe.model}: a model that predicts {prediction}; expected v_prediction, as `arldm train toonsv` has it"
         )
-    module, cache = Decoding(model), recipe.cache or out / "cache"
+    cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)
         data = read(model, stories, cache, shown(recipe.stories, recipe.frames))
         pictures = rendered(cache, "train", recipe.stories, model.config.picture_size, recipe.frames)
+    with seeded(recipe.train.seed):
+        module = Decoding(finished(model, recipe.finish))
 
     def batches(number: int) -> MeantBatch:
         chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
@@ -63,6 +67,16 @@ def decoder(recipe: Decoder, out: Path) -> None:
         model.save_pretrained(out / "model", torch.float16)
 
 
+def finished(model: ARLDM, blocks: int) -> ARLDM:
+    """The model with a network of so many blocks behind its decoder, which adds nothing as yet; its own, if it has one so large."""
+    if model.config.latents.finish != blocks:
+        known = {name: weight for name, weight in model.latents.state_dict().items() if not name.startswith("finish.")}
+        model.config = replace(model.config, latents=replace(model.config.latents, finish=blocks))
+        model.latents = Latents(model.config.latents)
+        model.latents.load_state_dict({**model.latents.state_dict(), **known})
+    return model
+
+
 class Decoding(nn.Module):
     """A model of which the decoder learns alone."""
 
@@ -70,11 +84,20 @@ class Decoding(nn.Module):
         super().__init__()
         self.model = model.requires_grad_(False)
         model.latents.vae.decoder.requires_grad_(True)
+        if model.latents.finish is not None:
+            model.latents.finish.requires_grad_(True)
 
     def loss(self, batch: MeantBatch, generators: list[torch.Generator]) -> Tensor:
-        """How far what is decoded is from what was meant, outlines first, as the autoencoder learned."""
-        decoded = self.model.latents.decode(self.meant(batch.stories, generators))
-        return edges_first((decoded.float() - batch.pictures).abs(), batch.pictures)
+        """How far what is decoded is from what was meant, in its values, outlines first, and in its slopes.
+
+        Of a quarter of each picture, somewhere in it: four times as many pictures in the same time.
+        """
+        latents = self.meant(batch.stories, generators)
+        down, side = batch.pictures.shape[-1] // latents.shape[-1], latents.shape[-1] // 2
+        corners = ((side + 1) * rand(generators, 2, device="cpu")).long().tolist()
+        decoded = self.model.latents.unclamped(squares(latents, corners, side)).float()
+        pictures = squares(batch.pictures, [[down * y, down * x] for y, x in corners], down * side)
+        return edges_first((decoded - pictures).abs(), pictures) + slopes(decoded, pictures)
 
     @torch.no_grad()
     def meant(self, batch: ReadBatch, generators: list[torch.Generator]) -> Tensor:
@@ -87,3 +110,18 @@ class Decoding(nn.Module):
         noisy = schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
         velocity = predict(self.model.unet, noisy, timesteps, batch.condition.folded())
         return schedule.get_velocity(velocity, noisy, timesteps)  # type: ignore[arg-type]  # of the velocity, that is the latents
+
+
+def squares(values: Tensor, corners: Sequence[Sequence[int]], side: int) -> Tensor:
+    """A square of all frames of each story: (story * frame, channel, h, w) -> (story * frame, channel, side, side)."""
+    stories = values.unflatten(0, (len(corners), -1))
+    return torch.cat([story[..., y : y + side, x : x + side] for story, (y, x) in zip(stories, corners, strict=True)])
+
+
+def slopes(decoded: Tensor, pictures: Tensor) -> Tensor:
+    """How far neighbouring pixels differ otherwise than they should (gradient difference loss, Mathieu et al. 2016).
+
+    Grain is small in its values and large in its slopes.
+    """
+    apart = [(decoded.diff(dim=dim) - pictures.diff(dim=dim)).abs().mean() for dim in (-2, -1)]
+    return torch.stack(apart).sum()
