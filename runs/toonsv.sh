@@ -52,7 +52,7 @@ learn details "$out/pictures/model" 2 "${MORE:-4000}"
 learn hats "$out/details/model" 4 "${MORE:-4000}"
 
 # 8. the same for what is held, down to what a child holds
-learn things "$out/hats/model" 8 "${MORE:-2500}"
+learn things "$out/hats/model" 8 "${MORE:-1500}"
 
 # 9. the decoder learns to draw what the denoiser means
 train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/things/model" --cache "$out/cache"

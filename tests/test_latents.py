@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, build
 
 from arldm import ARLDM
 from arldm.config import LatentConfig
@@ -13,6 +12,7 @@ from arldm.errors import ModelError
 from arldm.model.batch import PictureBatch
 from arldm.model.latents import Latents, edges
 from arldm.model.noise import item_generators, seeded
+from conftest import TINY, build
 
 DC = LatentConfig(kind="dc", channels=4, widths=(8, 16), layers=1, unshuffle=2)
 KL = LatentConfig(kind="kl", channels=4, widths=(8, 16), layers=1)

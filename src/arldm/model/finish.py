@@ -7,7 +7,7 @@ FOLD = 4  # pixels along a side that are one cell to the network
 
 
 class Finish(nn.Module):
-    """What is to be added to a picture, or to one interpolated to `times` its side, so that it looks drawn (as EDSR, Lim et al. 2017).
+    """A picture, or one interpolated to `times` its side, with what it lacks to look drawn (as EDSR, Lim et al. 2017).
 
     A decoder paints patch by patch, and what a denoiser leaves undecided in each becomes grain. Here areas are seen across patches.
     """
