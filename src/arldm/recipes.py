@@ -85,7 +85,7 @@ DECODER_TRAIN = TrainConfig(
     ema=0.99,
     precision="bf16",
     checkpoint_every=100,
-    preview_every=250,
+    preview_every=500,
 )
 TOONSV_TRAIN = TrainConfig(
     steps=8000,
