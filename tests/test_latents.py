@@ -10,7 +10,7 @@ from arldm import ARLDM
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
 from arldm.model.batch import PictureBatch
-from arldm.model.latents import Latents, edges
+from arldm.model.latents import Latents, drawn_like, edges
 from arldm.model.noise import item_generators, seeded
 from conftest import TINY, build
 
@@ -110,3 +110,11 @@ def test_what_is_decoded_freely_passes_gradients_where_it_is_too_bright() -> Non
     (1 - latents.unclamped(encoded)).abs().mean().backward()
     assert encoded.grad is not None
     assert encoded.grad.any()
+
+
+def test_grain_counts_more_than_a_shift_of_brightness() -> None:
+    flat = torch.zeros(1, 3, 8, 8)
+    grain = 0.1 * (-1.0) ** torch.arange(8)[:, None].add(torch.arange(8)).expand(1, 3, 8, 8)
+    assert drawn_like(flat, flat) == 0
+    assert drawn_like(flat + 0.1, flat).item() == pytest.approx(0.1)
+    assert drawn_like(flat + grain, flat).item() == pytest.approx(0.1 + 2 * 0.2)

@@ -34,7 +34,7 @@ from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
 from arldm.train.autoencoder import Crops, load_autoencoder
 from arldm.train.context import evened
-from arldm.train.decoder import Decoding, slopes, squares
+from arldm.train.decoder import Decoding, squares
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin, shown
@@ -118,13 +118,6 @@ def test_a_decoder_learns_the_same_square_of_latents_and_of_pictures() -> None:
     assert torch.equal(chosen[3:], latents[3:, :, 1:3, 1:3])
     large = latents.repeat_interleave(8, -1).repeat_interleave(8, -2)
     assert torch.equal(squares(large, [[8 * y, 8 * x] for y, x in corners], 8 * side)[..., ::8, ::8], chosen)
-
-
-def test_slopes_see_grain_and_no_shift_of_brightness() -> None:
-    flat = torch.zeros(1, 3, 8, 8)
-    grain = 0.1 * (-1.0) ** torch.arange(8)[:, None].add(torch.arange(8)).expand(1, 3, 8, 8)
-    assert slopes(flat + 0.1, flat) == 0
-    assert slopes(flat + grain, flat) == pytest.approx(2 * 0.2)
 
 
 def test_what_a_denoiser_means_is_what_it_was_told_if_it_is_right(recipe: ToonSV, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,15 @@ def edges_first(errors: Tensor, pictures: Tensor) -> Tensor:
     return ((weight * errors).mean((1, 2, 3)) / weight.mean((1, 2, 3))).mean()
 
 
+def drawn_like(painted: Tensor, pictures: Tensor) -> Tensor:
+    """How far painted pictures (n, 3, h, w) are from those they should be, in values, outlines first, and in slopes.
+
+    Grain is small in its values and large in its slopes (gradient difference loss, Mathieu et al. 2016).
+    """
+    slopes = [(painted.diff(dim=dim) - pictures.diff(dim=dim)).abs().mean() for dim in (-2, -1)]
+    return edges_first((painted - pictures).abs(), pictures) + torch.stack(slopes).sum()
+
+
 def drawn_from(mean: Tensor, logvar: Tensor, generators: Iterable[torch.Generator]) -> Tensor:
     """Latents drawn from posteriors (n, channel, h, w), each with a generator of its own."""
     return mean + (0.5 * logvar).exp() * randn_tensor(mean.shape, list(generators), mean.device)

@@ -19,7 +19,7 @@ from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, floats
 from arldm.model.denoiser import predict
-from arldm.model.latents import Latents, edges_first
+from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Decoder
 from arldm.rendered import rendered
@@ -88,7 +88,7 @@ class Decoding(nn.Module):
             model.latents.finish.requires_grad_(True)
 
     def loss(self, batch: MeantBatch, generators: list[torch.Generator]) -> Tensor:
-        """How far what is decoded is from what was meant, in its values, outlines first, and in its slopes.
+        """How far what is decoded is from what was meant.
 
         Of a quarter of each picture, somewhere in it: four times as many pictures in the same time.
         """
@@ -97,7 +97,7 @@ class Decoding(nn.Module):
         corners = ((side + 1) * rand(generators, 2, device="cpu")).long().tolist()
         decoded = self.model.latents.unclamped(squares(latents, corners, side)).float()
         pictures = squares(batch.pictures, [[down * y, down * x] for y, x in corners], down * side)
-        return edges_first((decoded - pictures).abs(), pictures) + slopes(decoded, pictures)
+        return drawn_like(decoded, pictures)
 
     @torch.no_grad()
     def meant(self, batch: ReadBatch, generators: list[torch.Generator]) -> Tensor:
@@ -116,12 +116,3 @@ def squares(values: Tensor, corners: Sequence[Sequence[int]], side: int) -> Tens
     """A square of all frames of each story: (story * frame, channel, h, w) -> (story * frame, channel, side, side)."""
     stories = values.unflatten(0, (len(corners), -1))
     return torch.cat([story[..., y : y + side, x : x + side] for story, (y, x) in zip(stories, corners, strict=True)])
-
-
-def slopes(decoded: Tensor, pictures: Tensor) -> Tensor:
-    """How far neighbouring pixels differ otherwise than they should (gradient difference loss, Mathieu et al. 2016).
-
-    Grain is small in its values and large in its slopes.
-    """
-    apart = [(decoded.diff(dim=dim) - pictures.diff(dim=dim)).abs().mean() for dim in (-2, -1)]
-    return torch.stack(apart).sum()

@@ -13,7 +13,7 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.enlarge import TIMES
 from arldm.model.enlarge import Enlarger as Network
-from arldm.model.latents import Latents, edges_first
+from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Enlarger
 from arldm.rendered import rendered
@@ -61,9 +61,9 @@ class Enlarging(nn.Module):
         return self.autoencoder.decode(self.autoencoder.encode(F.avg_pool2d(large, TIMES)) + noise)
 
     def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
-        """How far the enlarged pictures are from those drawn large, outlines first."""
+        """How far the enlarged pictures are from those drawn large."""
         large, device = batch.pictures, batch.pictures.device
         side = large.shape[-1] // TIMES // self.autoencoder.config.downsample
         shape = (len(large), self.autoencoder.config.channels, side, side)
         noise = NOISE * rand(generators, 1, 1, 1, device=device) * randn_tensor(shape, generators, device)
-        return edges_first((self.enlarger(self.drawn(large, noise)) - large).abs(), large)
+        return drawn_like(self.enlarger(self.drawn(large, noise)), large)
