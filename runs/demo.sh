@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 rm -rf demo
 "$bin/arldm" tell examples/stranger.txt --out demo --seed 7
-"$bin/arldm" page demo -o demo/page.png
-"$bin/arldm" page demo -o demo/page.pdf
+"$bin/arldm" page demo --enlarge -o demo/page.png
+"$bin/arldm" page demo --enlarge -o demo/page.pdf
 echo "Frames, strip and page are in demo/: open demo/page.png"

@@ -52,10 +52,13 @@ def logged(run: Path, names: Iterable[str] = STAGES) -> list[str]:
     return [name for name in names if (run / name / "metrics.jsonl").exists()]
 
 
-def processor() -> str:
-    """What /proc/cpuinfo calls it."""
+def machine(run: Path) -> str:
+    """What RUN/machine.txt says of where it was trained; without one, it was here, on what /proc/cpuinfo calls the processor."""
+    if (told := run / "machine.txt").exists():
+        return told.read_text().strip()
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+    return f"One machine: {name}, {os.cpu_count()} cores, no GPU, torch {torch.__version__}."
 
 
 def stages(run: Path) -> str:
@@ -136,7 +139,7 @@ def main(run: Path, docs: Path) -> None:
 
 By `runs/toonsv.sh`; this page by `python runs/training.py {run} {docs}`.{MISSING if len(logged(run)) < len(STAGES) else ""}
 
-One machine: {processor()}, {os.cpu_count()} cores, no GPU, torch {torch.__version__}. Hours are those of the steps;
+{machine(run)} Hours are those of the steps;
 rendering ToonSV, encoding it and drawing previews come on top.
 
 {stages(run)}

@@ -132,7 +132,7 @@ class TellConfig:
     """How a story is drawn."""
 
     steps: int = 10
-    guidance: float = 1.5  # scale of classifier-free guidance; 1 = none
+    guidance: float = 2.0  # scale of classifier-free guidance; 1 = none
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
     seed: int = 0  # `arldm tell` takes -1 as one at random, and prints it
     # of the U-Net; bf16 is faster where the processor knows it; the bytes depend on it, in a batch more than in float32
