@@ -90,7 +90,7 @@ class Decoding(nn.Module):
     def loss(self, batch: MeantBatch, generators: list[torch.Generator]) -> Tensor:
         """How far what is decoded is from what was meant.
 
-        Of a quarter of each picture, somewhere in it: four times as many pictures in the same time.
+        Of a quarter of each picture, somewhere in it: decoding, there and back, is cheaper by as much.
         """
         latents = self.meant(batch.stories, generators)
         down, side = batch.pictures.shape[-1] // latents.shape[-1], latents.shape[-1] // 2
