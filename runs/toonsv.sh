@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to what ships with the program, src/arldm/weights: model and enlarger. (The reader, which measures them: runs/reader.sh.)
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
-# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6 to 8) may be set, the same at every call; OMP_NUM_THREADS at any.
+# OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6 to 9) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
@@ -37,10 +37,10 @@ train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures --mo
 train toonsv-context "$out/doubt/encoders.safetensors" --out "$out/doubt" --cache "$out/cache" --encoders "$out/context/encoders.safetensors" \
     --doubt --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
 
-# learn NAME DENOISER DETAILS STEPS : the U-Net learns on, with nothing left open, and what is small counts more
+# learn NAME DENOISER DETAILS STEPS OPTIONS.. : the U-Net learns on, with nothing left open, and what is small counts more
 learn() {
-    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" \
-        --train.steps "$4" --train.learning-rate 3e-4 --train.muon 2e-3 \
+    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" --train.steps "$4" "${@:5}" \
+        --train.learning-rate 3e-4 --train.muon 2e-3 \
         --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
         --freeze text_encoder history_encoder conditioner
 }
@@ -54,10 +54,13 @@ learn hats "$out/details/model" 4 "${MORE:-4000}"
 # 8. the same for what is held, down to what a child holds
 learn things "$out/hats/model" 8 "${MORE:-1500}"
 
-# 9. the decoder learns to draw what the denoiser means
-train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/things/model" --cache "$out/cache"
+# 9. what stories seldom show: three together, and things in anybody's hands
+learn scenes "$out/things/model" 8 "${MORE:-1500}" --scenes 10000
 
-# 10. for pages: pictures of twice the side
+# 10. the decoder learns to draw what the denoiser means
+train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/scenes/model" --cache "$out/cache"
+
+# 11. for pages: pictures of twice the side
 train toonsv-enlarger "$out/enlarger/model" --out "$out/enlarger" --model "$out/decoder/model" --cache "$out/cache"
 
 # ship FOLDER NAME : in one move where the program looks for it

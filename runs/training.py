@@ -23,10 +23,11 @@ STAGES = {
     "details": "the U-Net learns what is small",
     "hats": "the U-Net learns colours of hats",
     "things": "the U-Net learns what is held",
+    "scenes": "the U-Net learns what stories seldom show",
     "decoder": "the decoder, once more, and the finish",
     "enlarger": "pages",
 }
-DENOISER = ("pictures", "details", "hats", "things")  # stages with previews
+DENOISER = ("pictures", "details", "hats", "things", "scenes")  # stages with previews
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 COLUMNS = 4

@@ -49,17 +49,17 @@ class TestDetails:
 
 class TestWeights:
     def test_what_is_seldom_counts_more(self, tmp_path: Path) -> None:
-        counted = weights(tmp_path, "train", 8, 5, 16, 2.0)
+        counted = weights(tmp_path, "train", range(8), 5, 16, 2.0)
         assert counted.shape == (40, 16, 16)
         assert counted.mean() == pytest.approx(1, abs=1e-5)
         assert counted.max() / counted.min() > 5
         kinds = np.lib.format.open_memmap(next(tmp_path.glob("*details*.npy")))
         assert np.array_equal(counted > counted.min() * 1.01, kinds.any(1))
-        again = weights(tmp_path, "train", 8, 5, 16, 4.0)  # of what was looked at before
+        again = weights(tmp_path, "train", range(8), 5, 16, 4.0)  # of what was looked at before
         assert again.max() / again.min() > counted.max() / counted.min() * 1.5
 
     def test_nothing_more_is_nothing_looked_at(self, tmp_path: Path) -> None:
-        assert (weights(tmp_path, "train", 2, 5, 16, 0.0) == 1).all()
+        assert (weights(tmp_path, "train", range(2), 5, 16, 0.0) == 1).all()
         assert not any(tmp_path.iterdir())
 
     def test_the_loss_is_weighted(self, model: ARLDM) -> None:

@@ -98,6 +98,16 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     torch.testing.assert_close(model.latents.shift, latents.shift)  # the autoencoder does not learn here
 
 
+def test_scenes_are_refused_where_nobody_can_tell_them(recipe: ToonSV, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--scenes 4: expected a model with a summary and --freeze"):
+        run(replace(recipe, scenes=4), tmp_path)
+    frozen = replace(recipe, scenes=4, freeze=("text_encoder", "history_encoder", "conditioner"))
+    with pytest.raises(ConfigError, match=r"--train.batch 3 with --scenes: expected an even number"):
+        run(replace(frozen, train=replace(TRAIN, batch=3)), tmp_path)
+    with pytest.raises(ConfigError, match=r"--scenes 4: found"):
+        run(frozen, tmp_path)
+
+
 def test_the_decoder_run_leaves_the_model_with_another_decoder(recipe: ToonSV, tmp_path: Path) -> None:
     begin(recipe).save_pretrained(tmp_path / "base")
     run(Decoder(tmp_path / "base", TRAIN, finish=2, stories=4), tmp_path / "run")

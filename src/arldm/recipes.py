@@ -185,6 +185,7 @@ class ToonSV:
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
     details: float = 0.0  # how much more faces, hats and held things count in the loss (train/details.py)
+    scenes: int = 0  # without a story, of crowds and held things: half of each batch, if there are any (train/scenes.py)
     cache: Path | None = None  # as above
 
 

@@ -6,7 +6,7 @@ What was drawn before a kill stays drawn.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,7 +75,7 @@ def picture(scene: Scene, size: int) -> np.ndarray:
 
 
 def drawn(
-    split: str, indices: range, size: int, frames: int = 5, seen: Callable[[Scene, int], np.ndarray] = picture
+    split: str, indices: Sequence[int], size: int, frames: int = 5, seen: Callable[[Scene, int], np.ndarray] = picture
 ) -> Iterator[np.ndarray]:
     """Blocks of stories in order, (story, frame, ..) of what is `seen` of a scene at a size; one process a core ahead of what is
     asked for.
@@ -98,14 +98,20 @@ def drawn(
             bar.update(len(pictures))
 
 
-def look(size: int, split: str, frames: int) -> str:
-    """A fingerprint of how the world looks and what happens in it: what another version of it made is not taken for this one's."""
+def look(size: int, split: str, frames: int, indices: Sequence[int] = range(0)) -> str:
+    """A fingerprint of how the world looks and what happens in it: what another version of it made is not taken for this one's.
+
+    Of stories that were chosen, and are not just the first ones, their numbers (`indices`) count, too.
+    """
     pictures = np.concatenate([_block("val", range(index, index + 1), size, 2) for index in (0, 1, 2)])
-    told = repr([scenes(split, index, frames) for index in range(LOOKED_AT)])
+    chosen = () if isinstance(indices, range) else indices
+    told = repr([*(scenes(split, index, frames) for index in range(LOOKED_AT)), *chosen])
     return hashlib.sha256(pictures.tobytes() + told.encode()).hexdigest()[:16]
 
 
-def _block(split: str, indices: range, size: int, frames: int, seen: Callable[[Scene, int], np.ndarray] = picture) -> np.ndarray:
+def _block(
+    split: str, indices: Sequence[int], size: int, frames: int, seen: Callable[[Scene, int], np.ndarray] = picture
+) -> np.ndarray:
     return np.stack([np.stack([seen(scene, size) for scene in scenes(split, index, frames)]) for index in indices])
 
 

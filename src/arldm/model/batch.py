@@ -84,6 +84,14 @@ class ReadBatch:
         """The same batch on another device."""
         return ReadBatch(self.condition.to(device), self.null.to(device), self.latents.to(device))
 
+    def beside(self, other: "ReadBatch") -> "ReadBatch":
+        """These stories and then others, of as many frames and tokens."""
+        tokens, keep = (
+            torch.cat(pair)
+            for pair in ((self.condition.tokens, other.condition.tokens), (self.condition.keep, other.condition.keep))
+        )
+        return ReadBatch(Condition(tokens, keep), self.null, torch.cat((self.latents, other.latents)))
+
 
 def assemble(
     caption_ids: Tensor, caption_keep: Tensor, past_ids: Tensor, past_keep: Tensor, small_pictures: Tensor, latents: Tensor

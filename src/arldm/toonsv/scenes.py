@@ -20,8 +20,9 @@ from arldm.toonsv.cast import (
     Place,
     Prop,
     Scene,
+    holds_held_out,
 )
-from arldm.toonsv.world import Dice
+from arldm.toonsv.world import TRAINED, Dice
 
 SOLO_ACTIONS = tuple(action for action in ACTIONS if action not in PAIR_ACTIONS)
 
@@ -41,6 +42,11 @@ def random_scene(split: str, index: int) -> Scene:
     figures = tuple(_figure(dice, one, action) for one, action in zip(who, actions, strict=True))
     prop = Prop(dice.pick(PROPS), dice.pick(COLOURS)) if holders else None
     return Scene(place, dice.pick(WEATHERS), dice.pick(TIMES), figures, prop, dice.pick((0, 1)))
+
+
+def is_trained(scene: Scene) -> bool:
+    """Is everyone in it trained with, and no combination held out?"""
+    return not holds_held_out(scene) and all(figure.who in (*TRAINED, *EXTRA_KINDS) for figure in scene.figures)
 
 
 def _figures(dice: Dice) -> list[str]:

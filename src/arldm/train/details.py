@@ -1,5 +1,6 @@
 """A loss to which small things count more: hats and faces cover so little of a picture that a denoiser learns them last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, StoryBatch
 from arldm.rendered import Rows, drawn, look
 from arldm.toonsv.details import KINDS, details
+from arldm.train.read import ReadStories
+from arldm.train.scenes import Scenes
+from arldm.train.stories import CachedStories, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,12 @@ class DetailedBatch:
 
     stories: StoryBatch | ReadBatch
     weights: Tensor  # (batch, frame, h, w), about 1 in the mean over all stories
+
+    def beside(self, other: "DetailedBatch") -> "DetailedBatch":
+        """These stories and then others; all were read once."""
+        assert isinstance(self.stories, ReadBatch)
+        assert isinstance(other.stories, ReadBatch)
+        return DetailedBatch(self.stories.beside(other.stories), torch.cat((self.weights, other.weights)))
 
     def to(self, device: torch.device | str) -> "DetailedBatch":
         """The same batch on another device."""
@@ -38,21 +48,34 @@ class Detailed(nn.Module):
         return (errors * batch.weights.flatten(0, 1)[:, None]).mean()
 
 
-def weights(folder: Path, split: str, stories: int, frames: int, cells: int, more: float) -> np.ndarray:
-    """How much each cell of drawn stories counts: float32 (story * frame, cells, cells), 1 in the mean.
+def weights(folder: Path, split: str, stories: Sequence[int], frames: int, cells: int, more: float) -> np.ndarray:
+    """How much each cell of drawn stories, by number, counts: float32 (story * frame, cells, cells), 1 in the mean.
 
     A cell that shows a kind of detail counts 1 + `more` / sqrt(share of all cells that show this kind), so that what is seldom seen
     counts more often than it is seen. What was looked at is kept in `folder`, continued if interrupted.
     """
     if not more:
-        return np.ones((stories * frames, cells, cells), np.float32)
-    shape, origin = (stories * frames, len(KINDS), cells, cells), look(8 * cells, split, frames)
-    rows = Rows(folder, f"{split}-{stories}x{frames}-details-{cells}", shape, np.bool_, origin)
-    for block in drawn(split, range(rows.done // frames, stories), cells, frames, details):
+        return np.ones((len(stories) * frames, cells, cells), np.float32)
+    shape, origin = (len(stories) * frames, len(KINDS), cells, cells), look(8 * cells, split, frames, stories)
+    rows = Rows(folder, f"{split}-{len(stories)}x{frames}-details-{cells}", shape, np.bool_, origin)
+    for block in drawn(split, stories[rows.done // frames :], cells, frames, details):
         rows.put(rows.done, block.reshape(-1, *shape[1:]))
     shares = rows.array.mean((0, 2, 3)).clip(1e-9)
     counted = 1 + more * np.einsum("nkhw,k->nhw", rows.array.astype(np.float32), (shares**-0.5).astype(np.float32))
     return counted / counted.mean()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetailedStories:
+    """Stories to be learned from, or what stands in their place, with how much each cell of them counts."""
+
+    stories: CachedStories | ReadStories | Scenes
+    counted: np.ndarray  # (row, h, w), as `weights` has it
+
+    def batch(self, number: int, size: int, seed: int) -> DetailedBatch:
+        """Batch `number` of so many."""
+        chosen = turn(number, size, len(self.stories), seed)
+        return detailed(self.stories.batch(chosen), self.counted[self.stories.rows(chosen)])
 
 
 def detailed(stories: StoryBatch | ReadBatch, counted: np.ndarray) -> DetailedBatch:

@@ -26,10 +26,8 @@ from arldm.recipes import Context, Encoders, ToonSV
 from arldm.rendered import scene_stills
 from arldm.story import Source
 from arldm.toonsv import plot
-from arldm.toonsv.cast import EXTRA_KINDS, Scene, holds_held_out
 from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
-from arldm.toonsv.scenes import random_scene
-from arldm.toonsv.world import TRAINED
+from arldm.toonsv.scenes import is_trained, random_scene
 from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
@@ -233,11 +231,6 @@ def _each(lesson: Lesson, change: Callable[[Tensor], Tensor]) -> Lesson:
         return {field.name: change(value) for field in fields(record) if isinstance(value := getattr(record, field.name), Tensor)}
 
     return Lesson(StoryBatch(**changed(lesson.stories)), **changed(lesson))
-
-
-def is_trained(scene: Scene) -> bool:
-    """Is everyone in it trained with, and no combination held out?"""
-    return not holds_held_out(scene) and all(figure.who in (*TRAINED, *EXTRA_KINDS) for figure in scene.figures)
 
 
 class Answers(nn.Module):

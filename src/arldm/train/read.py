@@ -31,9 +31,13 @@ class ReadStories:
     def __len__(self) -> int:
         return len(self.stories)
 
+    def rows(self, stories: Sequence[int]) -> np.ndarray:
+        """Which rows of the arrays are the frames of some stories."""
+        return self.stories.rows(stories)
+
     def batch(self, stories: Sequence[int]) -> ReadBatch:
         """Some of the stories, by number."""
-        rows, shape = self.stories.rows(stories), (len(stories), self.stories.frames)
+        rows, shape = self.rows(stories), (len(stories), self.stories.frames)
         tokens = torch.from_numpy(self.tokens[rows]).unflatten(0, shape)
         latents = torch.from_numpy(self.stories.latents[rows]).unflatten(0, shape).float()
         return ReadBatch(Condition(tokens, torch.ones(tokens.shape[:3], dtype=torch.bool)), self.null, latents)

@@ -71,7 +71,7 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
     for block in drawn(split, range(first // frames, stories), size, frames):
         pictures = block.reshape(-1, size, size, 3)
         if latents is not None:
-            latents.put(first, _encoded(model, pictures))
+            latents.put(first, in_latents(model, pictures))
         smalls.put(first, np.stack([small(Image.fromarray(picture), seen).numpy() for picture in pictures]))
         first += len(pictures)
     captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
@@ -81,7 +81,8 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
 
 
 @torch.no_grad()
-def _encoded(model: ARLDM, pictures: np.ndarray, batch: int = 10) -> np.ndarray:
+def in_latents(model: ARLDM, pictures: np.ndarray, batch: int = 10) -> np.ndarray:
+    """Pictures (n, size, size, 3) uint8 by the model's autoencoder: (n, channel, h, w) float16, normalised."""
     parts = [model.latents.encode(floats(pictures[i : i + batch]).to(model.device)) for i in range(0, len(pictures), batch)]
     return torch.cat(parts).cpu().half().numpy()
 

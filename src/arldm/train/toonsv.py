@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,12 @@ from arldm.sample import tell_batch
 from arldm.toonsv import plot, story
 from arldm.toonsv.questions import FREE, TO_DRAW, all_to_draw, kind
 from arldm.train.autoencoder import grid, load_autoencoder
-from arldm.train.details import Detailed, DetailedBatch, detailed, weights
+from arldm.train.details import Detailed, DetailedBatch, DetailedStories, weights
 from arldm.train.loop import fit
-from arldm.train.read import read, reads_once
+from arldm.train.read import ReadStories, read, reads_once
 from arldm.train.record import Sample
-from arldm.train.stories import cached, turn
+from arldm.train.scenes import Scenes
+from arldm.train.stories import CachedStories, cached
 from arldm.weight_files import fill, read_weights
 
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
@@ -42,17 +44,33 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)
-        data = read(model, stories, cache, shown(recipe.stories, recipe.frames)) if reads_once(model) else stories
-        side = recipe.model.picture_size // recipe.model.latents.downsample
-        counted = weights(cache, "train", recipe.stories, recipe.frames, side, recipe.details)
+        truth, side = shown(recipe.stories, recipe.frames), stories.latents.shape[-1]
+        data = read(model, stories, cache, truth) if reads_once(model) else stories
+        told = DetailedStories(data, weights(cache, "train", range(recipe.stories), recipe.frames, side, recipe.details))
+        lessons = [told]
+        if recipe.scenes:
+            scenes = Scenes.drawn(model, _lending(data, recipe), truth, recipe.scenes, cache)
+            lessons.append(DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details)))
 
     def batches(number: int) -> DetailedBatch:
-        chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
-        return detailed(data.batch(chosen), counted[stories.rows(chosen)])
+        return reduce(
+            DetailedBatch.beside, (one.batch(number, recipe.train.batch // len(lessons), recipe.train.seed) for one in lessons)
+        )
 
     fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
+
+
+def _lending(data: CachedStories | ReadStories, recipe: ToonSV) -> ReadStories:
+    """The stories, if they can lend tokens to scenes. Raises ConfigError."""
+    if not isinstance(data, ReadStories):
+        raise ConfigError(
+            f"--scenes {recipe.scenes}: expected a model with a summary and --freeze text_encoder history_encoder conditioner"
+        )
+    if recipe.train.batch % 2:
+        raise ConfigError(f"--train.batch {recipe.train.batch} with --scenes: expected an even number, for one half is scenes")
+    return data
 
 
 def judged(model: ARLDM, frames: int) -> Callable[[], Sample]:
