@@ -55,7 +55,7 @@ learn hats "$out/details/model" 4 "${MORE:-4000}"
 learn things "$out/hats/model" 8 "${MORE:-1500}"
 
 # 9. what stories seldom show: three together, and things in anybody's hands
-learn scenes "$out/things/model" 8 "${MORE:-1500}" --scenes 10000
+learn scenes "$out/things/model" 8 "${MORE:-2500}" --scenes 10000
 
 # 10. the decoder learns to draw what the denoiser means
 train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/scenes/model" --cache "$out/cache"
