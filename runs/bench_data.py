@@ -39,6 +39,7 @@ SMALL = replace(
     picture_size=SIDE,
     context=0,
     summary=0,
+    choices=0,
     positions="absolute",
     latents=LatentConfig(channels=4, widths=(16, 32, 32, 32), layers=1),
     denoiser=DenoiserConfig((32, 64), 1, heads=4),

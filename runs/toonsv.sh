@@ -63,7 +63,7 @@ train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/sce
 # 11. for pages: pictures of twice the side
 train toonsv-enlarger "$out/enlarger/model" --out "$out/enlarger" --model "$out/decoder/model" --cache "$out/cache"
 
-# ship FOLDER NAME : in one move where the program looks for it
+# ship FOLDER NAME : whole where the program looks for it
 ship() {
     rm -rf "src/arldm/weights/$2.new"
     cp -r "$1" "src/arldm/weights/$2.new"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The table of the paper's claim: AR-LDM with no history, with past captions, with past captions and pictures, trained alike from the
 # same start for as many steps, told with three seeds, given 0 and 1 pictures. `runs/toonsv.sh` must have gone through its stages 1 to 3 and 5.
-# Usage: runs/toonsv_table.sh [folder of the python and arldm commands]. Stopped, run again: it goes on. OUT, STEPS, STORIES may be set.
-# Reports that are there are not made again; docs/table keeps those that were made, to be copied to OUT first.
+# Usage: runs/toonsv_table.sh [folder of the python and arldm commands]. Stopped, run again: it goes on. OUT, FROM (the OUT of runs/toonsv.sh), STEPS,
+# STORIES may be set.
+# Reports that are there are not made again.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}"
 cd "$(dirname "$0")/.."

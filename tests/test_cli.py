@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import torch
 from PIL import Image, ImageFile, PngImagePlugin
 
 from arldm.cli import main
+from arldm.cli.training import _check
 from arldm.provenance import CHUNK, read_origin
+from arldm.recipes import RECIPES, Enlarger
 from conftest import build, picture
 
 SCRIPT = """# A day out
@@ -337,7 +340,7 @@ class TestShowAndReplayAndPage:
         assert capsys.readouterr().out.splitlines()[-3:] == [
             "000.png: identical",
             "001.png: given, not drawn",
-            "002.png: different",
+            "002.png: was drawn after other frames than these",
         ]
 
     def test_each_frame_is_replayed_with_its_own_number_of_threads(self, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +406,8 @@ class TestWorldAndTraining:
             ("--train.ema 1.5", "--train.ema: got 1.5; expected 0 to 1"),
             ("--train.seed -1", "--train.seed: got -1"),
             ("--train.mode-scale 3", "--train.mode-scale: got 3.0; expected 0 to 1.75"),
+            ("--train.learning-rate 0", "--train.learning-rate 0 with --train.muon 0.003: expected both above 0, or neither"),
+            ("--latents.finish -1", "--latents.finish: got -1; expected 0 or more"),
             ("--latents.layers 0", "--latents.layers: got 0; expected 1 or more"),
             ("--stories 0", "--stories: got 0"),
             ("--crop 0", "--crop: got 0; expected a multiple of 4 pixels"),
@@ -420,11 +425,29 @@ class TestWorldAndTraining:
             ("--autoencoder none", "--autoencoder: none is not there; run `arldm train toonsv-autoencoder` first"),
             ("--autoencoder script.txt --encoders none", "--encoders: none is not there; run `arldm train toonsv-encoders`"),
             ("--frames 1", "--frames: got 1; expected 2 to 100"),
+            ("--autoencoder script.txt --scenes -1", "--scenes: got -1; expected 0 or more"),
+            ("--denoiser none --autoencoder script.txt", "--denoiser: none is not there; run `arldm train toonsv` first"),
             ("--autoencoder script.txt --model.context -3", "--model.context: got -3; expected 0 or more"),
         ],
     )
     def test_what_a_training_starts_from(self, refused: Refused, options: str, said: str) -> None:
         refused(["train", "toonsv", "--out", "run", *options.split()], said)
+
+    @pytest.mark.parametrize("name", RECIPES)
+    def test_what_a_recipe_is_by_default_can_be(self, name: str, tmp_path: Path) -> None:
+        there = {"autoencoder", "encoders", "denoiser", "model", "dataset"} & {field.name for field in fields(RECIPES[name])}
+        _check(replace(RECIPES[name], **dict.fromkeys(there, tmp_path)))
+
+    def test_models_that_a_training_starts_from(self, refused: Refused) -> None:
+        begins = ["--out", "run", "--model", "none"]
+        refused(["train", "toonsv-decoder", *begins], "--model: none is not there; run `arldm train toonsv` first")
+        refused(["train", "toonsv-enlarger", *begins], "--model: none is not there; run `arldm train toonsv-decoder` first")
+        _check(Enlarger(model=Path("toonsv")))  # which ships with the program
+
+    def test_a_tracker_that_is_not_installed(self, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("arldm.cli.training.find_spec", lambda _: None)
+        refused(["train", "toonsv-reader", "--out", "run"], "tensorboard is not installed; pip install 'arldm[train]', or --train")
+        assert not Path("run").exists()
 
     def test_a_run_that_was_begun_otherwise_or_lost_all_its_checkpoints(self, refused: Refused, desk: Path) -> None:
         assert main(TRAIN) == 0

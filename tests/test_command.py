@@ -163,6 +163,9 @@ def test_show_replay_and_page(tell: Run, tmp_path: Path, capfd, refused) -> None
     changed.save(out / "002.png", pnginfo=info)
     assert main(["replay", str(out)]) == 1
     assert "002.png: different" in capfd.readouterr().out
+    changed.save(out / "001.png")  # which now looks otherwise, and says of itself nothing
+    assert main(["replay", str(out)]) == 1
+    assert "002.png: was drawn after other frames than these" in capfd.readouterr().out
     for name in ("page.png", "page.pdf"):
         assert main(["page", str(out), "-o", str(tmp_path / name)]) == 0
         assert (tmp_path / name).exists()

@@ -20,7 +20,7 @@ from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Store, digests
 from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
-from arldm.evaluate.networks import file_hash, inception
+from arldm.evaluate.networks import inception
 from arldm.evaluate.pictures import aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, differences
 from arldm.evaluate.report import score
@@ -29,6 +29,7 @@ from arldm.model.noise import seeded
 from arldm.story import Story
 from arldm.story_files import write_known
 from arldm.toonsv import stories as toonsv
+from arldm.writing import checksum
 from conftest import picture, story
 from test_similarity import write_clip
 
@@ -306,7 +307,7 @@ class TestCommand:
         save_file(FIDInception().state_dict(), tmp_path / "weights.safetensors")
         networks = inception(tmp_path / "weights.safetensors")
         assert list(networks) == ["paper", "clean"]
-        assert all(file_hash(tmp_path / "weights.safetensors") in one.identity for one in networks.values())
+        assert all(checksum(tmp_path / "weights.safetensors") in one.identity for one in networks.values())
         assert {one.width for one in networks.values()} == {2048}
 
     @pytest.mark.parametrize(

@@ -110,6 +110,19 @@ def test_an_architecture_that_cannot_be_is_refused(part: str, option: str, value
         build(config)
 
 
+@pytest.mark.parametrize("wrong", [{"context": 0}, {"summary": 0}, {"context": 0, "summary": 0, "choices": 4}])
+def test_a_summary_comes_of_a_context_and_choices_of_a_summary(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"context is \d, summary \d and choices \d; expected a summary where"):
+        build(dataclasses.replace(TINY, **wrong))
+
+
+def test_pictures_are_encoded_some_at_a_time(model: ARLDM, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [story(5, given=5, shift=shift) for shift in range(3)]
+    whole = model.batch(stories).latents
+    monkeypatch.setattr("arldm.model.arldm.AT_ONCE", 4)
+    torch.testing.assert_close(model.batch(stories).latents, whole, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("config", [PAPER_LIKE, TINY, dataclasses.replace(TINY, window=2)], ids=["paper", "relative", "window"])
 def test_loss_and_gradients_equal_a_loop_written_by_hand(config: ModelConfig) -> None:
     model = build(config)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from arldm.model.batch import ReadBatch
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.noise import item_generators
 from arldm.recipes import RECIPES, TINY, Autoencoder, Context, Decoder, Encoders, Enlarger, Reader, ToonSV
-from arldm.rendered import drawn, rendered
+from arldm.rendered import Rows, drawn, rendered
 from arldm.sample import tell
 from arldm.toonsv import story
 from arldm.toonsv.cast import Key
@@ -102,10 +103,10 @@ def test_scenes_are_refused_where_nobody_can_tell_them(recipe: ToonSV, tmp_path:
     with pytest.raises(ConfigError, match=r"--scenes 4: expected a model with a summary and --freeze"):
         run(replace(recipe, scenes=4), tmp_path)
     frozen = replace(recipe, scenes=4, freeze=("text_encoder", "history_encoder", "conditioner"))
-    with pytest.raises(ConfigError, match=r"--train.batch 3 with --scenes: expected an even number"):
-        run(replace(frozen, train=replace(TRAIN, batch=3)), tmp_path)
-    with pytest.raises(ConfigError, match=r"--scenes 4: found"):
+    with pytest.raises(ConfigError, match=r"--scenes 4: expected at least 5"):
         run(frozen, tmp_path)
+    with pytest.raises(ConfigError, match=r"--scenes 8: found"):
+        run(replace(frozen, scenes=8), tmp_path)
 
 
 def test_the_decoder_run_leaves_the_model_with_another_decoder(recipe: ToonSV, tmp_path: Path) -> None:
@@ -377,10 +378,31 @@ def test_drawing_is_continued_and_not_repeated(tmp_path: Path, monkeypatch: pyte
 
 def test_pictures_of_another_world_are_drawn_again(tmp_path: Path) -> None:
     rendered(tmp_path, "val", 1, 48, 2)
-    notes = tmp_path / "val-1-48.json"
+    notes = tmp_path / "val-1x2-48.json"
     notes.write_text(json.dumps(json.loads(notes.read_text()) | {"origin": "another"}))
-    (tmp_path / "val-1-48.npy").write_bytes(b"not an array")
+    (tmp_path / "val-1x2-48.npy").write_bytes(b"not an array")
     assert rendered(tmp_path, "val", 1, 48, 2).any()
+
+
+def test_a_kill_before_the_first_block_of_another_origin_leaves_nothing_that_looks_done(tmp_path: Path) -> None:
+    def rows(origin: str) -> Rows:
+        return Rows(tmp_path, "rows", (2, 3), np.float32, origin)
+
+    rows("one").put(0, np.ones((2, 3), np.float32))
+    assert rows("one").done == 2
+    assert rows("another").done == 0  # and no row was put
+    assert rows("one").done == 0
+
+
+def test_others_wait_for_who_fills_a_cache(tmp_path: Path) -> None:
+    held = Rows(tmp_path, "rows", (2, 3), np.float32, "one")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: Rows(tmp_path, "rows", (2, 3), np.float32, "one").done)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.2)
+        held.put(0, np.ones((2, 3), np.float32))
+        del held
+        assert waiting.result(timeout=20) == 2
 
 
 def test_a_disk_without_room_is_told_at_once(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def changes(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """The config of `kind` that `to_dict` wrote. Raises ConfigError on an unknown or missing key."""
+    """The config of `kind` that `to_dict` wrote. A missing key is as by default. Raises ConfigError on an unknown one."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := set(values) - set(fields):
         raise ConfigError(f"{kind.__name__}: unknown option {min(unknown)!r}; expected one of {', '.join(sorted(fields))}")

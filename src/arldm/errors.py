@@ -15,6 +15,11 @@ Every message is one line: what was got, what was expected, what to do. The comm
 """
 
 
+def said(error: BaseException) -> str:
+    """The first line of what an error of a library says, for a message of ours."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+
+
 class ArldmError(Exception):
     """Anything a user can mend; never a fault of the program itself."""
 

@@ -34,9 +34,9 @@ class Origin:
     past: tuple[str, ...]  # hashes of the pictures it was conditioned on
     pixels: str  # hash of its own
     threads: int
-    batch: int
     versions: dict[str, str]
     packs: tuple[str, ...] = ()  # as they were asked for
+    device: str = "cpu"  # kind
 
     def chunks(self, size: tuple[int, int]) -> dict[str, str]:
         """The text chunks of the PNG."""
@@ -63,13 +63,14 @@ def origin(
     take: int,
     threads: int,
     packs: tuple[str, ...] = (),
+    device: str = "cpu",
 ) -> Origin:
     """The origin of frame `frame`, where `pictures` are those of the story up to and with it. `model` is its name and hash."""
     captions = tuple(one.caption for one in story.frames[: frame + 1])
     past = tuple(pixel_hash(picture) for picture in pictures[:-1]) if history == "pictures" else ()
     versions = {package: version(package) for package in PACKAGES}
     own = pixel_hash(pictures[-1])
-    return Origin(*model, story.id, frame, captions, config, take, history, past, own, threads, 1, versions, packs)
+    return Origin(*model, story.id, frame, captions, config, take, history, past, own, threads, versions, packs, device)
 
 
 def pixel_hash(picture: Image.Image) -> str:
@@ -88,7 +89,8 @@ def read_origin(path: Path) -> Origin:
     if text is None:
         raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
     try:
-        found = json.loads(text)
+        found = dict(json.loads(text))
+        found.pop("batch", None)  # which was always one, and told by earlier versions
         found["config"] = _typed(TellConfig(**found["config"]))
         lists = {name: tuple(found.get(name, ())) for name in ("captions", "past", "packs")}
         return _typed(Origin(**{**found, **lists}))

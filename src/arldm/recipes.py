@@ -1,4 +1,4 @@
-"""Whole runs as plain values: what is trained, on how much, and how. A measured result stands in a comment beside each.
+"""Whole runs as plain values: what is trained, on how much, and how.
 
 `arldm train NAME --out RUN` runs one; every field is an option (`--train.steps 2000`). No torch here.
 """
@@ -180,7 +180,7 @@ class ToonSV:
     history: History = "pictures"  # in place of model.history: "none" and "captions" are the baselines
     stories: int = 8000
     frames: int = 5
-    autoencoder: Path = Path("runs/out/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
+    autoencoder: Path = Path("runs/out/toonsv/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `toonsv-encoders` or `toonsv-context` left; None = encoders that start from nothing
     freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
     denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
@@ -193,7 +193,7 @@ class ToonSV:
 class Decoder:
     """The decoder of a model on ToonSV, trained on what its denoiser makes of noisy latents."""
 
-    model: Path = Path("runs/out/toonsv/model")  # what `arldm train toonsv` left
+    model: Path = Path("runs/out/toonsv/scenes/model")  # what `arldm train toonsv` left
     train: TrainConfig = DECODER_TRAIN
     finish: int = 6  # blocks of the network behind the decoder
     stories: int = 1000
@@ -219,7 +219,7 @@ class Context:
 
     model: ModelConfig = TOONSV
     train: TrainConfig = CONTEXT_TRAIN
-    encoders: Path = Path("runs/out/encoders/encoders.safetensors")  # what `arldm train toonsv-encoders` left
+    encoders: Path = Path("runs/out/toonsv/encoders/encoders.safetensors")  # what `arldm train toonsv-encoders` left
     doubt: bool = False  # asked what nothing tells, too, so that it learns how likely each answer is
     stories: int = 2500
     frames: int = 16

@@ -3,13 +3,16 @@
 What was drawn before a kill stays drawn.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -29,18 +32,21 @@ LOOKED_AT = 200  # stories of a split that its fingerprint is made of
 class Rows:
     """An array on disk that is filled row by row. `done` rows are there; `origin` is what they were made from.
 
-    Rows of another origin count as not done. Raises OutputError where the disk has no room for all of them.
+    Rows of another origin count as not done. As long as one process holds them, others that ask for them wait. Raises OutputError
+    where the disk has no room for all of them.
     """
 
     def __init__(self, folder: Path, name: str, shape: tuple[int, ...], dtype: type[np.generic], origin: str) -> None:
         path, self._notes = folder / f"{name}.npy", folder / f"{name}.json"
         self._origin = {"origin": origin, "shape": list(shape)}
+        weakref.finalize(self, _locked(folder / f"{name}.lock").close)
         notes = json.loads(self._notes.read_text()) if self._notes.exists() and path.exists() else {}
         self.done: int = notes["done"] if notes.items() >= self._origin.items() else 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+            if not self.done:
+                self._notes.unlink(missing_ok=True)  # of what is overwritten now: a kill before the next note would leave it true
             self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
@@ -53,9 +59,22 @@ class Rows:
         put(self._notes, json.dumps({"done": self.done, **self._origin}).encode())
 
 
+def _locked(path: Path) -> BinaryIO:
+    """A file that no other process has locked, locked as long as it is open. Raises OutputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+    return file
+
+
 def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5) -> np.ndarray:
     """The pictures of the first `stories` stories of a split, uint8 (stories * frames, size, size, 3), kept in `folder`."""
-    rows = Rows(folder, f"{split}-{stories}-{size}", (stories * frames, size, size, 3), np.uint8, look(size, split, frames))
+    rows = Rows(
+        folder, f"{split}-{stories}x{frames}-{size}", (stories * frames, size, size, 3), np.uint8, look(size, split, frames)
+    )
     for pictures in drawn(split, range(rows.done // frames, stories), size, frames):
         rows.put(rows.done, pictures.reshape(-1, size, size, 3))
     return rows.array

@@ -1,7 +1,4 @@
-"""The noun that crosses every wall: a Story is a list of Frames. Plain records and their files; no torch.
-
-A told story is a folder: `story.json`, `000.png`, `001.png`, ..., `strip.png`.
-"""
+"""The noun that crosses every wall: a Story is a list of Frames. Plain records; no torch."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from arldm.errors import ModelError
+from arldm.errors import ModelError, said
 
 Weights = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ def read_weights(path: Path) -> Weights:
         LookupError,
         EOFError,
     ) as error:
-        raise ModelError(f"{path}: is no whole file of weights ({_line(error)}); fetch it again") from error
+        raise ModelError(f"{path}: is no whole file of weights ({said(error)}); fetch it again") from error
 
 
 def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
@@ -56,7 +56,3 @@ def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
             got = f"{name} has shape {tuple(found[name].shape)}"
             raise ModelError(f"{path}: {got}; its config and tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
     part.load_state_dict(found, strict=True, assign=True)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

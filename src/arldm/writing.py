@@ -1,5 +1,6 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and what they are known by."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from arldm.errors import OutputError
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def put(path: Path, data: bytes) -> None:

@@ -85,7 +85,7 @@ class Show:
 
 @dataclass(frozen=True)
 class Replay:
-    """Draw a told story again and say of each frame whether the bytes are equal (exit 0) or not (exit 1)."""
+    """Draw a told story again and say of each frame whether every pixel is equal (exit 0) or not (exit 1)."""
 
     story: Annotated[Positional[Path], arg(metavar="STORY")]
     """A told story's folder."""

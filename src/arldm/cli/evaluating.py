@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from arldm.cli.packs import load_model
 from arldm.cli.telling import numbers
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
@@ -44,7 +45,7 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         raise ConfigError(f"--memory: got {options.memory}; expected 0 or more past frames")
     if options.json is not None and options.json.is_dir():  # better said now than after hours
         raise OutputError(f"--json: {options.json} is a folder; expected a file to write the report into")
-    model = ARLDM.from_pretrained(options.model)
+    model = load_model(options.model)
     if options.history is not None:
         model.use_history(options.history)
     if options.memory is not None:
@@ -97,7 +98,7 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
                 "options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
                 **made_with,
                 "reader": reader_accuracy(),
-                "split_hash": split_hash(options.split, options.stories, options.frames),
+                "split_hash": split_hash(options.split, which, options.frames),
                 "threads": torch.get_num_threads(),
                 "versions": {package: version(package) for package in PACKAGES},
             },
@@ -130,16 +131,11 @@ def _told(
     ) as bar:
         for first in range(0, len(missing), batch):
             numbers, started = missing[first : first + batch], time.perf_counter()
-            frames = list(tell_batch(model, [_begun(truths[number], given) for number in numbers], config, pinned=pinned))
+            frames = list(tell_batch(model, [truths[number].untold(given) for number in numbers], config, pinned=pinned))
             pictures = [[row[k].picture for row in frames] for k in range(len(numbers))]
             kept.put(numbers, pictures, (time.perf_counter() - started) / len(numbers))  # type: ignore[arg-type]
             bar.update(len(numbers))
     return [kept.read(number, len(story.frames)) for number, story in enumerate(truths)]
-
-
-def _begun(story: Story, given: int) -> Story:
-    frames = (frame if number < given else replace(frame, picture=None) for number, frame in enumerate(story.frames))
-    return replace(story, frames=tuple(frames))
 
 
 def _pictures(story: Story) -> list[Image.Image]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM, EMBEDDED
@@ -71,10 +73,13 @@ def check(options: "PackCheck") -> int:
     return 0
 
 
-def load_packs(model: ARLDM, given: Sequence[str]) -> None:
-    """Let a model take up packs, each as DIR or DIR:WEIGHT. Raises ConfigError, ModelError."""
-    for text in given:
+def load_model(folder: Path | str, packs: Sequence[str] = ()) -> ARLDM:
+    """A model, on the GPU if there is one, that took up packs, each DIR or DIR:WEIGHT. Raises ConfigError, ModelError."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    model = ARLDM.from_pretrained(folder).to(accelerator or torch.device("cpu"))
+    for text in packs:
         model.load_pack(*parsed(text))
+    return model
 
 
 def parsed(text: str) -> tuple[Path, float]:

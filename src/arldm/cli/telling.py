@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.packs import load_packs
+from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
@@ -37,8 +37,8 @@ def tell_script(options: "Tell") -> int:
     held = folder.with_drawn(story)
     _check_given(folder, story)
     use_threads(options.threads)
-    model = ARLDM.from_pretrained(options.model)
-    load_packs(model, options.pack)
+    model = load_model(options.model, options.pack)
+    made = (options.model, model.hash())
     check_cast(story, model.tokenizer.words, NAMES)
     bar = _Bar(config, held, again, lambda: _warn(model, story))
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
@@ -50,10 +50,8 @@ def tell_script(options: "Tell") -> int:
             if number == 0:
                 folder.begin(story)
             if number in again or held.frames[number].picture is None:
-                made = (options.model, model.hash())
-                threads = torch.get_num_threads()
-                how = {"history": model.history, "take": options.take, "threads": threads, "packs": options.pack}
-                facts = origin(story, number, pictures, config, model=made, **how)
+                how = {"history": model.history, "take": options.take, "packs": options.pack, "device": model.device.type}
+                facts = origin(story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
                 folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
             elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
@@ -69,7 +67,7 @@ def replay(options: "Replay") -> int:
     ours = [number for number in range(len(story.frames)) if has_origin(folder.picture(number))]
     if not ours:
         raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
-    models: dict[tuple[str, ...], ARLDM] = {}
+    models: dict[tuple[str, ...], tuple[ARLDM, str]] = {}  # with its hash
     equal = True
     for number, frame in enumerate(story.frames):
         if number not in ours:
@@ -80,17 +78,22 @@ def replay(options: "Replay") -> int:
         use_threads(made.threads)
         key = (name, *made.packs)
         if key not in models:
-            models[key] = ARLDM.from_pretrained(name)
-            load_packs(models[key], made.packs)
-        model = models[key]
-        if model.hash() != made.model_hash:
-            got = f"is model {model.hash()}; expected {made.model_hash}, which drew frame {number}"
+            loaded = load_model(name, made.packs)
+            models[key] = loaded, loaded.hash()
+        model, model_hash = models[key]
+        if model_hash != made.model_hash:
+            got = f"is model {model_hash}; expected {made.model_hash}, which drew frame {number}"
             raise ConfigError(f"{name}: {got}, give its folder with --model")
+        if model.device.type != made.device:
+            got = f"was drawn on {made.device} and this machine draws on {model.device.type}"
+            raise ConfigError(f"{folder.picture(number)}: {got}; expected the same kind, for others differ in the last bits")
         model.use_history(made.history)  # type: ignore[arg-type]
         frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
         *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)
         same = pixel_hash(_picture(drawn)) == pixel_hash(_picture(frame))
-        print(f"{number:03}.png: {'identical' if same else 'different'}", flush=True)
+        stood = tuple(pixel_hash(_picture(one)) for one in frames[:-1])
+        found = "identical" if same else "different" if made.past in ((), stood) else "was drawn after other frames than these"
+        print(f"{number:03}.png: {found}", flush=True)
         equal &= same
     return 0 if equal else 1
 

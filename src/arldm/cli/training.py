@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from arldm.cli.beginning import sizes
 from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
 from arldm.errors import ConfigError
-from arldm.recipes import Autoencoder, Classifier, Paper, Recipe
+from arldm.recipes import Autoencoder, Classifier, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train import run
+from arldm.train.record import not_installed
 
 #: the least and the most that an option can be, whatever it is an option of
 RANGES: dict[str, tuple[float, float]] = {
@@ -32,7 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "clip": (0, math.inf),
     "dropout": (0, 1),
     **dict.fromkeys(("layers", "encoder_layers", "text_layers", "vision_layers", "window", "train_timesteps"), (1, math.inf)),
-    **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary"), (0, math.inf)),
+    **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary", "choices", "finish", "details"), (0, math.inf)),
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
     **dict.fromkeys(("patch", "channels", "unshuffle", "max_tokens", "vocabulary"), (1, math.inf)),
     "mode_scale": (0, 1.75),  # beyond 2 / (pi - 2) it is no distribution any more
@@ -40,12 +42,25 @@ RANGES: dict[str, tuple[float, float]] = {
     "ema": (0, 1),
     "seed": (0, 2**63 - 1),
 }
+AS_MANY_AS_EPOCHS_TAKE = {"steps": (0, math.inf)}
+#: and where it can be less in some recipes
+OTHER_RANGES: dict[type[Recipe], dict[str, tuple[float, float]]] = {
+    Paper: AS_MANY_AS_EPOCHS_TAKE,
+    Classifier: AS_MANY_AS_EPOCHS_TAKE,
+    ToonSV: {"scenes": (0, math.inf)},
+}
 #: what a run starts from, and the command that leaves it
 STARTS = {
     "autoencoder": "arldm train toonsv-autoencoder",
     "encoders": "arldm train toonsv-encoders",
-    "model": "arldm init paper",
+    "denoiser": "arldm train toonsv",
     "dataset": "arldm prepare",
+}
+EMBEDDED = "toonsv"  # the model that ships with the program
+MODELS: dict[type[Recipe], str] = {
+    Paper: "arldm init paper",
+    Decoder: "arldm train toonsv",
+    Enlarger: "arldm train toonsv-decoder",
 }
 REACHED = (
     0.2  # of a device's fastest product of matrices, by a U-Net that learns from a few frames at a time: assumed, not measured
@@ -92,16 +107,20 @@ def foretell(recipe: Paper) -> int:
 
 
 def _check(recipe: Recipe) -> None:
-    ranges = RANGES
     if isinstance(recipe, Paper | Classifier):
         check_installed()
-        ranges = RANGES | {"steps": (0, math.inf)}  # 0: as many as the epochs take
+    ranges = RANGES | OTHER_RANGES.get(type(recipe), {})
+    starts = STARTS | {"model": MODELS[type(recipe)]} if type(recipe) in MODELS else STARTS
     for path, value in _options(to_dict(recipe)):
         option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
         if name in ranges:
             _check_range(option, value, *ranges[name])
-        if name in STARTS and value is not None and not Path(value).exists():
-            raise ConfigError(f"{option}: {value} is not there; run `{STARTS[name]}` first, or give what it left")
+        if name in starts and value not in (None, EMBEDDED) and not Path(value).exists():
+            raise ConfigError(f"{option}: {value} is not there; run `{starts[name]}` first, or give what it left")
+    if recipe.train.muon and not recipe.train.learning_rate:
+        raise ConfigError(f"--train.learning-rate 0 with --train.muon {recipe.train.muon}: expected both above 0, or neither")
+    if (tracker := recipe.train.report_to) != "none" and find_spec(tracker) is None:
+        raise ConfigError(not_installed(tracker))
     if isinstance(recipe, Autoencoder):
         _check_sizes(recipe)
 

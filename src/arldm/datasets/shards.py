@@ -23,7 +23,7 @@ from tqdm import tqdm
 from arldm.datasets import journal
 from arldm.datasets.corpus import Clip
 from arldm.errors import DatasetError, PictureError
-from arldm.writing import put, replacing
+from arldm.writing import checksum, put, replacing
 
 SHARD = 256  # clips
 ROWS, HELD = 16, 2**26  # clips and bytes of a record batch; some photographs are large
@@ -80,7 +80,7 @@ class Shards:
         path, unread = self.paths[shard.shard], [clip for clip in self._part(shard.shard) if clip.id not in shard.clips]
         return (
             path.exists()
-            and _checksum(path) == shard.sha256
+            and checksum(path) == shard.sha256
             and {clip.id: _read(self.stills, clip)[1] for clip in unread} == shard.unread
         )
 
@@ -105,7 +105,7 @@ def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[
                 stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
                 rows, held = [], 0
         stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
-    return Shard(number, _checksum(path), total, digests, unread)
+    return Shard(number, checksum(path), total, digests, unread)
 
 
 def _read(stills: Callable[[Clip], list[bytes]], clip: Clip) -> tuple[list[bytes], str]:
@@ -127,11 +127,6 @@ def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:
         "sha256": digest,
         "stills": [{"bytes": picture, "path": None} for picture in pictures],
     }
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from arldm.datasets.arrays import MOST, ArrayStandIn, DTypeStandIn, ForbiddenError, as_array, elements, plain, plain_dtype
-from arldm.errors import DatasetError
+from arldm.errors import DatasetError, said
 
 LARGEST = 64 * 2**20  # bytes of a file, and of what it says with each reference written out
 MAGIC = b"\x93NUMPY"
@@ -196,7 +196,7 @@ def _guarded(path: Path, read: Callable[[io.BytesIO], Any]) -> Any:
     except DatasetError:
         raise
     except Exception as error:  # a broken program breaks in any way that it likes
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+        reason = said(error)
         raise DatasetError(f"{path}: is broken ({reason}); expected it as published, fetch it again") from error
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from arldm.errors import ModelError, OutputError
 from arldm.evaluate.pictures import Pictures, opened
+from arldm.writing import checksum
 
 ENTRY = np.dtype([("digest", "S32"), ("width", "<u4"), ("height", "<u4")])  # of a row: half a SHA-256 in hex, the picture's pixels
 CHUNK = 1024  # rows held at once
@@ -176,9 +177,4 @@ class Hashed:
 def digests(paths: Sequence[Path]) -> list[str]:
     """What the files hold, each as a name of 32 letters."""
     with tqdm(paths, desc="hashing", unit="picture", mininterval=5, leave=False) as bar:
-        return [_digest(path) for path in bar]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        return [checksum(path)[:32] for path in bar]

@@ -14,13 +14,13 @@ from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.consistency import METRICS, Measure, measure
 from arldm.evaluate.features import Network
-from arldm.evaluate.networks import file_hash
 from arldm.evaluate.pictures import Pictures
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, paired, self_consistency
 from arldm.story import Frame, Story
 from arldm.story_files import STORY, read_facts
 from arldm.toonsv.questions import QUESTIONS, reading
+from arldm.writing import checksum
 
 Rows = Sequence[np.ndarray]  # of each story: (frame, width)
 
@@ -47,7 +47,7 @@ class EncoderJudge:
         """Read it. Raises ModelError."""
         body = Encoder(folder)
         config = body.model.config
-        hashed = [file_hash(path) for path in sorted(folder.glob("*.safetensors"))]
+        hashed = [checksum(path) for path in sorted(folder.glob("*.safetensors"))]
         return cls(body, folder.resolve().name, " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
 
     @property
@@ -78,7 +78,7 @@ class ClassifierJudge:
     @classmethod
     def of(cls, path: Path) -> "ClassifierJudge":
         """Read a file of `arldm train-classifier`. Raises ModelError."""
-        return cls(CharacterClassifier.from_file(path), file_hash(path))
+        return cls(CharacterClassifier.from_file(path), checksum(path))
 
     @property
     def identity(self) -> str:
@@ -114,7 +114,7 @@ class ReaderJudge:
     @classmethod
     def embedded(cls) -> "ReaderJudge":
         """The one that ships with the program."""
-        return cls(Reader.from_pretrained("toonsv"), file_hash(EMBEDDED / WEIGHTS))
+        return cls(Reader.from_pretrained("toonsv"), checksum(EMBEDDED / WEIGHTS))
 
     @property
     def identity(self) -> str:

@@ -1,6 +1,5 @@
 """What looks at pictures before they are compared: FID's network by two protocols, or the reader of the embedded world."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL.Image import Resampling
 
 from arldm.evaluate.inception import SIZE, FIDInception
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, WIDTH, Reader
+from arldm.writing import checksum
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"  # of pytorch-fid
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # of that file
@@ -96,16 +96,10 @@ def inception(path: Path) -> dict[str, InceptionNetwork]:
     """FID's network by each protocol, from the user's file. Raises ModelError."""
     body = FIDInception.from_file(path)
     body.to(torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu")
-    weights = file_hash(path)
+    weights = checksum(path)
     return {protocol: InceptionNetwork(body, weights, protocol) for protocol in PROTOCOLS}
 
 
 def reader() -> dict[str, ReaderNetwork]:
     """The reader that ships with the program."""
-    return {"reader": ReaderNetwork(Reader.from_pretrained("toonsv"), file_hash(EMBEDDED / WEIGHTS))}
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"reader": ReaderNetwork(Reader.from_pretrained("toonsv"), checksum(EMBEDDED / WEIGHTS))}

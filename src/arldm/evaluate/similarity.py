@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
-from arldm.errors import ModelError, PictureError
+from arldm.errors import ModelError, PictureError, said
 from arldm.evaluate.characters import Casts
 from arldm.evaluate.consistency import Measure, Tally, measure
 from arldm.story import Story
@@ -38,7 +38,7 @@ class Encoder:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True) if self.reads else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
             raise ModelError(
-                f"{folder}: no encoder can be read ({_line(error)}); expected a whole folder of transformers"
+                f"{folder}: no encoder can be read ({said(error)}); expected a whole folder of transformers"
             ) from error
         if missing := sorted(name for name in told["missing_keys"] if not any(part in name for part in UNUSED)):
             raise ModelError(f"{folder}: {missing[0]} is missing ({len(missing)} such); expected the weights of its config")
@@ -150,7 +150,3 @@ def _appearances(cast: Sequence) -> dict[str, list[int]]:
 def _rows(features: np.ndarray, like: Sequence[Sequence]) -> list[np.ndarray]:
     """Features of all frames, story by story."""
     return np.split(features, np.cumsum([len(row) for row in like])[:-1])
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

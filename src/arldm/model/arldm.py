@@ -31,6 +31,7 @@ from arldm.model.widening import Widened, let_go, take_up
 from arldm.story import Story
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
+AT_ONCE = 8  # pictures that are encoded; activations of one take half a GiB at 512 px
 
 
 class ARLDM(nn.Module, PushToHubMixin):
@@ -254,7 +255,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         ids = [tensor.unflatten(0, shape) for tokenizer in tokenizers for tensor in tokenizer.encode(captions)]
         seen = torch.stack([small(picture, self.config.past.picture_size) for row in rows for picture in row]).unflatten(0, shape)
         true = torch.stack([pixels(picture, self.config.picture_size) for row in rows for picture in row])
-        latents = self.latents.encode(true.to(self.device)).unflatten(0, shape).cpu()
+        latents = torch.cat([self.latents.encode(some.to(self.device)).cpu() for some in true.split(AT_ONCE)]).unflatten(0, shape)
         return assemble(*ids, small_pictures=seen, latents=latents).to(self.device)
 
     def unknown_words(self, captions: Collection[str]) -> list[str]:
@@ -279,6 +280,9 @@ def _check(config: ModelConfig) -> None:
     if config.history != "none" and config.text.width != config.past.text_width:
         got = f"text.width is {config.text.width} and past.text_width {config.past.text_width}"
         raise ConfigError(f"{got}; both are the width of the U-Net's condition and must be equal")
+    if bool(config.context) != bool(config.summary) or (config.choices and not config.summary):
+        got = f"context is {config.context}, summary {config.summary} and choices {config.choices}"
+        raise ConfigError(f"{got}; expected a summary where there is a context, and there alone, and choices nowhere else")
     for name, size, unit in (
         ("picture_size", config.picture_size, config.latents.downsample * 2 ** (len(config.denoiser.widths) - 1)),
         ("past.picture_size", config.past.picture_size, config.past.patch),

@@ -17,8 +17,8 @@ from arldm.errors import ConfigError
 class Condition:
     """What the U-Net attends to, or the context before it. Tokens that are not kept are exactly inert."""
 
-    tokens: Tensor  # (batch, frame, token * (1 + past), dim), or (batch, frame, summary, dim)
-    keep: Tensor  # (batch, frame, token * (1 + past)), or (batch, frame, summary); True = may be seen
+    tokens: Tensor  # (batch, frame, token + past * past_token, dim), or (batch, frame, summary, dim)
+    keep: Tensor  # (batch, frame, token + past * past_token), or (batch, frame, summary); True = may be seen
 
     def folded(self) -> "Condition":
         """Frames folded into the batch, as the U-Net takes them: (batch * frame, token, dim)."""

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from arldm.errors import ModelError
+from arldm.errors import ModelError, said
 from arldm.model.batch import floats, image
 from arldm.model.finish import FOLD, Finish
 
@@ -45,5 +45,5 @@ class Enlarger(Finish):
             module = cls()
             module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=True)
         except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(f"{path}: no enlarger can be read ({str(error).splitlines()[0]}); fetch it again") from error
+            raise ModelError(f"{path}: no enlarger can be read ({said(error)}); fetch it again") from error
         return module.eval()

@@ -23,7 +23,7 @@ from torch import nn
 from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 
 from arldm.config import ModelConfig, from_dict, to_dict
-from arldm.errors import ConfigError, ModelError, OutputError
+from arldm.errors import ConfigError, ModelError, OutputError, said
 from arldm.model.text import CaptionTokenizer
 from arldm.weight_files import fill
 from arldm.writing import replacing_folder
@@ -69,7 +69,7 @@ def read_model(folder: Path, kind: type[Model]) -> Model:
         with init_empty_weights(include_buffers=False):  # all weights are put in below
             model = kind(config, tokenizer, past_tokenizer)
     except (ConfigError, ValueError, TypeError) as error:
-        message = f"{folder / CONFIG}: describes no model that can be built ({_line(error)}); fetch the model again"
+        message = f"{folder / CONFIG}: describes no model that can be built ({said(error)}); fetch the model again"
         raise ModelError(message) from error
     for name, part, file in parts(model):
         _load(part, _present(folder / name / file))
@@ -88,7 +88,7 @@ def read_config(folder: Path) -> ModelConfig:
             raise ModelError(f"{path}: format {got}, written by arldm {writer}; {ours}, install the version that wrote it")
         return from_dict(ModelConfig, found["model"])
     except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{path}: cannot be understood ({_line(error)}); expected an arldm model's config, fetch it again"
+        message = f"{path}: cannot be understood ({said(error)}); expected an arldm model's config, fetch it again"
         raise ModelError(message) from error
 
 
@@ -102,7 +102,7 @@ def _load(part: nn.Module, path: Path) -> None:
     try:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: is not a whole safetensors file ({_line(error)}); fetch the model again") from error
+        raise ModelError(f"{path}: is not a whole safetensors file ({said(error)}); fetch the model again") from error
     fill(part, found, path)
 
 
@@ -114,7 +114,7 @@ def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None
         with replacing_folder(folder) as beside:
             _write(model, beside, dtype)
     except SafetensorError as error:
-        raise OutputError(f"{folder}: cannot be written ({_line(error)}); free some space or choose another folder") from error
+        raise OutputError(f"{folder}: cannot be written ({said(error)}); free some space or choose another folder") from error
 
 
 def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
@@ -147,7 +147,3 @@ def _index(model: "ARLDM") -> dict[str, Any]:
     named["tokenizer"], named["history_tokenizer"] = model.tokenizer.tokenizer, model.past_tokenizer.tokenizer
     index = {name: [type(part).__module__.partition(".")[0], type(part).__name__] for name, part in sorted(named.items())}
     return {"_class_name": "ARLDM", "_diffusers_version": diffusers.__version__, **index}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -65,7 +65,7 @@ class Latents(nn.Module):
 
     def unclamped(self, latents: Tensor) -> Tensor:
         """The same in about [-1, 1], for losses: a clamp takes the gradient from what is too bright."""
-        return self._decode(latents.to(self.scale.dtype) / _column(self.scale) + _column(self.shift))
+        return self._decode(latents.to(self.scale) / _column(self.scale) + _column(self.shift))
 
     def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
@@ -113,7 +113,7 @@ class Latents(nn.Module):
         self.scale.copy_(scale)
 
     def _encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        pictures = pictures.to(self.scale.dtype)
+        pictures = pictures.to(self.scale)
         encoded: Any = self.vae.encode(F.pixel_unshuffle(pictures, self.config.unshuffle), return_dict=False)[0]
         if self.patches is None:
             return encoded.mean, encoded.logvar

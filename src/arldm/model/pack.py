@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from arldm.errors import ModelError, OutputError
+from arldm.errors import ModelError, OutputError, said
 from arldm.story_files import encoded
 from arldm.writing import put, replacing_folder
 
@@ -120,7 +120,7 @@ def read_card(folder: Path) -> Card:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path}: is not the card of a pack ({str(error).splitlines()[0]}); fetch the pack again") from error
+        raise ModelError(f"{path}: is not the card of a pack ({said(error)}); fetch the pack again") from error
     return card
 
 
@@ -142,7 +142,7 @@ def read_pack(folder: Path) -> Pack:
                 )
             tensors[name] = load_file(path)
         except (OSError, SafetensorError) as error:
-            raise ModelError(f"{path}: cannot be read ({str(error).splitlines()[0]}); fetch the pack again") from error
+            raise ModelError(f"{path}: cannot be read ({said(error)}); fetch the pack again") from error
     return Pack(card, tensors[TENSORS], tensors.get(LORA, {}))
 
 

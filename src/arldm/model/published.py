@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import BertTokenizer, CLIPTokenizer
 
 from arldm.config import DenoiserConfig, HistoryConfig, LatentConfig, ModelConfig, TextConfig
-from arldm.errors import ConfigError, ModelError
+from arldm.errors import ConfigError, ModelError, said
 from arldm.model.arldm import ARLDM
 from arldm.model.condition import Conditioner
 from arldm.model.growth import Growth, add_blip_signs, add_names, beginnings, grown, lengthened, resampled
@@ -56,7 +56,7 @@ def from_published(sd: Path, blip: Path, growth: Growth, seed: int = 0) -> ARLDM
             model = ARLDM(config, tokenizer, past_tokenizer)
     except (ConfigError, ValueError, TypeError) as error:
         raise ModelError(
-            f"{sd} and {blip}: make no AR-LDM ({_line(error)}); expected Stable Diffusion 1.x and BLIP-large"
+            f"{sd} and {blip}: make no AR-LDM ({said(error)}); expected Stable Diffusion 1.x and BLIP-large"
         ) from error
     _take_stable_diffusion(model, sd, beginnings(tokenizer, growth.names, sizes[0]), sizes[0])
     _take_blip(model, blip, beginnings(past_tokenizer, growth.names, sizes[1]), sizes[1])
@@ -188,14 +188,10 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be read ({_line(error)}); expected it as published, fetch it again") from error
+        raise ModelError(f"{path}: cannot be read ({said(error)}); expected it as published, fetch it again") from error
 
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise ModelError(f"{path}: is no folder; expected the published one, fetched as a whole")
     return path
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

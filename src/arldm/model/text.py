@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from arldm.config import TextConfig
-from arldm.errors import CaptionError, ModelError
+from arldm.errors import CaptionError, ModelError, said
 from arldm.model.vocabulary import known_words_json
 
 KNOWN_WORDS = "vocabulary.json"
@@ -75,7 +75,7 @@ class CaptionTokenizer:
             known = folder / KNOWN_WORDS
             words = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
         except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = str(error).splitlines()[0]
+            reason = said(error)
             raise ModelError(f"{folder}: no {kind.__name__} can be read there ({reason}); fetch the model again") from error
         return cls(tokenizer, max_tokens, words)
 

@@ -1,6 +1,7 @@
 """Stories: a seed becomes scenes, captions, and for every fact of every frame where it can be known from."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from arldm.errors import ConfigError
@@ -82,9 +83,9 @@ def _caption(world: World, event: Event, mood: str, movement: str, sky: list[str
     return " ".join([*sky, say.sentence(text)] if dice.chance(0.5) else [say.sentence(text), *sky])
 
 
-def split_hash(split: str = "test", count: int = 200, frames: int = 5) -> str:
-    """A fingerprint of the first stories of a split: captions, scenes and facts."""
+def split_hash(split: str, stories: Iterable[int], frames: int = 5) -> str:
+    """A fingerprint of some stories of a split, by number: captions, scenes and facts."""
     digest = hashlib.sha256()
-    for index in range(count):
+    for index in stories:
         digest.update(repr(plot(split, index, frames)).encode())
     return digest.hexdigest()

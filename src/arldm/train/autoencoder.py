@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from arldm.config import LatentConfig, from_dict, to_dict
-from arldm.errors import ArldmError, ModelError
+from arldm.errors import ArldmError, ModelError, said
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.latents import Latents
 from arldm.model.noise import derived_seed, seeded
@@ -40,7 +40,7 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
 
     @torch.no_grad()
     def preview() -> Sample:
-        return Sample(grid([image(picture) for picture in torch.cat([held, module.decode(module.encode(held))])], len(held)))
+        return Sample(grid([image(picture) for picture in (*held, *module.decode(module.encode(held)))], len(held)))
 
     crops = Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed)
     fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)
@@ -83,7 +83,7 @@ def load_autoencoder(path: Path) -> Latents:
         module = Latents(config)
         module.load_state_dict(load_file(path), strict=True)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArldmError) as error:
-        message = f"{path}: no autoencoder can be read ({str(error).splitlines()[0]}); run `arldm train toonsv-autoencoder` first"
+        message = f"{path}: no autoencoder can be read ({said(error)}); run `arldm train toonsv-autoencoder` first"
         raise ModelError(message) from error
     return module.eval().requires_grad_(False)
 

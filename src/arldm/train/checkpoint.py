@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from arldm.errors import ModelError, OutputError
+from arldm.errors import ModelError, OutputError, said
 from arldm.train.sharing import whole
+from arldm.writing import checksum
 
 STATE = "state.json"
 Tensors = Mapping[str, Tensor]
@@ -55,7 +56,7 @@ class Checkpoint:
                 for key in file.keys():  # noqa: SIM118, it is no dict
                     yield key, file.get_tensor(key)
         except (OSError, SafetensorError) as error:
-            message = f"{path}: cannot be read ({_line(error)}); expected --out on a disk that all processes see"
+            message = f"{path}: cannot be read ({said(error)}); expected --out on a disk that all processes see"
             raise ModelError(message) from error
 
 
@@ -77,7 +78,7 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
         beside.replace(final)
         sync(run)
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or _line(error)
+        reason = getattr(error, "strerror", None) or said(error)
         message = f"{run}: the checkpoint of step {step} cannot be written ({reason}); free space or choose another --out"
         raise OutputError(message) from error
     past = [folder for folder in _all(run) if folder.name <= final.name]
@@ -100,11 +101,11 @@ def newest(run: Path) -> Checkpoint | None:
         try:
             facts = json.loads((folder / STATE).read_text())
             for name, expected in facts["sha256"].items():
-                if (got := sha256(folder / name)) != expected:
+                if (got := checksum(folder / name)) != expected:
                     raise ValueError(f"{name} has SHA-256 {got[:12]}, expected {expected[:12]}")
             return Checkpoint(folder, facts["step"], facts, tuple(broken))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            broken.append(f"{folder.name} is broken ({_line(error)}); using the one before")
+            broken.append(f"{folder.name} is broken ({said(error)}); using the one before")
     if broken:
         reason = broken[0].removesuffix("; using the one before")
         raise ModelError(f"{run}: none of its {len(broken)} checkpoints is whole ({reason}); delete the folder to start again")
@@ -119,7 +120,7 @@ def save_whole(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] 
         sync(beside)
         beside.replace(path)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: cannot be written ({_line(error)}); free space or choose another --out") from error
+        raise OutputError(f"{path}: cannot be written ({said(error)}); free space or choose another --out") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -127,12 +128,6 @@ def save_whole(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] 
 def halved(tensor: Tensor) -> Tensor:
     """In half precision, if it is of fractions."""
     return tensor.half() if tensor.is_floating_point() else tensor
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
@@ -178,7 +173,3 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 def _all(run: Path) -> list[Path]:
     return sorted(run.glob("checkpoint-*"))
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -36,9 +36,10 @@ def enlarger(recipe: Enlarger, out: Path) -> None:
 
     @torch.no_grad()
     def preview() -> Sample:
-        small = module.drawn(held, torch.zeros(len(held), 1, 1, 1))
+        large = held.to(module.autoencoder.scale)  # which moves to where it learns
+        small = module.drawn(large, large.new_zeros(len(large), 1, 1, 1))
         plain = F.interpolate(small, scale_factor=TIMES, mode="bicubic", align_corners=False).clamp(-1, 1)
-        rows = torch.cat([held, plain, module.enlarger(small).clamp(-1, 1)])
+        rows = torch.cat([large, plain, module.enlarger(small).clamp(-1, 1)])
         return Sample(grid([image(picture) for picture in rows], len(held)))
 
     crops = Crops(pictures, recipe.train.batch, TIMES * recipe.crop, recipe.train.seed)

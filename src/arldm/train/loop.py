@@ -35,7 +35,7 @@ CARRIED_OUT = {
         *("batch", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
         *("checkpoint_every", "checkpoints", "report_to"),
     )
-} | {f"judges.{name}" for name in ("stories", "fid", "classifier", "clip_encoder", "dino_encoder")}
+} | {"cache", *(f"judges.{name}" for name in ("stories", "fid", "classifier", "clip_encoder", "dino_encoder"))}
 
 
 def fit(

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from accelerate import PartialState
 from torch.distributed.distributed_c10d import PrefixStore, Store, _get_default_store
 
-from arldm.errors import ProcessError
+from arldm.errors import ProcessError, said
 
 BEAT = 2.0  # seconds between two signs of life
 PATIENCE = 20.0  # seconds without one; less than the 30 after which torchrun kills whom it has asked to stop
@@ -91,7 +91,7 @@ class Life(threading.Thread):
                 self.store.set(str(self.rank), str(count))
                 reason = self.look()
             except (RuntimeError, ValueError) as error:  # nobody has the store any more
-                reason = None if self.leaving else f"the store of all processes is gone ({str(error).splitlines()[0][:100]})"
+                reason = None if self.leaving else f"the store of all processes is gone ({said(error)})"
             if reason and not self.ended.wait(2 * self.beat):  # it may be about to stop itself, for the same reason
                 return self.lost(reason)
         return None

@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from arldm.config import TrainConfig
-from arldm.errors import ConfigError
+from arldm.errors import ConfigError, said
 from arldm.story_files import encoded
 from arldm.writing import put
 
@@ -95,12 +95,16 @@ def _tracker(kind: str, out: Path, step: int) -> GeneralTracker:
         tracker: GeneralTracker = LOGGER_TYPE_TO_CLASS[kind](name, **options)
         tracker.start()
     except ImportError as error:
-        package = "'arldm[train]'" if kind == "tensorboard" else kind
-        raise ConfigError(f"{kind} is not installed; pip install {package}, or --train.report-to none") from error
+        raise ConfigError(not_installed(kind)) from error
     except Exception as error:  # whatever the libraries say of it
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"{kind} cannot begin ({said}); mend that, or --train.report-to none") from error
+        raise ConfigError(f"{kind} cannot begin ({said(error)}); mend that, or --train.report-to none") from error
     return tracker
+
+
+def not_installed(kind: str) -> str:
+    """What is said where a tracker is missing."""
+    package = "'arldm[train]'" if kind == "tensorboard" else kind
+    return f"{kind} is not installed; pip install {package}, or --train.report-to none"
 
 
 def _name(out: Path) -> str:

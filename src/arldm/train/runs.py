@@ -18,8 +18,16 @@ from arldm.train.peers import together
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
 
-#: whatever a run writes has such a name until it is whole
-HALF_WRITTEN = (".checkpoint-*", ".model.*new", ".*.safetensors.*", ".config.json.*", ".metrics.jsonl.*", "samples/.*")
+#: what a run writes has such a name until it is whole
+HALF_WRITTEN = (
+    ".checkpoint-*",
+    ".model.*new",
+    ".*.safetensors.*",
+    ".config.json.*",
+    ".accuracy.json.*",
+    ".metrics.jsonl.*",
+    "samples/.*",
+)
 
 
 def run(recipe: Recipe, out: Path) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from arldm.config import ModelConfig, to_dict
-from arldm.errors import ConfigError, ModelError
+from arldm.errors import ConfigError, ModelError, said
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
 from arldm.model.arldm import ARLDM
@@ -47,15 +47,16 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         truth, side = shown(recipe.stories, recipe.frames), stories.latents.shape[-1]
         data = read(model, stories, cache, truth) if reads_once(model) else stories
         told = DetailedStories(data, weights(cache, "train", range(recipe.stories), recipe.frames, side, recipe.details))
-        lessons = [told]
+        untold = None
         if recipe.scenes:
             scenes = Scenes.drawn(model, _lending(data, recipe), truth, recipe.scenes, cache)
-            lessons.append(DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details)))
+            untold = DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details))
 
     def batches(number: int) -> DetailedBatch:
-        return reduce(
-            DetailedBatch.beside, (one.batch(number, recipe.train.batch // len(lessons), recipe.train.seed) for one in lessons)
-        )
+        if untold is None:
+            return told.batch(number, recipe.train.batch, recipe.train.seed)
+        places = range(number * recipe.train.batch, (number + 1) * recipe.train.batch)  # every second one is five scenes
+        return reduce(DetailedBatch.beside, ((told, untold)[place % 2].batch(place // 2, 1, recipe.train.seed) for place in places))
 
     fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
     if PartialState().is_main_process:
@@ -68,8 +69,8 @@ def _lending(data: CachedStories | ReadStories, recipe: ToonSV) -> ReadStories:
         raise ConfigError(
             f"--scenes {recipe.scenes}: expected a model with a summary and --freeze text_encoder history_encoder conditioner"
         )
-    if recipe.train.batch % 2:
-        raise ConfigError(f"--train.batch {recipe.train.batch} with --scenes: expected an even number, for one half is scenes")
+    if recipe.scenes < recipe.frames:
+        raise ConfigError(f"--scenes {recipe.scenes}: expected at least {recipe.frames}, for so many stand in the place of a story")
     return data
 
 
@@ -139,5 +140,5 @@ def load_parts(parts: Mapping[str, nn.Module], path: Path, called: str) -> None:
         for name, part in parts.items():
             part.load_state_dict({key: found[f"{name}.{key}"] for key in part.state_dict()})
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        message = f"{path}: no {called} ({str(error).splitlines()[0]}); run `arldm train toonsv-encoders` first"
+        message = f"{path}: no {called} ({said(error)}); run `arldm train toonsv-encoders` first"
         raise ModelError(message) from error
