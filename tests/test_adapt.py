@@ -1,6 +1,7 @@
 """A new character from a few pictures: what is read, what learns, what a pack holds, and that it can be let go again."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import School, adapt
+from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recipes import Adaptation
 from arldm.cli import main
@@ -23,9 +25,10 @@ from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
+from arldm.model.widening import take_up
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
-from conftest import build
+from conftest import TINY, build
 
 TRAIN = TrainConfig(steps=2, batch=2, learning_rate=1e-2, warmup=0, ema=0.0, threads=1, preview_every=0, report_to="none")
 STORY = Story("s", (Frame("Rumo sits down."), Frame("A stranger waves at Rumo!"), Frame("They sit down.")))
@@ -154,8 +157,13 @@ def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> N
         torch.testing.assert_close(other.unet.get_parameter(name), weight)
     model.unload_packs()
     assert model.hash() == hash
-    with pytest.raises(ConfigError, match="--name rumo: is a word that the model knows already"):
-        model.load_pack(tmp_path / "one").load_pack(tmp_path / "one")
+
+
+def test_old_stories_are_as_long_as_there_are_pictures(base: Path, pictures: Path) -> None:
+    long = replace(TINY, text=replace(TINY.text, max_tokens=128), past=replace(TINY.past, max_tokens=128))
+    old = old_stories(build(long), replace(recipe(base, pictures), keep_old="toonsv", old=2), frames=7)
+    assert old is not None
+    assert old.latents.shape[:2] == (2, 7)
 
 
 def test_every_second_story_is_an_old_one(base: Path, pictures: Path) -> None:
@@ -260,6 +268,54 @@ class TestBadInput:
         said = r"--like zebra: is \d tokens to the model \(.*\); expected a word that is one, such as"
         self.refused(base, pictures, tmp_path, ConfigError, said, like="zebra")
 
+    def test_more_pictures_than_the_model_has_positions(self, pictures: Path, tmp_path: Path) -> None:
+        build(replace(TINY, positions="absolute", context=0, summary=0, window=1)).save_pretrained(tmp_path / "base")
+        self.refused(tmp_path / "base", pictures, tmp_path, ConfigError, "3 frames")
+
+    def test_a_run_goes_on_with_what_it_was_begun_with(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+        shutil.rmtree(tmp_path / "pack")
+        (pictures / "a.txt").write_text("Rumo jumps.")
+        with pytest.raises(ConfigError, match=r"--pictures-hash is .* was begun with"):
+            adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+        build(seed=2).save_pretrained(tmp_path / "other")
+        (pictures / "a.txt").write_text("Rumo waves.")
+        (tmp_path / "other").rename(tmp_path / "base")
+        with pytest.raises(ConfigError, match=r"--model is|--model-hash is"):
+            adapt(recipe(tmp_path / "base", pictures, "token"), tmp_path / "pack")
+
+    def test_one_name_twice(self, base: Path, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        command = ["adapt", str(base), "--pictures", str(pictures), "--like", "stranger", "--out", str(tmp_path / "pack")]
+        assert main([*command, "--name", "Rumo", "rumo"]) == 2
+        assert "--name 'rumo': got twice" in capfd.readouterr().err
+
+    @pytest.mark.parametrize("mode", ["full", "lora", "pin"])
+    def test_a_pack_whose_tensors_fit_nowhere(self, base: Path, pictures: Path, tmp_path: Path, mode: str) -> None:
+        adapt(recipe(base, pictures, mode, rank=2), tmp_path / "pack")
+        model, whole = ARLDM.from_pretrained(base), read_pack(tmp_path / "pack")
+        first = next(iter(whole.deltas()), "")
+        harm = {
+            "full": [
+                {"delta.odd": torch.zeros(3)},
+                {f"delta.{first}": torch.tensor(1.0)},
+                {"delta.unet.conv_in.weight": torch.zeros(1, 1)},
+            ],
+            "lora": [{next((name for name in whole.lora if "lora_B" in name), ""): None}],
+            "pin": [{"past.keep": torch.zeros(1)}, {"past.tokens": torch.zeros(1, 2, 3)}, {"past.keep": None}],
+        }
+        for change in harm[mode]:
+            part = whole.lora if mode == "lora" else whole.tensors
+            left = {name: tensor for name, tensor in {**part, **change}.items() if tensor is not None}
+            with pytest.raises(ModelError, match=r"fetch the pack again"):
+                take_up(model, replace(whole, **{"lora" if mode == "lora" else "tensors": left}), 1.0)
+            assert model.widened is None
+
+    def test_one_pack_twice(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+        model = ARLDM.from_pretrained(base).load_pack(tmp_path / "pack")
+        with pytest.raises(ModelError, match=r"pack of 'rumo': the model has the word rumo already, by a pack"):
+            model.load_pack(tmp_path / "pack")
+
     def test_a_pack_that_was_tampered_with(self, base: Path, pictures: Path, tmp_path: Path) -> None:
         pack = tmp_path / "pack"
         adapt(recipe(base, pictures, "token"), pack)
@@ -308,8 +364,13 @@ def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:
     Image.new("RGBA", (30, 20), (255, 0, 0, 0)).save(tmp_path / "1.png")
     Image.new("CMYK", (20, 20)).save(tmp_path / "2.jpg")
     Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "3.png")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # held upright, stored on its side
+    Image.new("RGB", (30, 20)).save(tmp_path / "4.jpg", exif=exif)
     frames = read_pictures(tmp_path, ("rumo",))
-    assert [frame.caption for frame in frames] == ["Rumo."] * 4
+    assert [frame.caption for frame in frames] == ["Rumo."] * 5
+    assert frames[4].picture is not None
+    assert frames[4].picture.size == (20, 30)
     found = [frame.picture.getpixel((4, 4)) for frame in frames if frame.picture]
     assert found[:3] == [(100, 100, 100), (255, 255, 255), (255, 255, 255)]
     assert found[3] == (156, 156, 156)

@@ -389,7 +389,7 @@ class TestWorldAndTraining:
             ("--frames 3 --given 3", "--given 3: expected at least 1 story and 0 to 2 given pictures"),
             ("--pinned first", "--pinned: got 'first'; expected numbers"),
             ("--held-out --split train", "the train split holds no such story; expected val or test"),
-            ("--memory -1", "--memory: got -1; expected 0 or more"),
+            ("--memory 3", "--memory: got 3; expected 4 past frames or more"),
         ],
     )
     def test_evaluations_that_cannot_be(self, refused: Refused, options: str, said: str) -> None:

@@ -172,6 +172,11 @@ class TestJudges:
 
     def test_single_frames_stand_beside_the_distances(self, told: list[Path], tmp_path: Path) -> None:
         encoder = EncoderJudge.of(write_clip(tmp_path / "clip"))
+        shutil.copytree(tmp_path / "clip", tmp_path / "other")
+        assert EncoderJudge.of(tmp_path / "other").identity == encoder.identity
+        config = json.loads((tmp_path / "other/preprocessor_config.json").read_text())
+        (tmp_path / "other/preprocessor_config.json").write_text(json.dumps(config | {"image_mean": [0.4, 0.4, 0.4]}))
+        assert EncoderJudge.of(tmp_path / "other").identity != encoder.identity
         classifier = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
         reference, method = find(told[0]), find(told[1])
         found = compare(
@@ -302,6 +307,16 @@ class TestCommand:
         assert set(report["methods"][0]["measured"]["reader"]) == {"fid", "kid", "pulls"}
         assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
         assert len(find(tmp_path / "tree" / "one").frames) == 24
+
+    def test_methods_of_one_name_have_a_tree_each(self, sets: list[Path], tmp_path: Path) -> None:
+        for number, folder in enumerate(("a", "b"), 1):
+            shutil.copytree(sets[number], tmp_path / folder / "ours")
+        options = ["--network", "reader", "--cache", str(tmp_path / "cache"), "--given", "1", "--tree", str(tmp_path / "tree")]
+        methods = [str(tmp_path / folder / "ours") for folder in ("a", "b")]
+        assert main(["evaluate", "pictures", *methods, "--reference", str(sets[0]), *options]) == 0
+        assert {one.name for one in (tmp_path / "tree").iterdir()} == {"ours", "ours-2"}
+        assert len(find(tmp_path / "tree" / "ours-2").frames) == 24  # given ones are shots, too
+        assert not (tmp_path / "a" / "ours" / "base").exists()
 
     def test_weights_are_named_by_their_hash(self, tmp_path: Path) -> None:
         save_file(FIDInception().state_dict(), tmp_path / "weights.safetensors")

@@ -552,6 +552,17 @@ def test_a_line_of_ones_own_that_is_wrong_is_named(tmp_path: Path, line: str, ex
     assert expected in str(caught.value)
 
 
+def test_a_list_beside_those_of_splits_is_refused_and_a_story_may_be_number_zero(tmp_path: Path) -> None:
+    write_folder(tmp_path / "in")
+    shutil.copy(tmp_path / "in/train/metadata.jsonl", tmp_path / "in/metadata.jsonl")
+    with pytest.raises(DatasetError, match=r"has a metadata.jsonl of its own and another in train; expected the one or the others"):
+        read_folder(tmp_path / "in")
+    (tmp_path / "in/metadata.jsonl").unlink()
+    lines = [{"file_name": f"a{number}.png", "caption": "Ann.", "story": 0} for number in (0, 1)]
+    (tmp_path / "in/train/metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert [story.id for story in read_folder(tmp_path / "in").stories["train"]] == ["0"]
+
+
 def test_pictures_beside_their_list_are_a_story_with_the_folders_name(tmp_path: Path) -> None:
     write_folder(tmp_path / "in")
     lines = [{"file_name": f"a{number}.png", "caption": "Ann."} for number in (1, 0)]

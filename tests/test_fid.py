@@ -153,6 +153,13 @@ class TestKernelDistance:
         assert alike.low < 0 < alike.high
         assert unlike.low > alike.high
 
+    def test_of_large_sets_no_part_is_left_out(self) -> None:
+        rows = np.zeros((20_000, 2), np.float32)
+        rows[10_000:] = 3.0  # as where a corpus is ordered by episode
+        some = Features.held(rows[::10].copy())
+        found = kernel_distance(some, np.arange(2000), Features.held(rows), np.arange(20_000))
+        assert abs(found.value) < 20  # it would be 250 if only the first thousand of a block counted
+
 
 class TestChains:
     """What others do to a picture, written from its definition."""

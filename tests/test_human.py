@@ -141,6 +141,10 @@ def test_bradley_terry_is_that_of_choix_and_finds_the_order() -> None:
     assert [one.value for one in found] == pytest.approx(list(expected - expected.mean()), abs=1e-6)
     assert all(one.low < true < one.high for one, true in zip(found, truth, strict=True))
     assert all(0.1 < one.high - one.low < 0.8 for one in found)
+    once = bradley_terry(3, first, second, values, clusters)
+    twice = bradley_terry(3, *(np.repeat(part, 2) for part in (first, second, values)), [np.repeat(part, 2) for part in clusters])
+    for one, two in zip(once, twice, strict=True):  # votes that a rater gives on a story again tell nothing new
+        assert two.high - two.low == pytest.approx(one.high - one.low, rel=0.1)
     lost = bradley_terry(2, np.zeros(9, int), np.ones(9, int), np.ones(9), [np.arange(9), np.arange(9)])
     assert all(math.isfinite(one.low + one.high) for one in lost)
 

@@ -93,6 +93,8 @@ class TestLayouts:
             "01/shots/shot_02.png",
             "02/shots/shot_01.png",
         ]
+        with pytest.raises(ConfigError, match="expected a name without folders"):
+            write_vistorybench(find(tmp_path / "ours", "/a/ours"), tmp_path / "outputs", "base", "en", "20261124-120000")
         again = find(tmp_path / "outputs" / "ours")
         assert [one.read_bytes() for one in again.frames] == [one.read_bytes() for one in method.frames]
 

@@ -30,6 +30,7 @@ from arldm.story_files import (
     strip,
     write_known,
 )
+from arldm.toonsv import story as known
 from arldm.writing import put, replacing_folder
 from conftest import picture
 
@@ -292,6 +293,11 @@ class TestStoryFolder:
         assert one.tobytes() == picture(0).tobytes()
         assert two is mine.picture
         assert three is None
+
+    def test_a_longer_story_that_lies_there_is_not_mixed_with_it(self, tmp_path: Path) -> None:
+        write_known(known("test", 0, 3, 32), tmp_path / "out")
+        with pytest.raises(OutputError, match=r"002.png: is there of a longer story; expected none beyond 2 frames"):
+            write_known(known("test", 0, 2, 32), tmp_path / "out")
 
     def test_a_known_story_lies_with_its_truth(self, tmp_path: Path) -> None:
         facts = (Fact("momo", "mood", "happy", "caption"), Fact("beach", "hue", "mint", "free"))

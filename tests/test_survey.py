@@ -331,6 +331,22 @@ class TestPages:
         assert "Thank you" in client.get(f"/r/{rater}/{len(pairs) + 1}").text
         assert "All is answered" in client.get(f"/r/{rater}").text
 
+    def test_a_disk_that_takes_no_more_is_no_refusal(self, own: tuple[Study, Path], capfd: pytest.CaptureFixture[str]) -> None:
+        study, folder = own
+        rater, pairs = next(iter(study.raters.items()))
+        votes = Votes(folder, study)
+        votes._file.execute("pragma query_only = 1")  # nothing more can be written
+        with pytest.raises(OutputError, match="the vote cannot be kept"):
+            votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
+        ballot = {"answers": dict.fromkeys(QUESTIONS, "a"), "seconds": 1.0}
+        assert TestClient(survey_app(study, folder, votes)).post(f"/r/{rater}/1", json=ballot).status_code == 503
+        assert "cannot be kept" in capfd.readouterr().err
+
+    def test_only_pages_know_a_browser_again(self, own: tuple[Study, Path], client: TestClient) -> None:
+        name = next(iter(shown(own[0].pairs.values())))
+        assert "set-cookie" not in client.get(f"/p/{name}").headers
+        assert "set-cookie" in client.get("/").headers
+
     def test_what_is_not_there(self, own: tuple[Study, Path], client: TestClient) -> None:
         rater = next(iter(own[0].raters))
         ballot = {"answers": dict.fromkeys(QUESTIONS, "a"), "seconds": 1.0}
@@ -396,6 +412,8 @@ class TestCommand:
         said = capfd.readouterr().out
         assert "take more stories" in said
         assert "30%" in said
+        assert main(["survey", "new", "--stories", "60", "--plan", "--ties", "0.8"]) == 0
+        assert "30%  cannot be with so many ties" in capfd.readouterr().out
 
     def test_what_is_refused(self, own: tuple[Study, Path], tmp_path: Path, refused: Refused) -> None:
         out = ["--out", str(tmp_path / "out")]

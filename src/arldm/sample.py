@@ -121,8 +121,9 @@ class Past:
 
     def _shown(self, card: Pinned, frame: int, stories: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """A character's reference pictures, for those of the stories whose caption names it: tokens and keep."""
-        named = torch.tensor([card.named_in(self.told[frame][k]) for k in stories], device=card.keep.device)
-        for tokens, keep in zip(card.tokens, card.keep, strict=True) if named.any() else ():
+        device = self.model.device
+        named = torch.tensor([card.named_in(self.told[frame][k]) for k in stories], device=device)
+        for tokens, keep in zip(card.tokens.to(device), card.keep.to(device), strict=True) if named.any() else ():
             yield tokens.expand(len(stories), -1, -1), keep & named[:, None]
 
 

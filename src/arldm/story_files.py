@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.story import Fact, Frame, Source, Story
@@ -137,6 +137,7 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
             return image
     except FileNotFoundError:
         raise
@@ -241,6 +242,8 @@ def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) ->
 def write_known(story: Story, path: Path) -> None:
     """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
     folder = StoryFolder(path, story)
+    if (longer := folder.picture(len(story.frames))).exists():
+        raise OutputError(f"{longer}: is there of a longer story; expected none beyond {len(story.frames)} frames, choose another")
     folder.begin(story)
     pictures = [frame.picture for frame in story.frames if frame.picture is not None]
     for number, picture in enumerate(pictures):

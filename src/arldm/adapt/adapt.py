@@ -7,6 +7,7 @@ paper's), low-rank changes (`lora`), the name's embeddings alone (`token`, Textu
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -44,11 +45,12 @@ def adapt(recipe: Adaptation, out: Path) -> None:
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
     frames = read_pictures(recipe.pictures, recipe.names)
     model = ARLDM.from_pretrained(recipe.model)
+    model.conditioner.check_length(len(frames))  # they are told as one story
     base = model.hash()
     add_words(model, recipe.names, recipe.like)
     story = Story(recipe.names[0], frames)
     run = out.with_name(f"{out.name}.run")
-    tensors = _pinned(model, frames, len(recipe.names)) if recipe.mode == "pin" else _learned(model, recipe, story, run)
+    tensors = _pinned(model, frames, len(recipe.names)) if recipe.mode == "pin" else _learned(model, recipe, story, run, base)
     lora = lora_weights(model) if recipe.mode == "lora" else {}
     pictures = [frame.picture for frame in frames if frame.picture is not None]
     hashes = tuple(map(pixel_hash, pictures))
@@ -60,8 +62,8 @@ def adapt(recipe: Adaptation, out: Path) -> None:
         shutil.rmtree(checkpoint)
 
 
-def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path) -> dict[str, Tensor]:
-    """Train; the tensors of the pack."""
+def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: str) -> dict[str, Tensor]:
+    """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     new = len(recipe.names)
     let_learn(model, recipe.mode, new, recipe.rank)
@@ -71,7 +73,9 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path) -> dict[
     def preview() -> Sample:
         return Sample(_drawn(model, story))
 
-    fit(Adapting(model), school, recipe.train, run, options=to_dict(recipe), preview=preview)
+    shown = [(frame.caption, frame.picture and pixel_hash(frame.picture)) for frame in story.frames]
+    learned_from = {"pictures_hash": sha256(repr(shown).encode()).hexdigest()[:16], "model_hash": base}
+    fit(Adapting(model), school, recipe.train, run, options=to_dict(recipe) | learned_from, preview=preview)
     return _moved(model, before, new, whole=recipe.mode == "full")
 
 

@@ -15,7 +15,7 @@ def old_stories(model: ARLDM, recipe: Adaptation, frames: int) -> StoryBatch | N
     """The first stories of `keep_old`, each with its first `frames`; None where there is none to be kept. Raises ConfigError."""
     if not recipe.keep_old:
         return None
-    found = [story for story in _found(recipe) if len(story.frames) >= frames][: recipe.old]
+    found = [story for story in _found(recipe, frames) if len(story.frames) >= frames][: recipe.old]
     if not found:
         raise ConfigError(
             f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
@@ -23,10 +23,10 @@ def old_stories(model: ARLDM, recipe: Adaptation, frames: int) -> StoryBatch | N
     return model.batch([Story(story.id, story.frames[:frames]) for story in found])
 
 
-def _found(recipe: Adaptation) -> list[Story]:
+def _found(recipe: Adaptation, frames: int) -> list[Story]:
     folder = Path(recipe.keep_old)
     if recipe.keep_old == "toonsv":
-        return list(drawn("train", recipe.old))
+        return list(drawn("train", recipe.old, frames))
     if told := sorted(path.parent for path in folder.rglob(STORY)):
         return [read_told(one) for one in told[: recipe.old]]
     from arldm.datasets.archive import Archive  # what reads archives is not always installed

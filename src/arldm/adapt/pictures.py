@@ -67,6 +67,8 @@ def _metadata(folder: Path) -> dict[str, str]:
     """The captions by file name."""
     path, found = folder / METADATA, {}
     for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
         try:
             entry: dict[str, Any] = json.loads(line)
             found[str(entry["file_name"])] = " ".join(str(entry["text"]).split())
@@ -78,6 +80,6 @@ def _metadata(folder: Path) -> dict[str, str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as text; expected a line of JSON for each picture") from error

@@ -45,8 +45,11 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     if options.page is not None:
         put(options.page, page(report, methods, reference.after(options.given)).encode())
     if options.tree is not None:
-        for method in methods:
-            print(write_vistorybench(method, options.tree, "base", "en", strftime("%Y%m%d-%H%M%S", localtime())))
+        time = strftime("%Y%m%d-%H%M%S", localtime())
+        for number, folder in enumerate(options.methods):  # as they were found: given frames are shots, too
+            again = [called(one) for one in options.methods[:number]].count(called(folder))
+            name = f"{called(folder)}-{again + 1}" if again else called(folder)
+            print(write_vistorybench(find(folder, name), options.tree, "base", "en", time))
     return 0
 
 

@@ -41,15 +41,17 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         raise ConfigError(f"{got}: expected at least 1 story and 0 to {options.frames - 1} given pictures")
     if options.batch < 1:
         raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
-    if options.memory is not None and options.memory < 0:
-        raise ConfigError(f"--memory: got {options.memory}; expected 0 or more past frames")
     if options.json is not None and options.json.is_dir():  # better said now than after hours
         raise OutputError(f"--json: {options.json} is a folder; expected a file to write the report into")
     model = load_model(options.model)
     if options.history is not None:
         model.use_history(options.history)
     if options.memory is not None:
-        model.conditioner.memory = max(model.conditioner.window, options.memory)
+        if options.memory < (window := model.conditioner.window):
+            raise ConfigError(
+                f"--memory: got {options.memory}; expected {window} past frames or more, which the model has as a window"
+            )
+        model.conditioner.memory = options.memory
     pinned = numbers(options.pinned, "--pinned")
     reader = Reader.from_pretrained("toonsv")
     config = options.how

@@ -26,7 +26,7 @@ class EvaluateToonSV:
     frames: int = 5
     """Frames of each story."""
     memory: int | None = None
-    """Past frames that the context may read, less or more than the model's own number."""
+    """Past frames that the context may read, less or more than the model's own number, but no fewer than its window."""
     pinned: str = ""
     """Frames that stay visible however long ago they were, as numbers: 0 is the first."""
     held_out: bool = False

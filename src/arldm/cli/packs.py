@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
     names = tuple(name.lower() for name in options.name)
-    for name in names:
+    for number, name in enumerate(names):
         if not name.isalpha():
             raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
+        if name in names[:number]:
+            raise ConfigError(f"--name {name!r}: got twice, for capitals do not count; expected different names")
     for option, got, least in (
         ("epochs", options.epochs, 0),
         ("learning-rate", options.learning_rate, 0),

@@ -77,8 +77,16 @@ def plan(options: "Plan") -> int:
     work = Work(model, replace(recipe.train, precision=options.precision), recipe.given, options.stories)
     print(f"{options.row}: {parameters(model) / 1e6:,.1f} M parameters, captions of {length} tokens")
     print("GiB at the worst moment, predicted")
+    too_little: list[ConfigError] = []
     for text, memory in memories.items():
-        print("\n".join(("", *described(text, memory, work, options.row))), flush=True)
+        try:
+            lines = described(text, memory, work, options.row)
+        except ConfigError as error:
+            too_little.append(error)
+            lines = [f"{text}: nothing fits"]
+        print("\n".join(("", *lines)), flush=True)
+    if len(too_little) == len(memories):
+        raise too_little[-1]
     return 0
 
 

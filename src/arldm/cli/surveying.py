@@ -71,8 +71,11 @@ def _plan(options: "SurveyNew", methods: dict[str, dict[str, ToldStory]]) -> int
     print(f"margins vary between raters by {spreads[0]}, between stories by {spreads[1]} (standard deviations; assumed)")
     print(f"{'margin (win - lose)':>20}{'raters':>8}{'votes':>8}")
     for margin in PLANNED:
-        needed = raters_needed(margin, assumed(margin, options.ties, *spreads), stories, pairs, options.power)
-        cells = f"{needed:>8}{needed * options.pairs:>8}" if needed else "  no number of raters is enough: take more stories"
+        if margin > 1 - options.ties or sum(one**2 for one in spreads) > 1 - options.ties - margin**2:
+            cells = "  cannot be with so many ties and margins so different"
+        else:
+            needed = raters_needed(margin, assumed(margin, options.ties, *spreads), stories, pairs, options.power)
+            cells = f"{needed:>8}{needed * options.pairs:>8}" if needed else "  no number of raters is enough: take more stories"
         print(f"{margin:>20.0%}{cells}")
     return 0
 
@@ -89,6 +92,7 @@ def serve(options: "SurveyServe") -> int:
     study = read_study(options.study)
     with _listening(options.host, options.port) as listener:
         reached = socket.gethostname() if options.host in ("0.0.0.0", "::") else options.host
+        reached = f"[{reached}]" if ":" in reached else reached
         address = options.address or f"http://{reached}:{listener.getsockname()[1]}"
         votes = Votes(options.study, study)
         try:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, load_from_disk
-from PIL import Image, ImageOps
+from PIL import Image
 
 from arldm.datasets.importing import CORPUS, FORMAT, REPORT
 from arldm.errors import DatasetError
@@ -48,7 +48,7 @@ class Archive:
         """One still of the clip in a row, in RGB. Raises PictureError."""
         clip = self.clips[row]  # of its stills only one is copied and decoded
         picture = decoded(io.BytesIO(clip["stills"][0][number]["bytes"].as_py()), clip["id"][0])
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        return picture.convert("RGB")
 
     def stories(self, split: str, captions: str = "", still: Still = "middle", seed: int = 0) -> "ArchiveStories":
         """The stories of a split. `captions`: which kind, where there are several (VIST: sis, dii). Raises DatasetError."""

@@ -25,6 +25,9 @@ def read_folder(source: Path) -> Corpus:
     published(source, ".")  # is there, and is no zip
     found = {split: folder for split in SPLITS for name in CALLED[split] if (folder := source / name).joinpath(METADATA).exists()}
     if (source / METADATA).exists():
+        if found:
+            both = f"{METADATA} of its own and another in {next(iter(found.values())).name}"
+            raise DatasetError(f"{source}: has a {both}; expected the one or the others, take one away")
         found["train"] = source
     if not found:
         raise DatasetError(f"{source}: has no {METADATA}; expected one there, or in the folders train, val and test")
@@ -76,4 +79,5 @@ def _frame(folder: Path, entry: dict[str, Any], number: int) -> tuple[str, float
     caption = one_line(entry["text"] if "text" in entry else entry["caption"])
     clip = Clip(name, inside(folder, name), (caption,), tuple(str(one).lower() for one in cast))
     parent = Path(name).parent
-    return str(entry.get("story") or (parent if parent.name else folder.name)), float(entry.get("frame", number)), clip
+    own, story = parent if parent.name else folder.name, entry.get("story")
+    return str(own if story in (None, "") else story), float(entry.get("frame", number)), clip

@@ -4,8 +4,7 @@ Labels are what an annotation says of a clip, not what can be seen in a still, s
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from arldm.errors import ConfigError, DatasetError
 from arldm.evaluate.consistency import Measure, Tally, by_attribute, measure
@@ -24,10 +23,6 @@ class CharacterReport:
     precision: Measure
     recall: Measure
     by_character: dict[str, Measure]  # F1 of each who is there or was found; the mean of these is macro F1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in a report's JSON."""
-        return asdict(self)
 
 
 def score_characters(truth: Casts, found: Casts, given: int = 0) -> CharacterReport:

@@ -87,7 +87,10 @@ METRICS = {"relevance": relevance, "consistency": consistency, "frame_accuracy":
 
 
 def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
-    """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win."""
+    """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win.
+
+    One story alone has no interval: its ends are the value.
+    """
     sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for tally in tallies:
         sums[tally.story] += (tally.won, tally.held)

@@ -127,14 +127,17 @@ def kernel_distance(a: Features, owners_a: np.ndarray, b: Features, owners_b: np
     if count < 1:
         raise PictureError(f"{smaller} picture{'s' * (smaller != 1)} to compare; expected 2 or more, add some")
     pairs = zip(_blocks(owners_a, count, seed), _blocks(owners_b, count, seed), strict=True)
-    found = np.array([_mmd(a.of(one[:BLOCK]), b.of(other[:BLOCK])) for one, other in pairs if min(len(one), len(other)) > 1])
+    cut = [(np.sort(one[:BLOCK]), np.sort(other[:BLOCK])) for one, other in pairs if min(len(one), len(other)) > 1]
+    found = np.array([_mmd(a.of(one), b.of(other)) for one, other in cut])
     return _around(float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found))) if len(found) > 1 else np.nan, len(found))
 
 
 def _blocks(owners: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """Numbers of pictures in `count` blocks of whole stories, as even as they come."""
-    stories = np.random.default_rng(seed).permutation(int(owners.max()) + 1)
-    return [np.flatnonzero(np.isin(owners, some)) for some in np.array_split(stories, count)]
+    """Numbers of pictures in `count` blocks of whole stories, as even as they come; in each, too, stories are in random order."""
+    dealt = np.argsort(np.random.default_rng(seed).permutation(int(owners.max()) + 1))[owners]  # when each picture's story is dealt
+    order = np.argsort(dealt, kind="stable")
+    firsts = [int(some[0]) for some in np.array_split(np.arange(int(owners.max()) + 1), count)]
+    return np.split(order, np.searchsorted(dealt[order], firsts[1:]))
 
 
 def _mmd(a: np.ndarray, b: np.ndarray) -> float:

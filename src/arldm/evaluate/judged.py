@@ -39,7 +39,7 @@ class EncoderJudge:
 
     body: Encoder
     name: str
-    weights: str
+    files: str  # SHA-256 of each
     width: int
 
     @classmethod
@@ -47,13 +47,13 @@ class EncoderJudge:
         """Read it. Raises ModelError."""
         body = Encoder(folder)
         config = body.model.config
-        hashed = [checksum(path) for path in sorted(folder.glob("*.safetensors"))]
+        hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
         return cls(body, folder.resolve().name, " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
 
     @property
     def identity(self) -> str:
-        """Its weights; its folder says how pictures come to it."""
-        return f"encoder {self.name}, weights {self.weights}"
+        """Its weights, its config, and how pictures come to it."""
+        return f"encoder, files {self.files}"
 
     def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """(picture, width) float32, each row of length 1."""

@@ -15,7 +15,8 @@ NOTES = "told.json"
 
 
 class ToldStories:
-    """A folder with a folder for each story. `made_with` is all that the pictures depend on beside the story's number.
+    """A folder with a folder for each story. `made_with` is what the pictures depend on beside the story's number,
+    but for what changes a level or two of a pixel (threads, stories told at once).
 
     Raises OutputError where pictures that were made otherwise lie already.
     """

@@ -67,13 +67,17 @@ class Pack:
     lora: Mapping[str, Tensor]  # of mode lora, by diffusers' names
 
     def deltas(self) -> dict[str, Tensor]:
-        """By how much the pack moves each weight that it moves, by the model's names."""
+        """By how much the pack moves each weight that it moves, by the model's names. Raises ModelError."""
         found = {name.removeprefix("delta."): tensor.float() for name, tensor in self.tensors.items() if name.startswith("delta.")}
         for name, down in self.lora.items():
             if name.endswith(".lora_A.weight"):
                 layer = name.removesuffix(".lora_A.weight")
-                up = self.lora[f"{layer}.lora_B.weight"].float()
-                found[f"{ours(layer)}.weight"] = (up.flatten(1) @ down.float().flatten(1)).view(len(up), *down.shape[1:])
+                try:
+                    up = self.lora[f"{layer}.lora_B.weight"].float()
+                    found[f"{ours(layer)}.weight"] = (up.flatten(1) @ down.float().flatten(1)).view(len(up), *down.shape[1:])
+                except (KeyError, IndexError, TypeError, RuntimeError) as error:
+                    got = f"its low ranks of {layer} are no pair ({said(error)})"
+                    raise ModelError(f"pack of {self.card.name!r}: {got}; fetch the pack again") from error
         return found
 
 
@@ -115,7 +119,8 @@ def read_card(folder: Path) -> Card:
             )
         found.pop("arldm")
         card = Card(**{**found, "names": tuple(found["names"]), "pictures": tuple(found["pictures"])})
-        if card.mode not in ("full", "lora", "token", "pin") or not card.names or not all(map(str.isalpha, card.names)):
+        named = bool(card.names) and all(map(str.isalpha, card.names)) and len(set(card.names)) == len(card.names)
+        if card.mode not in ("full", "lora", "token", "pin") or not named:
             raise ValueError(f"mode {card.mode}, names {card.names}")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error

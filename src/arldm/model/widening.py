@@ -52,6 +52,9 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
     if card.mode == "pin" and weight != 1:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; pictures are looked at or not, leave the weight out")
+    if known := [name for name in card.names if name in model.tokenizer.words]:
+        got = f"the model has the word {known[0]} already, by a pack that it took up before"
+        raise ModelError(f"pack of {card.name!r}: {got}; leave one of the two out")
     deltas = pack.deltas()
     _check(model, pack, deltas)
     if model.widened is None:
@@ -77,7 +80,7 @@ def let_go(model: "ARLDM") -> None:
     if model.widened is None:
         return
     for part, table in zip(texts(model), model.widened.tables, strict=True):
-        part.set_input_embeddings(table)
+        part.set_input_embeddings(table.to(model.device))
         part.config.vocab_size = table.num_embeddings
     with torch.no_grad():
         for name, tensor in model.widened.weights.items():
@@ -123,6 +126,12 @@ def _with(tokenizer: CaptionTokenizer, names: Iterable[str]) -> CaptionTokenizer
     return wider
 
 
+def _looks(pack: Pack, width: int) -> bool:
+    """Has it pictures as a history encoder of this width reads them?"""
+    tokens, keep = (pack.tensors.get(f"past.{name}", torch.zeros(0)) for name in ("tokens", "keep"))
+    return tokens.dim() == 3 and tokens.shape[2] == width and keep.dtype == torch.bool and keep.shape == tokens.shape[:2]
+
+
 def _ids(tokenizer: CaptionTokenizer, word: str) -> list[int]:
     return tokenizer.tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
 
@@ -133,9 +142,14 @@ def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
     expected = {f"token.{name}": (len(card.names), model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
     known = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     got = {name: tuple(tensor.shape) for name, tensor in pack.tensors.items() if name.startswith("token.")}
-    if card.mode == "pin" and ("past.tokens" not in pack.tensors or "past.keep" not in pack.tensors):
+    if card.mode == "pin" and not _looks(pack, model.config.text.width):
         raise ModelError(f"pack of {card.name!r}: has no pictures to look at; fetch the pack again")
-    foreign = any(known.get(name, (0,))[1:] != d.shape[1:] or len(d) > known[name][0] for name, d in moved.items())
+    tables = {name for name, one in model.named_parameters() for part in texts(model) if one is part.get_input_embeddings().weight}
+    foreign = any(
+        known.get(name) != tuple(delta.shape)
+        and not (name in tables and delta.shape[1:] == known[name][1:] and len(delta) <= known[name][0])  # one may have grown since
+        for name, delta in moved.items()
+    )
     if foreign or not expected.items() <= got.items():
         raise ModelError(f"pack of {card.name!r}: its tensors are not of this model; fetch the pack again")
     if not finite(pack.tensors) or not finite(pack.lora):

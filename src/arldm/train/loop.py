@@ -33,7 +33,7 @@ CARRIED_OUT = {
     f"train.{name}"
     for name in (
         *("batch", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
-        *("checkpoint_every", "checkpoints", "report_to"),
+        *("checkpoint_every", "checkpoints", "preview_every", "report_to"),
     )
 } | {"cache", *(f"judges.{name}" for name in ("stories", "fid", "classifier", "clip_encoder", "dino_encoder"))}
 

@@ -1,6 +1,7 @@
 """The pages of a human study: a guide, one page for each pair, thanks. What a method is called never leaves the server."""
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader
 from pydantic import BaseModel, Field
 
-from arldm.errors import SurveyError
+from arldm.errors import OutputError, SurveyError
 from arldm.evaluate.survey.study import ANSWERS, PICTURES, QUESTIONS, Study, shown
 from arldm.evaluate.survey.votes import Votes
 
@@ -53,7 +54,7 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
     async def headers(request: Request, call_next: Any) -> Response:
         response = await call_next(request)
         response.headers.update(HEADERS)
-        if "browser" not in request.cookies and response.media_type != "image/png":
+        if "browser" not in request.cookies and response.headers.get("content-type", "").startswith("text/html"):
             response.set_cookie("browser", secrets.token_hex(8), max_age=31_536_000, httponly=True, samesite="lax")
         return response
 
@@ -98,6 +99,9 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
             kept = votes.put(rater, pairs[number - 1], ballot.answers, browser[:64], ballot.seconds)
         except SurveyError as error:
             return JSONResponse({"error": str(error)}, 400)
+        except OutputError as error:  # until there is room again, the page keeps the answers and tries on
+            print(f"arldm: {error}", file=sys.stderr)
+            return JSONResponse({"error": "The answers cannot be kept just now."}, 503)
         return JSONResponse({"kept": kept}, 409 if kept == "other" else 200)
 
     @app.get("/p/{name}")

@@ -1,4 +1,4 @@
-"""How far raters agree beyond chance: Krippendorff's alpha, and intervals for it."""
+"""How far raters agree beyond chance: Krippendorff's alpha."""
 
 from collections.abc import Iterable, Sequence
 

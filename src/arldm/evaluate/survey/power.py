@@ -20,10 +20,10 @@ MOST = 2_000  # raters; a study that needs more is not planned
 def assumed(margin: float, ties: float, rater: float, story: float) -> Variances:
     """The variances of a vote (1, 0 or -1) where win - lose is `margin` and so many tie.
 
-    `rater` and `story` are the standard deviations of raters' and of stories' own margins.
+    `rater` and `story` are the standard deviations of raters' and stories' own margins, which together vary no more than votes do.
     """
     whole = 1 - ties - margin**2
-    return Variances(rater**2, story**2, max(0.0, whole - rater**2 - story**2))
+    return Variances(rater**2, story**2, whole - rater**2 - story**2)
 
 
 def power(margin: float, variances: Variances, raters: int, stories: int, pairs: float) -> float:

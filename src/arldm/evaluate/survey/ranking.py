@@ -27,12 +27,13 @@ def bradley_terry(
     contrast = np.zeros((len(values), methods))
     contrast[np.arange(len(values)), first] = 1
     contrast[np.arange(len(values)), second] = -1
-    bread = np.linalg.pinv(contrast.T * (chance * (1 - chance)) @ contrast)
+    # all strengths could be higher by the same: what rounding leaves of that direction must not be inverted
+    bread = np.linalg.pinv(contrast.T * (chance * (1 - chance)) @ contrast, rcond=1e-9, hermitian=True)
     scores = contrast * (values - chance)[:, None]
-    alone = _spread(scores, np.arange(len(values)))
+    alone = _spread(scores, np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel())  # of one rater on one story
     parts = [_spread(scores, cluster) for cluster in clusters]
     variance = np.diag(bread @ (sum(parts) - alone) @ bread)
-    floor = np.diag(bread @ alone @ bread)  # what clusters take away by chance is not less than what single votes leave
+    floor = np.diag(bread @ alone @ bread)  # what clusters take away by chance is not less than what these leave
     half = 1.96 * np.sqrt(np.maximum(variance, floor))
     return [Interval(float(s), float(s - h), float(s + h)) for s, h in zip(strengths, half, strict=True)]
 

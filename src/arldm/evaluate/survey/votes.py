@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from arldm.errors import SurveyError
+from arldm.errors import OutputError, SurveyError
 from arldm.evaluate.survey.study import ANSWERS, QUESTIONS, Study
 
 VOTES = "votes.sqlite"
@@ -68,7 +68,7 @@ class Votes:
         """Keep a rater's answers about a pair, all of them or none; the first ones count.
 
         "new": they are on the disk. "same": they were there already, as when a browser asks twice. "other": others were, and stay.
-        Raises SurveyError for answers that the study did not ask for, and where the disk takes no more.
+        Raises SurveyError for answers that the study did not ask for, and OutputError where the disk takes no more.
         """
         if pair not in self._study.raters.get(rater, ()):
             raise SurveyError(f"rater {rater!r}: has no pair {pair!r} in this study; open the link again")
@@ -87,7 +87,7 @@ class Votes:
             except sqlite3.Error as error:
                 if self._file.in_transaction:
                     self._file.execute("rollback")
-                raise SurveyError(f"{VOTES}: the vote cannot be kept ({error}); free some space and send it again") from error
+                raise OutputError(f"{VOTES}: the vote cannot be kept ({error}); free some space and send it again") from error
         return "same" if self.answers(rater).get(pair) == dict(answers) else "other"
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ async function deliver(body) {
     } catch {
       // no network, or the server is being started again
     }
-    status.textContent = "The server cannot be reached. Your answers are kept here; trying again …";
+    status.textContent = "The server cannot take your answers now. They are kept here; trying again …";
     await pause(Math.min(5, 0.5 * 2 ** tries));
   }
 }
@@ -49,7 +49,11 @@ async function submit() {
   const reply = await deliver(JSON.stringify({ answers, seconds: (performance.now() - started) / 1000 }));
   if (reply.ok) location.assign(form.dataset.next);
   else if (reply.status === 409) location.reload(); // answered before, in another window: those answers are shown
-  else status.textContent = (await reply.json()).error ?? "The answers were refused; please reload the page.";
+  else {
+    status.textContent = (await reply.json()).error ?? "The answers were refused; please reload the page.";
+    sending = false;
+    show();
+  }
 }
 
 form.addEventListener("change", show);
