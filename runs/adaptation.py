@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 
 from arldm.adapt.recipes import ADAPTATION_TOONSV, EPOCHS_TOONSV
 from arldm.config import TellConfig
-from arldm.evaluate.consistency import frame_accuracy, measure, relevance
+from arldm.evaluate.consistency import frame_accuracy, relevance
+from arldm.evaluate.measures import measure
 from arldm.evaluate.reader import Reader
 from arldm.model.arldm import ARLDM
 from arldm.sample import tell_batch

@@ -15,17 +15,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from arldm.errors import ModelError, OutputError
-from arldm.evaluate.consistency import (
-    Measure,
-    Tally,
-    by_attribute,
-    by_combination,
-    character_f1,
-    consistency,
-    frame_accuracy,
-    measure,
-    relevance,
-)
+from arldm.evaluate.consistency import by_combination, character_f1, consistency, frame_accuracy, relevance
+from arldm.evaluate.measures import Measure, Tally, by_attribute, measure
 from arldm.evaluate.reader import CONFIG, SIZE, VALUES, WEIGHTS, Reader, ReaderBatch, disturbed, seen
 from arldm.evaluate.report import METRICS, Report, score, table, write
 from arldm.model.noise import item_generators, seeded

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from arldm.evaluate.consistency import by_attribute, character_f1, consistency, frame_accuracy, measure, relevance
+from arldm.evaluate.consistency import character_f1, consistency, frame_accuracy, relevance
+from arldm.evaluate.measures import by_attribute, measure
 from arldm.story import Story
 from arldm.toonsv import painted, plot, story
 from arldm.toonsv.cast import Key, truth

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from arldm.toonsv import story
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
-from arldm.train.autoencoder import Crops, load_autoencoder
+from arldm.train.autoencoder import Crops, load_autoencoder, save_autoencoder
 from arldm.train.context import evened
 from arldm.train.decoder import Decoding, squares
 from arldm.train.read import read, reads_once
@@ -97,6 +98,18 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     )
     latents = load_autoencoder(recipe.autoencoder)
     torch.testing.assert_close(model.latents.shift, latents.shift)  # the autoencoder does not learn here
+
+
+def test_a_run_goes_on_from_what_it_began_with(recipe: ToonSV, tmp_path: Path) -> None:
+    own = replace(recipe, autoencoder=tmp_path / "autoencoder.safetensors", train=replace(TRAIN, steps=2, preview_every=0))
+    shutil.copy(recipe.autoencoder, own.autoencoder)
+    run(own, tmp_path / "run")
+    run(replace(own, cache=recipe.cache), tmp_path / "run")
+    other = load_autoencoder(own.autoencoder)
+    other.shift += 1
+    save_autoencoder(other, own.autoencoder)
+    with pytest.raises(ConfigError, match=r"--starts-from.autoencoder is '\w+'; .* was begun with '\w+'"):
+        run(own, tmp_path / "run")
 
 
 def test_scenes_are_refused_where_nobody_can_tell_them(recipe: ToonSV, tmp_path: Path) -> None:

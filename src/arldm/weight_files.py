@@ -56,3 +56,8 @@ def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
             got = f"{name} has shape {tuple(found[name].shape)}"
             raise ModelError(f"{path}: {got}; its config and tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
     part.load_state_dict(found, strict=True, assign=True)
+
+
+def fastest_device() -> torch.device:
+    """Where networks are put that look at many pictures or draw them: the GPU if there is one."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

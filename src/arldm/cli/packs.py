@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
 from arldm.model.pack import read_pack
 from arldm.model.widening import take_up
+from arldm.weight_files import fastest_device
 
 if TYPE_CHECKING:
     from arldm.cli.adapting import Adapt, PackCheck
@@ -77,8 +76,7 @@ def check(options: "PackCheck") -> int:
 
 def load_model(folder: Path | str, packs: Sequence[str] = ()) -> ARLDM:
     """A model, on the GPU if there is one, that took up packs, each DIR or DIR:WEIGHT. Raises ConfigError, ModelError."""
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    model = ARLDM.from_pretrained(folder).to(accelerator or torch.device("cpu"))
+    model = ARLDM.from_pretrained(folder).to(fastest_device())
     for text in packs:
         model.load_pack(*parsed(text))
     return model

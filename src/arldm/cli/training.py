@@ -42,7 +42,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "ema": (0, 1),
     "seed": (0, 2**63 - 1),
 }
-AS_MANY_AS_EPOCHS_TAKE = {"steps": (0, math.inf)}
+AS_MANY_AS_EPOCHS_TAKE: dict[str, tuple[float, float]] = {"steps": (0, math.inf)}
 #: and where it can be less in some recipes
 OTHER_RANGES: dict[type[Recipe], dict[str, tuple[float, float]]] = {
     Paper: AS_MANY_AS_EPOCHS_TAKE,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from arldm.errors import ConfigError, DatasetError
-from arldm.evaluate.consistency import Measure, Tally, by_attribute, measure
+from arldm.evaluate.measures import Measure, Tally, by_attribute, measure
 from arldm.story import Story
 
 Cast = Collection[str]  # who is in a frame

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from arldm.evaluate.consistency import Measure
 from arldm.evaluate.features import Features, Hashed, Network
 from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
+from arldm.evaluate.measures import Measure
 from arldm.evaluate.pictures import Pictures
 from arldm.story import Story
 from arldm.writing import put

@@ -12,14 +12,16 @@ from PIL import Image
 from arldm.errors import DatasetError
 from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
-from arldm.evaluate.consistency import METRICS, Measure, measure
+from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
+from arldm.evaluate.measures import Measure, measure
 from arldm.evaluate.pictures import Pictures
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, paired, self_consistency
 from arldm.story import Frame, Story
 from arldm.story_files import STORY, read_facts
 from arldm.toonsv.questions import QUESTIONS, reading
+from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
 Rows = Sequence[np.ndarray]  # of each story: (frame, width)
@@ -45,7 +47,7 @@ class EncoderJudge:
     @classmethod
     def of(cls, folder: Path) -> "EncoderJudge":
         """Read it. Raises ModelError."""
-        body = Encoder(folder)
+        body = Encoder(folder, fastest_device())
         config = body.model.config
         hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
         return cls(body, folder.resolve().name, " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
@@ -78,7 +80,7 @@ class ClassifierJudge:
     @classmethod
     def of(cls, path: Path) -> "ClassifierJudge":
         """Read a file of `arldm train-classifier`. Raises ModelError."""
-        return cls(CharacterClassifier.from_file(path), checksum(path))
+        return cls(CharacterClassifier.from_file(path).to(fastest_device()), checksum(path))
 
     @property
     def identity(self) -> str:

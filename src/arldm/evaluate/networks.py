@@ -11,6 +11,7 @@ from PIL.Image import Resampling
 
 from arldm.evaluate.inception import SIZE, FIDInception
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, WIDTH, Reader
+from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"  # of pytorch-fid
@@ -94,8 +95,7 @@ class ReaderNetwork:
 
 def inception(path: Path) -> dict[str, InceptionNetwork]:
     """FID's network by each protocol, from the user's file. Raises ModelError."""
-    body = FIDInception.from_file(path)
-    body.to(torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu")
+    body = FIDInception.from_file(path).to(fastest_device())
     weights = checksum(path)
     return {protocol: InceptionNetwork(body, weights, protocol) for protocol in PROTOCOLS}
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from arldm.evaluate.consistency import METRICS, Measure, by_attribute, by_combination, by_frame, measure
+from arldm.evaluate.consistency import METRICS, by_combination
 from arldm.evaluate.features import Features
 from arldm.evaluate.fid import Gaussian, frechet_distance
+from arldm.evaluate.measures import Measure, by_attribute, by_frame, measure
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
 from arldm.writing import put

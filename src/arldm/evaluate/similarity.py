@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 
 from arldm.errors import ModelError, PictureError, said
 from arldm.evaluate.characters import Casts
-from arldm.evaluate.consistency import Measure, Tally, measure
+from arldm.evaluate.measures import Measure, Tally, measure
 from arldm.story import Story
 
 UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, or not looked at

@@ -21,6 +21,7 @@ from arldm.model.noise import derived_seed, seeded
 from arldm.recipes import Autoencoder
 from arldm.rendered import rendered
 from arldm.train import checkpoint
+from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 
@@ -43,7 +44,7 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
         return Sample(grid([image(picture) for picture in (*held, *module.decode(module.encode(held)))], len(held)))
 
     crops = Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed)
-    fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)
+    fit(module, crops, recipe.train, out, options=asked(recipe), preview=preview)
     module.measure(some(pictures, 1000))
     if PartialState().is_main_process:
         save_autoencoder(module, out / NAME)

@@ -12,7 +12,6 @@ from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
-from arldm.config import to_dict
 from arldm.datasets.archive import Archive, chosen
 from arldm.errors import ConfigError, DatasetError, ModelError
 from arldm.evaluate.characters import CharacterReport, score_characters
@@ -20,6 +19,7 @@ from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, 
 from arldm.model.noise import seeded
 from arldm.recipes import Classifier
 from arldm.train import checkpoint
+from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
@@ -43,7 +43,7 @@ def classifier(recipe: Classifier, out: Path) -> None:
         module.begin(recipe.weights)
     best = Best(module, held, out / NAME)
     with Ahead(clips.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(module, batches, recipe.train, out, options=to_dict(recipe), preview=best)
+        fit(module, batches, recipe.train, out, options=asked(recipe), preview=best)
     if PartialState().is_main_process:
         best()  # the last epoch need not end where one is looked at
         print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips")

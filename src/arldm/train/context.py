@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from accelerate import PartialState
 from torch import Tensor
 
-from arldm.config import to_dict
 from arldm.model.arldm import ARLDM
 from arldm.model.noise import seeded
 from arldm.recipes import Context, ToonSV
 from arldm.toonsv.questions import ABSENT, TO_DRAW
+from arldm.train.asked import asked
 from arldm.train.encoders import HEADS, MODES, FactReading, Lesson, save, school_and_exam, worn
 from arldm.train.loop import fit
 from arldm.train.stories import turn
@@ -36,7 +36,7 @@ def context(recipe: Context, out: Path) -> None:
     def lesson(number: int) -> Lesson:
         return school.batch(turn(number, recipe.train.batch, len(school.stories), recipe.train.seed))
 
-    fit(module, lesson, recipe.train, out, options=to_dict(recipe))
+    fit(module, lesson, recipe.train, out, options=asked(recipe))
     save(module, exam, out)
 
 

@@ -14,7 +14,6 @@ from accelerate import PartialState
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
-from arldm.config import to_dict
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, floats
@@ -23,6 +22,7 @@ from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Decoder
 from arldm.rendered import rendered
+from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.read import read
 from arldm.train.stories import cached, turn
@@ -62,7 +62,7 @@ def decoder(recipe: Decoder, out: Path) -> None:
         chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
         return MeantBatch(data.batch(chosen), floats(pictures[stories.rows(chosen)]))
 
-    fit(module, batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
+    fit(module, batches, recipe.train, out, options=asked(recipe), preview=judged(model, recipe.frames))
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
 

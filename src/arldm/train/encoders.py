@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from arldm.config import History, to_dict
+from arldm.config import History
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, normalised, small
@@ -29,6 +29,7 @@ from arldm.toonsv import plot
 from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
 from arldm.toonsv.scenes import is_trained, random_scene
 from arldm.train import checkpoint
+from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
@@ -60,7 +61,7 @@ def encoders(recipe: Encoders, out: Path) -> None:
     def lesson(number: int) -> Lesson:
         return stills.beside(school.batch(turn(number, batch, len(school.stories), seed)), number, seed)
 
-    fit(module, lesson, recipe.train, out, options=to_dict(recipe))
+    fit(module, lesson, recipe.train, out, options=asked(recipe))
     save(module, exam, out)
 
 

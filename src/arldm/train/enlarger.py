@@ -8,7 +8,6 @@ from accelerate import PartialState
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
-from arldm.config import to_dict
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.enlarge import TIMES
@@ -17,6 +16,7 @@ from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Enlarger
 from arldm.rendered import rendered
+from arldm.train.asked import asked
 from arldm.train.autoencoder import Crops, grid
 from arldm.train.loop import fit
 from arldm.train.record import Sample
@@ -43,7 +43,7 @@ def enlarger(recipe: Enlarger, out: Path) -> None:
         return Sample(grid([image(picture) for picture in rows], len(held)))
 
     crops = Crops(pictures, recipe.train.batch, TIMES * recipe.crop, recipe.train.seed)
-    fit(module, crops, recipe.train, out, options=to_dict(recipe), preview=preview)
+    fit(module, crops, recipe.train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
         module.enlarger.save_pretrained(out / "model")
 

@@ -11,13 +11,14 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from arldm.config import TellConfig, to_dict
+from arldm.config import TellConfig
 from arldm.datasets.archive import Archive, ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, assemble, resized
 from arldm.recipes import Paper
 from arldm.sample import tell_batch
+from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
 from arldm.train.judging import Judge
 from arldm.train.learner import derived_seed
@@ -38,7 +39,7 @@ def paper(recipe: Paper, out: Path) -> None:
     preview = _preview(recipe, model)
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
     with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(model, batches, recipe.train, out, options=to_dict(recipe), preview=preview)
+        fit(model, batches, recipe.train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model")
 

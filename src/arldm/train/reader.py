@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from arldm.config import to_dict
 from arldm.evaluate.reader import ACCURACY, SIZE, Reader, ReaderBatch, seen
 from arldm.model.noise import seeded
 from arldm.recipes import Reader as Recipe
@@ -17,6 +16,7 @@ from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import truth
 from arldm.toonsv.questions import answers
 from arldm.toonsv.scenes import random_scene
+from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.stories import turn
 from arldm.writing import replacing_folder
@@ -33,7 +33,7 @@ def reader(recipe: Recipe, out: Path) -> None:
     with seeded(recipe.train.seed):
         module = Reader()
     exercises = Exercises(pictures, facts, recipe.train.batch, recipe.train.seed)
-    fit(module, exercises, recipe.train, out, options=to_dict(recipe))
+    fit(module, exercises, recipe.train, out, options=asked(recipe))
     if PartialState().is_main_process:
         with replacing_folder(out / "model") as folder:
             module.save_pretrained(folder)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from arldm.config import to_dict
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.train.asked import asked
 from arldm.train.autoencoder import autoencoder
 from arldm.train.context import context
 from arldm.train.decoder import decoder
@@ -48,7 +48,7 @@ def run(recipe: Recipe, out: Path) -> None:
     with state.main_process_first():
         if state.is_main_process:
             _sweep(out)
-        check_claim(out, to_dict(recipe))
+        check_claim(out, asked(recipe))
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from arldm.config import ModelConfig, to_dict
+from arldm.config import ModelConfig
 from arldm.errors import ConfigError, ModelError, said
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
@@ -24,6 +24,7 @@ from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
 from arldm.toonsv import plot, story
 from arldm.toonsv.questions import FREE, TO_DRAW, all_to_draw, kind
+from arldm.train.asked import asked
 from arldm.train.autoencoder import grid, load_autoencoder
 from arldm.train.details import Detailed, DetailedBatch, DetailedStories, weights
 from arldm.train.loop import fit
@@ -58,7 +59,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         places = range(number * recipe.train.batch, (number + 1) * recipe.train.batch)  # every second one is five scenes
         return reduce(DetailedBatch.beside, ((told, untold)[place % 2].batch(place // 2, 1, recipe.train.seed) for place in places))
 
-    fit(Detailed(model), batches, recipe.train, out, options=to_dict(recipe), preview=judged(model, recipe.frames))
+    fit(Detailed(model), batches, recipe.train, out, options=asked(recipe), preview=judged(model, recipe.frames))
     if PartialState().is_main_process:
         model.save_pretrained(out / "model", torch.float16)
 

@@ -1,0 +1,26 @@
+"""What a run was asked for, and what it starts from: neither may be another when it is continued."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from arldm.config import to_dict
+from arldm.recipes import Recipe
+from arldm.writing import checksum
+
+STARTS = ("autoencoder", "encoders", "denoiser", "model")  # options that name files or models' folders
+HELD = (".safetensors", ".json")  # what counts in a folder
+
+
+def asked(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values, with a short name for what lies in each file and folder that the run starts from."""
+    paths = {name: path for name in STARTS if isinstance(path := getattr(recipe, name, None), Path) and path.exists()}
+    return to_dict(recipe) | {"starts_from": {name: _name(path) for name, path in paths.items()}}
+
+
+def _name(path: Path) -> str:
+    """The same for the same bytes, wherever they lie."""
+    if path.is_file():
+        return checksum(path)[:16]
+    held = sorted(one for one in path.rglob("*") if one.suffix in HELD)
+    return sha256(repr([(one.relative_to(path).as_posix(), checksum(one)) for one in held]).encode()).hexdigest()[:16]
