@@ -151,7 +151,7 @@ def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> N
     model = ARLDM.from_pretrained(base)
     hash = model.hash()
     model.load_pack(tmp_path / "one").load_pack(tmp_path / "two")
-    assert model.unknown_words(["Rumo and Vesna, the deer"]) == ["the"] or model.unknown_words(["Rumo, Vesna, deer"]) == []
+    assert model.unknown_words(["Rumo, Vesna, deer"]) == []
     other = ARLDM.from_pretrained(base).load_pack(tmp_path / "two").load_pack(tmp_path / "one")
     for name, weight in model.unet.named_parameters():
         torch.testing.assert_close(other.unet.get_parameter(name), weight)
@@ -278,11 +278,17 @@ class TestBadInput:
         (pictures / "a.txt").write_text("Rumo jumps.")
         with pytest.raises(ConfigError, match=r"--pictures-hash is .* was begun with"):
             adapt(recipe(base, pictures, "token"), tmp_path / "pack")
-        build(seed=2).save_pretrained(tmp_path / "other")
-        (pictures / "a.txt").write_text("Rumo waves.")
-        (tmp_path / "other").rename(tmp_path / "base")
-        with pytest.raises(ConfigError, match=r"--model is|--model-hash is"):
-            adapt(recipe(tmp_path / "base", pictures, "token"), tmp_path / "pack")
+
+    def test_a_run_goes_on_with_the_weights_it_was_begun_with(self, pictures: Path, tmp_path: Path) -> None:
+        for seed, begun in ((1, False), (2, True)):
+            shutil.rmtree(tmp_path / "base", ignore_errors=True)
+            build(seed=seed).save_pretrained(tmp_path / "base")
+            if begun:
+                shutil.rmtree(tmp_path / "pack")
+                with pytest.raises(ConfigError, match=r"--model-hash is .* was begun with"):
+                    adapt(recipe(tmp_path / "base", pictures, "token"), tmp_path / "pack")
+            else:
+                adapt(recipe(tmp_path / "base", pictures, "token"), tmp_path / "pack")
 
     def test_one_name_twice(self, base: Path, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         command = ["adapt", str(base), "--pictures", str(pictures), "--like", "stranger", "--out", str(tmp_path / "pack")]

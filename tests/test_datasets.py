@@ -195,7 +195,7 @@ def test_an_import_killed_at_random_moments_and_continued_is_one_never_killed(tm
         out, begun = tmp_path / str(trial), processes.Event()
         process = processes.Process(target=import_in_parts, args=(kind, tmp_path / "in", out, begun))
         process.start()
-        begun.wait()
+        assert begun.wait(60)
         started = time.monotonic()
         process.join(dice.uniform(0, seconds) if trial else None)  # the first is not killed, to know how long it takes
         process.kill()
@@ -234,6 +234,7 @@ import_corpus(replace(read_pororo(Path({str(tmp_path / "in")!r})), stills=slow),
 """
     run = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent)
     while not list((tmp_path / "out/clips").glob("*.arrow")):
+        assert run.poll() is None
         time.sleep(0.05)
     workers = [child for child in psutil.Process(run.pid).children() if "spawn_main" in " ".join(child.cmdline())]
     assert len(workers) == 2

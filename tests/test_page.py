@@ -119,7 +119,13 @@ class TestLayout:
         assert max(shares) <= A_PAGE
         assert max(shares) - min(shares) <= 1
         assert [page.title is not None for page in pages] == [True] + [False] * (len(pages) - 1)
-        assert [page.number for page in pages] == ([""] if len(pages) == 1 else [str(n) for n in range(1, len(pages) + 1)])
+        numbers = [page.number and page.number.block.lines for page in pages]
+        assert numbers == ([None] if len(pages) == 1 else [(str(n),) for n in range(1, len(pages) + 1)])
+
+    @pytest.mark.parametrize("frames", [1, 2, 3, 7])
+    def test_no_panel_cuts_the_feet_off(self, frames: int) -> None:
+        panels = [panel for page in laid_out(flat(frames, "")) for panel in page.panels]
+        assert all(panel.picture.width == pytest.approx(panel.picture.height) for panel in panels)
 
     def test_a_row_fills_the_page(self) -> None:
         for page in laid_out(flat(40)):
@@ -364,6 +370,9 @@ class TestPdf:
         for number, page in enumerate(pages):
             lines = pdf.lines(number)
             assert lines[-1] == str(number + 1)
+            assert page.number is not None
+            left = (WIDTH - page.number.block.width) / 2 * POINTS
+            assert pdf.placed(number)[-1][0] == pytest.approx(left, abs=0.5)
             said = " ".join(lines[:-1])
             for frame in story.frames[first : first + len(page.panels)]:
                 assert frame.caption in said

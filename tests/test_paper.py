@@ -333,7 +333,7 @@ def test_stories_of_several_lengths_are_trained_with_one_by_one(place: Path, tmp
 def test_what_is_not_there_is_one_line(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, said in (
         (["--dataset", str(tmp_path / "none")], "--dataset: .* is not there; run `arldm prepare` first"),
-        (["--dataset", str(place / "archive"), "--model", str(tmp_path)], "--model|arldm.json: not there"),
+        (["--dataset", str(place / "archive"), "--model", str(tmp_path)], r"arldm\.json: not there"),
     ):
         options = ["train", "pororo-continuation", "--model", str(place / "model"), "--out", str(tmp_path / "run"), *options]
         assert main(options) == 2

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from arldm.story import Fact
 from arldm.toonsv import SPLITS, captions, plot, split_hash
 from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, NAMES, PAIR_ACTIONS, PLACES, PROPS, Figure, Key, Scene, held_out, truth
 from arldm.toonsv.plot import Shot
-from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, to_draw
+from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, all_to_draw, to_draw
 
 #: the first 200 test stories: their scenes, captions and facts; whoever changes it makes all scores incomparable
 TEST_SPLIT = "06dfc8ae02c4d1d906dbe60eb5da1a48d5af7e8e8b6e234f2a2b743f8dcd2819"
@@ -302,6 +303,7 @@ def test_what_is_to_be_drawn_is_asked_by_where_it_stands() -> None:
         assert [found[Key(stand, "who")] for stand in STANDS][: len(shot.scene.figures)] == [f.who for f in shot.scene.figures]
         assert found[Key("scene", "landmark")] == shot.scene.place.landmark
         assert found[Key("prop", "who")] == (shot.scene.prop.kind if shot.scene.prop else "nothing")
+        assert np.array_equal(all_to_draw(shot.scene), list(asked.values()))  # no hat has no colour here either
         told = to_draw(shot, ("caption",))
         known = to_draw(shot, ("caption", "history"))
         assert all(few in (ABSENT, more) for few, more in zip(told, known, strict=True))

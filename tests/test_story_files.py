@@ -31,7 +31,7 @@ from arldm.story_files import (
     write_known,
 )
 from arldm.toonsv import story as known
-from arldm.writing import put, replacing_folder
+from arldm.writing import put, replacing_folder, sweep
 from conftest import picture
 
 LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
@@ -158,6 +158,8 @@ class TestReadScript:
             '{"frames": [{"caption": "One."}, {"caption": " "}]}',
             '{"frames": [{"caption": "One."}, {"caption": 2}]}',
             '{"frames": [{"caption": "One."}, {"caption": "Two.", "characters": 3}]}',
+            '{"frames": [{"caption": "One."}, {"caption": "Two.", "characters": [null]}]}',
+            '{"frames": [{"caption": "One."}, {"caption": "Two.", "characters": [" "]}]}',
             '{"frames": [{"caption": "One."}, {"caption": "Two.", "picture": 3}]}',
             '{"frames": [{"caption": "One."}, {"caption": "\\ud800"}]}',
             '{"frames": ["One.", "Two."]}',
@@ -443,3 +445,14 @@ def test_a_folder_that_cannot_be_replaced_is_not_lost(tmp_path: Path, monkeypatc
     with pytest.raises(OutputError, match="model: cannot be written"), replacing_folder(tmp_path / "model") as folder:
         (folder / "weights").write_text("new")
     assert [path.read_text() for path in tmp_path.rglob("weights")] == ["old"]
+
+
+def test_what_a_killed_process_left_is_swept_away_and_what_it_had_set_aside_comes_back(tmp_path: Path) -> None:
+    for name in (".model.12.new", ".model.12.old", "kept", ".kept.13.new", ".kept.13.old", ".git", ".story.json.14"):
+        (tmp_path / name).mkdir()
+        put(tmp_path / name / "file", name.encode())
+    put(tmp_path / ".note.json.15", b"half")
+    sweep(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".git", "kept", "model"]
+    assert (tmp_path / "model" / "file").read_bytes() == b".model.12.old"
+    assert (tmp_path / "kept" / "file").read_bytes() == b"kept"

@@ -155,6 +155,7 @@ def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
             for thread in threads:
                 thread.start()
             while kill and len(acknowledged) < before + 10:
+                assert any(thread.is_alive() for thread in threads)
                 time.sleep(0.005)
             if kill:
                 process.kill()

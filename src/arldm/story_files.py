@@ -100,6 +100,8 @@ def _frame(entry: dict[str, Any], path: Path) -> Frame:
     if not isinstance(names, list):
         raise TypeError(f"characters are {names!r}, expected a list")
     characters = tuple((_text(name) or "").lower() for name in names)
+    if "" in characters:
+        raise TypeError(f"characters are {names!r}, expected names")
     return Frame(caption, read_picture(_inside(path.parent, picture)) if picture else None, characters, lettering)
 
 

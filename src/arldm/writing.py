@@ -73,7 +73,16 @@ def _sync(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into."""
-    for half in folder.rglob(".*"):
-        if re.fullmatch(r"\..+\.\d+", half.name):  # as `replacing` calls it
+    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into.
+
+    A folder that was just to be replaced, and has not been, gets its name back.
+    """
+    for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+(\.new|\.old)?", one.name)]:
+        name, _, state = half.name[1:].rpartition(".")
+        whole = half.with_name(name.rpartition(".")[0])
+        if state == "old" and not whole.exists():
+            half.rename(whole)
+        elif half.is_dir():
+            shutil.rmtree(half)
+        else:
             half.unlink(missing_ok=True)

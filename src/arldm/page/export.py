@@ -8,7 +8,7 @@ from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from arldm.errors import ConfigError, PictureError
-from arldm.page.layout import MARGIN, WIDTH, Box, Page, Panel, Text, laid_out
+from arldm.page.layout import WIDTH, Box, Page, Panel, Text, laid_out
 from arldm.page.lettering import BOLD, LEADING, REGULAR
 from arldm.story import Story
 from arldm.writing import put
@@ -17,7 +17,6 @@ PAPER, INK, BAND = "#faf6ec", "#2f2a3d", "#fffdf7"
 LINE, RADIUS = 3.2, 9.0  # units
 PIXELS = 1.6  # a unit
 POINTS = 0.6  # a unit: 600 points are the width of a page
-NUMBER_SIZE = 18.0
 
 
 def render(story: Story, path: Path) -> list[Path]:
@@ -46,9 +45,8 @@ def _png(page: Page) -> bytes:
         _letter(pen, page.title)
     for panel in page.panels:
         _panel_png(sheet, pen, panel)
-    if page.number:
-        font = ImageFont.truetype(str(REGULAR), _px(NUMBER_SIZE))
-        pen.text((_px(WIDTH / 2), _px(page.height - MARGIN * 0.7)), page.number, INK, font, "mm")
+    if page.number is not None:
+        _letter(pen, page.number)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", dpi=(300, 300))
     return buffer.getvalue()
@@ -108,9 +106,8 @@ def _pdf(pages: list[Page], title: str) -> bytes:
             _write(document, page.title)
         for panel in page.panels:
             _panel_pdf(document, panel)
-        if page.number:
-            document.set_font("Comic Neue", "", NUMBER_SIZE * POINTS)
-            document.text(WIDTH / 2 * POINTS, (page.height - MARGIN * 0.6) * POINTS, page.number)
+        if page.number is not None:
+            _write(document, page.number)
     return bytes(document.output())
 
 

@@ -14,6 +14,7 @@ GUTTER = 20.0
 HEADING = 74.0  # height of the title, if it fits
 CAPTION = 62.0  # height of the band under a picture, if its caption fits
 PAD = 12.0
+FOOT = 18.0  # a page's number, and the room that it takes below the margin
 A_PAGE = 6  # panels at most
 
 
@@ -58,7 +59,7 @@ class Page:
     height: float
     title: Text | None
     panels: tuple[Panel, ...]
-    number: str  # empty if there is only one page
+    number: Text | None  # None if there is only one page
 
 
 def laid_out(story: Story) -> list[Page]:
@@ -89,11 +90,12 @@ def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str)
     panels: list[Panel] = []
     for row in rows:
         size = (WIDTH - 2 * MARGIN - GUTTER * (row - 1)) / row
-        height = size if row > 1 else size * 0.62
         for column in range(row):
-            panels.append(_panel(frames[len(panels)], Box(MARGIN + column * (size + GUTTER), y, size, height)))
+            panels.append(_panel(frames[len(panels)], Box(MARGIN + column * (size + GUTTER), y, size, size)))
         y = max(panel.frame.y + panel.frame.height for panel in panels[-row:]) + GUTTER
-    return Page(y - GUTTER + MARGIN + (20 if number else 0), heading, tuple(panels), number)
+    end = y - GUTTER
+    foot = Text(Box(0, end, WIDTH, MARGIN + FOOT), fitted(number, (WIDTH, MARGIN), FOOT)) if number else None
+    return Page(end + MARGIN + (FOOT if number else 0), heading, tuple(panels), foot)
 
 
 def _panel(frame: Frame, picture: Box) -> Panel:

@@ -84,7 +84,7 @@ def _caption(world: World, event: Event, mood: str, movement: str, sky: list[str
 
 
 def split_hash(split: str, stories: Iterable[int], frames: int = 5) -> str:
-    """A fingerprint of some stories of a split, by number: captions, scenes and facts."""
+    """A fingerprint of some stories of a split, by number: captions, scenes and facts, not how they are painted."""
     digest = hashlib.sha256()
     for index in stories:
         digest.update(repr(plot(split, index, frames)).encode())

@@ -150,7 +150,8 @@ def _drawn(scene: Scene) -> dict[Key, tuple[str, Key | None]]:
         if (look := figure.look) is not None:
             found[Key(where, "clothes")] = look.coat, Key(who, "coat")
             found[Key(where, "hat")] = look.hat, Key(who, "hat")
-            found[Key(where, "hat_colour")] = look.hat_colour, Key(who, "hat_colour")
+            if look.hat != "none":
+                found[Key(where, "hat_colour")] = look.hat_colour, Key(who, "hat_colour")
             found[Key(where, "skin")] = look.skin, Key(who, "skin")
     found[Key("prop", "who")] = ("nothing", None)
     if scene.prop is not None:

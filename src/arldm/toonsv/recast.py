@@ -81,7 +81,9 @@ def _looking(shot: Shot, look: Look) -> Shot:
     scene = replace(shot.scene, figures=figures)
     now = truth(scene)
     sources: dict[Key, Source] = {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
-    return replace(shot, scene=scene, facts=tuple(Fact(*key, now[key], sources.get(key, "history")) for key in now))
+    if (hat := Key(STRANGER, "hat")) in sources:  # who had none has a hat now, and it has a colour
+        sources.setdefault(Key(STRANGER, "hat_colour"), sources[hat])
+    return replace(shot, scene=scene, facts=tuple(Fact(*key, now[key], sources[key]) for key in now))
 
 
 def _called(shot: Shot, dice: Dice) -> Shot:

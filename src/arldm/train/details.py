@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, StoryBatch
 from arldm.rendered import Rows, drawn, look
-from arldm.toonsv.details import KINDS, details
+from arldm.toonsv.details import DIFFERENT, FINE, KINDS, details
 from arldm.train.read import ReadStories
 from arldm.train.scenes import Scenes
 from arldm.train.stories import CachedStories, turn
@@ -56,7 +56,8 @@ def weights(folder: Path, split: str, stories: Sequence[int], frames: int, cells
     """
     if not more:
         return np.ones((len(stories) * frames, cells, cells), np.float32)
-    shape, origin = (len(stories) * frames, len(KINDS), cells, cells), look(8 * cells, split, frames, stories)
+    shape, masks = (len(stories) * frames, len(KINDS), cells, cells), (KINDS, FINE, DIFFERENT)
+    origin = f"{look(FINE * cells, split, frames, stories)} {masks}"
     rows = Rows(folder, f"{split}-{len(stories)}x{frames}-details-{cells}", shape, np.bool_, origin)
     for block in drawn(split, stories[rows.done // frames :], cells, frames, details):
         rows.put(rows.done, block.reshape(-1, *shape[1:]))

@@ -1,4 +1,4 @@
-"""Scenes beside the stories: what these seldom show, a child that holds a thing or three together, is as frequent here as all else.
+"""Single scenes mixed into training, in which what stories seldom show is frequent: three figures together, things that are held.
 
 Nobody tells a scene. So its condition is lent: each fact's token by some frame of the stories in which that fact is the same.
 """
