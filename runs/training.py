@@ -23,8 +23,8 @@ STAGES = {
     "details": "the U-Net learns what is small",
     "hats": "the U-Net learns colours of hats",
     "things": "the U-Net learns what is held",
-    "scenes": "the U-Net learns what stories seldom show",
-    "decoder": "the decoder, once more, and the finish",
+    "scenes": "the U-Net learns crowds",
+    "decoder": "the decoder and its finish",
     "enlarger": "pages",
 }
 DENOISER = ("pictures", "details", "hats", "things", "scenes")  # stages with previews
