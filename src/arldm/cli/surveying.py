@@ -71,10 +71,11 @@ def _plan(options: "SurveyNew", methods: dict[str, dict[str, ToldStory]]) -> int
     print(f"margins vary between raters by {spreads[0]}, between stories by {spreads[1]} (standard deviations; assumed)")
     print(f"{'margin (win - lose)':>20}{'raters':>8}{'votes':>8}")
     for margin in PLANNED:
-        if margin > 1 - options.ties or sum(one**2 for one in spreads) > 1 - options.ties - margin**2:
+        variances = assumed(margin, options.ties, *spreads)
+        if margin > 1 - options.ties or variances.rest < 0:
             cells = "  cannot be with so many ties and margins so different"
         else:
-            needed = raters_needed(margin, assumed(margin, options.ties, *spreads), stories, pairs, options.power)
+            needed = raters_needed(margin, variances, stories, pairs, options.power)
             cells = f"{needed:>8}{needed * options.pairs:>8}" if needed else "  no number of raters is enough: take more stories"
         print(f"{margin:>20.0%}{cells}")
     return 0

@@ -52,7 +52,7 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
     if card.mode == "pin" and weight != 1:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; pictures are looked at or not, leave the weight out")
-    if known := [name for name in card.names if name in model.tokenizer.words]:
+    if known := [name for name in card.names if _knows(model, name)]:
         got = f"the model has the word {known[0]} already, by a pack that it took up before"
         raise ModelError(f"pack of {card.name!r}: {got}; leave one of the two out")
     deltas = pack.deltas()
@@ -103,14 +103,21 @@ def add_words(model: "ARLDM", names: Sequence[str], like: str) -> None:
 
 def check_words(model: "ARLDM", names: Iterable[str], like: str) -> None:
     """Raises ConfigError for a name that the model has already, and for a word `like` that is not one token."""
+    for name in names:
+        if _knows(model, name):
+            raise ConfigError(f"--name {name}: is a word that the model knows already; expected a new one, choose another name")
     for tokenizer in (model.tokenizer, model.past_tokenizer):
-        for name in names:
-            if name in model.tokenizer.words or name in tokenizer.tokenizer.get_vocab() or len(_ids(tokenizer, name)) == 1:
-                raise ConfigError(f"--name {name}: is a word that the model knows already; expected a new one, choose another name")
         if len(ids := _ids(tokenizer, like)) != 1:
             pieces = ", ".join(tokenizer.tokenizer.convert_ids_to_tokens(ids))
             known = f", such as {', '.join(sorted(model.tokenizer.words)[:6])}" if model.tokenizer.words else ""
             raise ConfigError(f"--like {like}: is {len(ids)} tokens to the model ({pieces}); expected a word that is one{known}")
+
+
+def _knows(model: "ARLDM", name: str) -> bool:
+    """Is this a word of the model's already?"""
+    return name in model.tokenizer.words or any(
+        name in one.tokenizer.get_vocab() or len(_ids(one, name)) == 1 for one in (model.tokenizer, model.past_tokenizer)
+    )
 
 
 def texts(model: "ARLDM") -> list:

@@ -23,6 +23,11 @@ class Shot:
     caption: str
     facts: tuple[Fact, ...]
 
+    @property
+    def sources(self) -> dict[Key, Source]:
+        """Where each fact can be known from."""
+        return {Key(fact.entity, fact.attribute): fact.source for fact in self.facts}
+
 
 def plot(split: str, index: int, frames: int = 5) -> list[Shot]:
     """The story number `index` of a split, `frames` long (2 to 100). The same arguments always give the same story."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from arldm.errors import ConfigError
-from arldm.story import Fact, Source
+from arldm.story import Fact
 from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, Key, Look, truth
 from arldm.toonsv.plot import Shot, plot
 from arldm.toonsv.world import Dice
@@ -80,7 +80,7 @@ def _looking(shot: Shot, look: Look) -> Shot:
     figures = tuple(replace(one, look=look) if one.who == STRANGER else one for one in shot.scene.figures)
     scene = replace(shot.scene, figures=figures)
     now = truth(scene)
-    sources: dict[Key, Source] = {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
+    sources = shot.sources
     if (hat := Key(STRANGER, "hat")) in sources:  # who had none has a hat now, and it has a colour
         sources.setdefault(Key(STRANGER, "hat_colour"), sources[hat])
     return replace(shot, scene=scene, facts=tuple(Fact(*key, now[key], sources[key]) for key in now))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from arldm.story import Fact, Source
+from arldm.story import Fact
 from arldm.toonsv.cast import (
     COLOURS,
     HATS,
@@ -35,7 +35,7 @@ def forgotten(shots: Sequence[Shot], seed: str) -> list[Shot]:
     """
     drawn = []
     for t, shot in enumerate(shots):
-        dice, told = Dice(f"{seed}/{t}"), {key for key, source in _sources(shot).items() if source == "caption"}
+        dice, told = Dice(f"{seed}/{t}"), {key for key, source in shot.sources.items() if source == "caption"}
         drawn.append(_redrawn(shot, lambda key, value, values, dice=dice, told=told: value if key in told else dice.pick(values)))
     return drawn
 
@@ -58,17 +58,13 @@ def otherwise(shots: Sequence[Shot], seed: str) -> list[Shot]:
 
     drawn = []
     for shot in shots:
-        sources = _sources(shot)
+        sources = shot.sources
         drawn.append(_redrawn(shot, choose))
     return drawn
 
 
 def _hat(value: str, dice: Dice) -> str:
     return value if value == "none" else dice.pick([hat for hat in HATS if hat != "none"])
-
-
-def _sources(shot: Shot) -> dict[Key, Source]:
-    return {Key(fact.entity, fact.attribute): fact.source for fact in shot.facts}
 
 
 def _redrawn(shot: Shot, choose: Choose) -> Shot:
@@ -86,7 +82,7 @@ def _redrawn(shot: Shot, choose: Choose) -> Shot:
     figures = tuple(_figure(figure, choose) for figure in old.figures)
     prop = old.prop and Prop(old.prop.kind, choose(Key(old.prop.kind, "colour"), old.prop.colour, COLOURS))
     weather, time = choose(Key("scene", "weather"), old.weather, WEATHERS), choose(Key("scene", "time"), old.time, TIMES)
-    scene, sources = Scene(place, weather, time, figures, prop, old.aside), _sources(shot)
+    scene, sources = Scene(place, weather, time, figures, prop, old.aside), shot.sources
     return replace(
         shot, scene=scene, facts=tuple(Fact(*key, value, sources.get(key, "free")) for key, value in truth(scene).items())
     )

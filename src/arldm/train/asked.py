@@ -1,5 +1,6 @@
 """What a run was asked for, and what it starts from: neither may be another when it is continued."""
 
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ def asked(recipe: Recipe) -> dict[str, Any]:
 def _name(path: Path) -> str:
     """The same for the same bytes, wherever they lie."""
     if path.is_file():
-        return checksum(path)[:16]
+        return _held(path, path.stat().st_mtime_ns)[:16]
     held = sorted(one for one in path.rglob("*") if one.suffix in HELD)
-    return sha256(repr([(one.relative_to(path).as_posix(), checksum(one)) for one in held]).encode()).hexdigest()[:16]
+    names = [(one.relative_to(path).as_posix(), _held(one, one.stat().st_mtime_ns)) for one in held]
+    return sha256(repr(names).encode()).hexdigest()[:16]
+
+
+@cache
+def _held(path: Path, written: int) -> str:
+    """What a file written then holds: asked for before a run makes anything and again when it begins, and it may be gigabytes."""
+    return checksum(path)

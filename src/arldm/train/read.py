@@ -37,10 +37,13 @@ class ReadStories:
 
     def batch(self, stories: Sequence[int]) -> ReadBatch:
         """Some of the stories, by number."""
-        rows, shape = self.rows(stories), (len(stories), self.stories.frames)
-        tokens = torch.from_numpy(self.tokens[rows]).unflatten(0, shape)
-        latents = torch.from_numpy(self.stories.latents[rows]).unflatten(0, shape).float()
-        return ReadBatch(Condition(tokens, torch.ones(tokens.shape[:3], dtype=torch.bool)), self.null, latents)
+        rows = self.rows(stories)
+        return self.batch_of(self.tokens[rows], self.stories.latents[rows])
+
+    def batch_of(self, tokens: np.ndarray, latents: np.ndarray) -> ReadBatch:
+        """Tokens (story * frame, summary, dim) and latents (story * frame, channel, h, w) as stories of this length."""
+        told, drawn = (torch.from_numpy(rows).unflatten(0, (-1, self.stories.frames)) for rows in (tokens, latents))
+        return ReadBatch(Condition(told, torch.ones(told.shape[:3], dtype=torch.bool)), self.null, drawn.float())
 
 
 def reads_once(model: ARLDM) -> bool:

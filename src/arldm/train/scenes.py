@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch
-from arldm.model.condition import Condition
 from arldm.rendered import Rows, drawn, look
-from arldm.toonsv.questions import all_to_draw
+from arldm.toonsv.questions import STANDS, all_to_draw
 from arldm.toonsv.scenes import is_trained, random_scene
 from arldm.train.read import ReadStories
 from arldm.train.stories import fingerprint, in_latents
 
-MOST_FIGURES = 3
 SEARCHED = 200  # random scenes, at most, for each that is wanted
 
 
@@ -58,11 +55,9 @@ class Scenes:
 
     def batch(self, stories: Sequence[int]) -> ReadBatch:
         """Scenes in the place of stories, by number."""
-        rows, shape = self.rows(stories), (len(stories), self.lending.stories.frames)
-        tokens = self.lending.tokens[self.lenders[rows], np.arange(self.lenders.shape[1])]
-        lent = torch.from_numpy(tokens).unflatten(0, shape)
-        latents = torch.from_numpy(self.latents[rows]).unflatten(0, shape).float()
-        return ReadBatch(Condition(lent, torch.ones(lent.shape[:3], dtype=torch.bool)), self.lending.null, latents)
+        rows = self.rows(stories)
+        lent = self.lending.tokens[self.lenders[rows], np.arange(self.lenders.shape[1])]
+        return self.lending.batch_of(lent, self.latents[rows])
 
 
 def wanted(shown: np.ndarray, count: int) -> dict[int, np.ndarray]:
@@ -74,7 +69,7 @@ def wanted(shown: np.ndarray, count: int) -> dict[int, np.ndarray]:
     found: dict[bool, dict[int, np.ndarray]] = {True: {}, False: {}}
     for index in range(SEARCHED * count):
         scene = random_scene("train", index)
-        some = found[crowded := len(scene.figures) == MOST_FIGURES]
+        some = found[crowded := len(scene.figures) == len(STANDS)]
         if len(some) < (count + crowded) // 2 and (crowded or scene.prop is not None) and is_trained(scene):
             facts = all_to_draw(scene)
             if all(fact in one for fact, one in zip(facts.tolist(), there, strict=True)):

@@ -20,7 +20,8 @@ MOST = 2_000  # raters; a study that needs more is not planned
 def assumed(margin: float, ties: float, rater: float, story: float) -> Variances:
     """The variances of a vote (1, 0 or -1) where win - lose is `margin` and so many tie.
 
-    `rater` and `story` are the standard deviations of raters' and stories' own margins, which together vary no more than votes do.
+    `rater` and `story` are the standard deviations of raters' and stories' own margins; where these vary more
+    than votes can, `rest` is negative.
     """
     whole = 1 - ties - margin**2
     return Variances(rater**2, story**2, whole - rater**2 - story**2)
