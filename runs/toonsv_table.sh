@@ -2,8 +2,8 @@
 # The table of the paper's claim: AR-LDM with no history, with past captions, with past captions and pictures, trained alike from the
 # same start for as many steps, told with three seeds, given 0 and 1 pictures. `runs/toonsv.sh` must have gone through its stages 1 to 3 and 5.
 # Usage: runs/toonsv_table.sh [folder of the python and arldm commands]. Stopped, run again: it goes on. OUT, FROM (the OUT of runs/toonsv.sh), STEPS,
-# STORIES may be set.
-# Reports that are there are not made again.
+# STORIES, PRECISION ("no" where bf16 does not pay: docs/speed.md) may be set, the same at every call.
+# Reports that are there are not made again: docs/table keeps those of the README.
 set -euo pipefail
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}"
 cd "$(dirname "$0")/.."
@@ -12,10 +12,11 @@ from="${FROM:-runs/out/toonsv}"
 out="${OUT:-runs/out/table}"
 steps="${STEPS:-1500}"
 stories="${STORIES:-200}"
+precision="${PRECISION:-bf16}"
 
 # train HISTORY : the twin, unless it is there
 train() {
-    [ -e "$out/$1/model" ] || "$bin/arldm" train toonsv --out "$out/$1" --history "$1" --train.steps "$steps" --details 2 \
+    [ -e "$out/$1/model" ] || "$bin/arldm" train toonsv --out "$out/$1" --history "$1" --train.steps "$steps" --details 2 --train.precision "$precision" \
         --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/doubt/encoders.safetensors" \
         --cache "$from/cache" --freeze text_encoder history_encoder conditioner
 }
@@ -26,7 +27,7 @@ for history in none captions pictures; do
             report="$out/$history-given$given-seed$seed"
             [ -e "$report.json" ] && continue
             train "$history"
-            "$bin/arldm" evaluate toonsv --model "$out/$history/model" --stories "$stories" --precision bf16 \
+            "$bin/arldm" evaluate toonsv --model "$out/$history/model" --stories "$stories" --precision "$precision" \
                 --given "$given" --seed "$seed" --keep "$report" --json "$report.json"
         done
     done
