@@ -1,10 +1,11 @@
 """Curves of the embedded model, as reports, a table in Markdown and pictures: `python runs/curves.py OUT DOCS [STORIES]`.
 
 By sampling steps and scheduler, by guidance, and by frame of stories of 50 frames (by training step: runs/training.py).
-Reports stay in OUT; stopped, run again: it goes on.
+Reports stay in OUT; stopped, run again: it goes on. PRECISION may be set ("no" where bf16 does not pay: docs/speed.md).
 """
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -34,7 +35,7 @@ SHOWN = ("relevance", "consistency")
 
 def report(path: Path, *options: object) -> dict[str, Any]:
     """A report by `arldm evaluate`, made unless it is there."""
-    how = ["--precision", "bf16", "--json", str(path)]
+    how = ["--precision", os.environ.get("PRECISION", "bf16"), "--json", str(path)]
     if not path.exists() and (code := arldm(["evaluate", "toonsv", *map(str, options), *how])):
         raise SystemExit(code)
     return json.loads(path.read_text())
