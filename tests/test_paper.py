@@ -22,6 +22,7 @@ from arldm.datasets.pororo import CAST
 from arldm.datasets.vist import read_vist
 from arldm.errors import CaptionError, ConfigError, DatasetError, ModelError
 from arldm.evaluate.classifier import CharacterClassifier
+from arldm.evaluate.inception import FIDInception
 from arldm.model.arldm import ARLDM
 from arldm.model.latents import drawn_from
 from arldm.recipes import RECIPES, Judges, Paper
@@ -84,12 +85,15 @@ def test_from_published_files_to_a_told_split(place: Path, tmp_path: Path, capsy
 def test_judges_say_how_far_a_run_is(recipe: Paper, tmp_path: Path) -> None:
     weights, facts = CharacterClassifier(CAST, thin=16).held()
     save_file(weights, tmp_path / "classifier.safetensors", {"classifier": json.dumps(facts)})
-    judges = Judges(1, None, tmp_path / "classifier.safetensors", write_clip(tmp_path / "clip"), write_vit(tmp_path / "vit"))
+    save_file(FIDInception().state_dict(), tmp_path / "fid.safetensors")
+    encoders = write_clip(tmp_path / "clip"), write_vit(tmp_path / "vit")
+    judges = Judges(1, tmp_path / "fid.safetensors", tmp_path / "classifier.safetensors", *encoders)
     few = replace(recipe, judges=judges, train=replace(TRAIN, steps=2, preview_every=2))
     run(few, tmp_path / "run")
     told = json.loads((tmp_path / "run" / "samples" / "0000002.json").read_text())
-    figures = {"frame_accuracy", "character_f1", "clip_i", "clip_t", "clip_self", "dino_i", "dino_self"}
-    assert {"frame_accuracy", "clip_i", "clip_t", "dino_i"} <= told.keys() <= figures
+    figures = {"fid", "frame_accuracy", "character_f1", "clip_i", "clip_t", "clip_self", "dino_i", "dino_self"}
+    assert {"fid", "frame_accuracy", "clip_i", "clip_t", "dino_i"} <= told.keys() <= figures
+    assert told["fid"] > 0
     run(replace(few, judges=Judges()), tmp_path / "run")  # how it is judged is not what it learns
     with pytest.raises(ModelError, match="nowhere: no folder"):  # before anything is trained
         run(replace(few, judges=Judges(clip_encoder=tmp_path / "nowhere")), tmp_path / "other")
