@@ -147,22 +147,34 @@ class ARLDM(nn.Module, PushToHubMixin):
     def errors(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """The square errors (batch * frame, channel, h, w) of all frames at once, teacher-forced: true pictures are the history.
 
-        Each frame has its own timestep and noise, and loses its condition with probability `dropout`; a story's by the story's own
-        one of the `generators`.
+        Each frame loses its condition with probability `dropout`; a story's by the story's own one of the `generators`.
         """
-        frames, device = batch.latents.shape[1], batch.latents.device
-        dropped = rand(generators, frames, device=device) < self.dropout
-        timesteps = torch.cat([self.timesteps(frames, generator) for generator in generators]).to(device)
-        noise = randn_tensor(batch.latents.shape, generators, device).flatten(0, 1)
-        latents = batch.latents.flatten(0, 1)  # (batch * frame, channel, h, w)
+        dropped = self.dropped(batch, generators)
+        condition = self.condition(batch, dropped)
+        if isinstance(batch, StoryBatch) and self.prior is not None:  # where conditions were read once, that was done by then
+            true = self.seen(batch) if self.history == "pictures" else None
+            condition = self.shown(condition, dropped, generators, true)
+        return self.errors_of(batch.latents, condition, generators)
+
+    def errors_of(self, latents: Tensor, condition: Condition, generators: list[torch.Generator]) -> Tensor:
+        """The square errors (batch * frame, channel, h, w) of latents (batch, frame, channel, h, w) under their condition.
+
+        Each frame has its own timestep and noise, by its story's own one of the `generators`.
+        """
+        timesteps = torch.cat([self.timesteps(latents.shape[1], generator) for generator in generators]).to(latents.device)
+        noise = randn_tensor(latents.shape, generators, latents.device).flatten(0, 1)
+        latents = latents.flatten(0, 1)  # (batch * frame, channel, h, w)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
-        condition = self._as_shown(self.condition(batch, dropped), batch, dropped, generators)
         predicted = predict(self.unet, noisy, timesteps, condition.folded())
         return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps), reduction="none")
 
     def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
         """`loss`, where a wrapper (data parallel) must go through the module's call."""
         return self.loss(batch, generators)
+
+    def dropped(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
+        """Which frames (batch, frame) lose caption and history this time."""
+        return rand(generators, batch.latents.shape[1], device=batch.latents.device) < self.dropout
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
         """Timesteps to learn at (count,): all alike, or oftener from the middle (`mode_scale`), from the noisy end (`shift`)."""
@@ -191,22 +203,18 @@ class ARLDM(nn.Module, PushToHubMixin):
             past = self.read_past(range(frames - 1), batch.past_ids[:, :-1], batch.past_keep[:, :-1], batch.past_pictures[:, :-1])
         return self.conditioner(caption, keep.view_as(batch.caption_keep), range(batch.given, frames), past, hidden=dropped)
 
-    def _as_shown(
-        self, condition: Condition, batch: StoryBatch | ReadBatch, dropped: Tensor, generators: list[torch.Generator]
-    ) -> Condition:
-        """The condition, decided as the frames' own pictures have it, or as it was read and by lot if this model looks at none.
+    def shown(self, condition: Condition, dropped: Tensor, generators: list[torch.Generator], true: Tensor | None) -> Condition:
+        """The condition, decided as the frames' own pictures have it, `true` as in Prior; None: as it was read, and by lot.
 
-        Where conditions were read once, that was done by then (train/read.py); a condition that was dropped stays as it is.
+        What was `dropped` (batch, frame) stays as it is.
         """
-        if self.prior is None or isinstance(batch, ReadBatch):
-            return condition
         lots = rand(generators, *condition.tokens.shape[1:3], device=condition.tokens.device)
-        decided = self.decided(condition, lots, self.seen(batch) if self.history == "pictures" else None)
+        decided = self.decided(condition, lots, true)
         return Condition(torch.where(dropped[:, :, None, None], condition.tokens, decided.tokens), condition.keep)
 
     @torch.no_grad()
     def seen(self, batch: StoryBatch) -> Tensor:
-        """What each frame to draw shows, as far as a model with a prior can tell: numbers of values (batch, frame, summary).
+        """What each frame to draw shows, as far as a model with a prior can tell: numbers of values (batch, frame, summary), or -1.
 
         It is asked for the frame's caption once more, as if that came after the frame.
         """
@@ -215,7 +223,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         past = self.read_past(frames, batch.past_ids, batch.past_keep, batch.past_pictures)
         caption = self.read_captions(batch.caption_ids, batch.caption_keep)
         summary = self.conditioner(caption, batch.caption_keep, [t + 1 for t in frames[batch.given :]], past).tokens
-        return self.prior.odds((summary - self.conditioner.queries).flatten(0, 1)).argmax(-1).view(summary.shape[:3])
+        return self.prior.sure((summary - self.conditioner.queries).flatten(0, 1)).view(summary.shape[:3])
 
     def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
         """The condition (batch, frame, token, dim) told as one value a token, if this model has a prior.

@@ -40,6 +40,11 @@ class Prior(nn.Module):
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
         return torch.where(self.values.any(-1).any(-1)[:, None], values * answers.norm(dim=-1, keepdim=True), answers)
 
+    def sure(self, answers: Tensor) -> Tensor:
+        """The number (n, summary) of the one value that is likely; -1 where there are several, or none at all."""
+        odds = self.odds(answers)
+        return torch.where((odds > 0).sum(-1) == 1, odds.argmax(-1), -1)
+
     def odds(self, answers: Tensor) -> Tensor:
         """How likely each value is, the likeliest being 1 and the unlikely 0: (n, summary, choices)."""
         offered = self.values.any(-1)  # (summary, choices)
