@@ -131,7 +131,7 @@ class TrainConfig:
 class TellConfig:
     """How a story is drawn."""
 
-    steps: int = 10
+    steps: int = 6
     guidance: float = 2.0  # scale of classifier-free guidance; 1 = none
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
     seed: int = 0  # `arldm tell` takes -1 as one at random, and prints it
