@@ -51,13 +51,20 @@ def deal(
 
 
 def _hand(comparisons: Sequence[Comparison], pairs: int, shown: Counter[Comparison], dice: random.Random) -> list[Comparison]:
-    """One rater's pairs: of stories new to him those shown least so far, and each two methods in turn."""
+    """One rater's pairs: of stories new to him those shown least so far, of these the pair shown least, each two methods in turn.
+
+    Stories first: were it the pairs, a hand's last ones could all be of stories that it has, and others be shown once too often.
+    """
     left = dice.sample(comparisons, len(comparisons))
     seen: Counter[str] = Counter()
+    told: Counter[str] = Counter()
     met: Counter[tuple[str, str]] = Counter()
+    for (x, y), times in shown.items():
+        told[x.story] += times
+        met[x.method, y.method] += times
     hand = []
     for _ in range(pairs):
-        chosen = min(left, key=lambda one: (seen[one[0].story], shown[one], met[one[0].method, one[1].method]))
+        chosen = min(left, key=lambda one: (seen[(x := one[0]).story], told[x.story], shown[one], met[x.method, one[1].method]))
         left.remove(chosen)
         seen[chosen[0].story] += 1
         met[chosen[0].method, chosen[1].method] += 1
