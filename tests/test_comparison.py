@@ -284,6 +284,13 @@ class TestPage:
         assert f"<b>{fid.value:.2f}</b><span>[{fid.low:.2f}, {fid.high:.2f}]" in text
         assert all(task.name in text for task in PUBLISHED)
 
+    def test_what_could_not_be_measured_is_a_dash(self, tmp_path: Path) -> None:
+        one, two = (find(stories(tmp_path / name, count=1, first=first)) for name, first in (("one", 0), ("two", 50)))
+        found = compare([two], one, {"means": Means()}, tmp_path / "cache")  # one story has no KID
+        text = page(found.to_dict(), [two], one)
+        assert '<td class="figure">&ndash;</td>' in text
+        assert "<b>nan" not in text
+
     def test_published_figures_are_marked(self) -> None:
         tasks = {task.name: task for task in PUBLISHED}
         assert differences(tasks["PororoSV continuation"], True, {8832}) == [
@@ -303,7 +310,7 @@ class TestCommand:
         assert "compare with nobody else's" in shown
         report = json.loads((tmp_path / "r.json").read_text())
         assert [one["name"] for one in report["methods"]] == ["one", "two"]
-        assert report["schema"] == 1
+        assert report["schema"] == 2
         assert set(report["methods"][0]["measured"]["reader"]) == {"fid", "kid", "pulls"}
         assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
         assert len(find(tmp_path / "tree" / "one").frames) == 24

@@ -130,34 +130,54 @@ class TestFrechet:
 
 
 class TestKernelDistance:
-    def test_it_is_the_unbiased_estimate_of_its_definition(self) -> None:
-        a, b = rows(6, 5, 1), rows(7, 5, 2)
+    @pytest.mark.parametrize("paired", [False, True])
+    def test_it_is_the_unbiased_estimate_of_its_definition(self, paired: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("arldm.evaluate.fid.BLOCKS", 1)
+        a, b, owners = rows(6, 5, 1), rows(7, 5, 2), ([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 2, 2])
 
-        def kernel(x: np.ndarray, y: np.ndarray) -> float:
-            return float((x @ y / 5 + 1) ** 3)
+        def mean(x: np.ndarray, of_x: list[int], y: np.ndarray, of_y: list[int], apart: bool = True) -> float:
+            pairs = [(i, j) for i in range(len(x)) for j in range(len(y)) if not apart or of_x[i] != of_y[j]]
+            return sum(float((x[i] @ y[j] / 5 + 1) ** 3) for i, j in pairs) / len(pairs)
 
-        within = [
-            sum(kernel(x, y) for i, x in enumerate(one) for j, y in enumerate(one) if i != j) / (len(one) * (len(one) - 1))
-            for one in (a, b)
-        ]
-        across = sum(kernel(x, y) for x in a for y in b) / 42
-        one_story = np.zeros(6, int), np.zeros(7, int)
-        found = kernel_distance(Features.held(a), one_story[0], Features.held(b), one_story[1])
-        assert found.value == pytest.approx(sum(within) - 2 * across)
+        within = mean(a, owners[0], a, owners[0]) + mean(b, owners[1], b, owners[1])
+        held = Features.held(a), np.array(owners[0]), Features.held(b), np.array(owners[1])
+        found = kernel_distance(*held, paired)
+        assert found.value == pytest.approx(within - 2 * mean(a, owners[0], b, owners[1], apart=paired))
         assert np.isnan(found.low)  # one block tells no spread
 
     def test_it_is_near_nothing_for_equal_sources_and_far_for_others(self) -> None:
         a, b, c = (Features.held(np.random.default_rng(seed).normal(size=(600, 8)) * (1 + (seed == 3))) for seed in (1, 2, 3))
         owners = np.repeat(np.arange(120), 5)
-        alike, unlike = (kernel_distance(a, owners, other, owners) for other in (b, c))
+        alike, unlike = (kernel_distance(a, owners, other, owners, paired=False) for other in (b, c))
         assert alike.low < 0 < alike.high
         assert unlike.low > alike.high
+
+    @pytest.mark.parametrize("paired", [False, True])
+    def test_frames_of_a_story_that_are_alike_do_not_move_it(self, paired: bool) -> None:
+        """Two sets of one source, half of whose variance is their stories' (the same stories in both, if paired): it is 0."""
+        dice, owners, found = np.random.default_rng(7), np.repeat(np.arange(60), 5), []
+        for _ in range(40):
+            a, b = (dice.normal(size=(60, 1, 8)) for _ in range(2))
+            sets = [(story + dice.normal(size=(60, 5, 8))).reshape(-1, 8) / 2**0.5 for story in (a, a if paired else b)]
+            found.append(kernel_distance(Features.held(sets[0]), owners, Features.held(sets[1]), owners, paired))
+        values = np.array([one.value for one in found])
+        assert abs(values.mean()) < 2.5 * values.std(ddof=1) / 40**0.5
+        assert sum(one.low < 0 < one.high for one in found) >= 34
+
+    def test_stories_of_any_length_have_one_and_a_single_story_has_none(self) -> None:
+        a, b = (Features.held(rows(6, 4, seed)) for seed in (1, 2))
+        short_first, long_first = (np.repeat(np.arange(3), some) for some in ([1, 1, 4], [4, 1, 1]))
+        assert np.isfinite(kernel_distance(a, short_first, b, long_first, paired=False).value)
+        one = np.zeros(6, int)
+        assert np.isnan(kernel_distance(a, one, b, one, paired=False).value)
+        with pytest.raises(PictureError, match="1 picture to compare"):
+            kernel_distance(Features.held(rows(1, 4, 1)), one[:1], b, one, paired=False)
 
     def test_of_large_sets_no_part_is_left_out(self) -> None:
         rows = np.zeros((20_000, 2), np.float32)
         rows[10_000:] = 3.0  # as where a corpus is ordered by episode
         some = Features.held(rows[::10].copy())
-        found = kernel_distance(some, np.arange(2000), Features.held(rows), np.arange(20_000))
+        found = kernel_distance(some, np.arange(2000), Features.held(rows), np.arange(20_000), paired=False)
         assert abs(found.value) < 20  # it would be 250 if only the first thousand of a block counted
 
 

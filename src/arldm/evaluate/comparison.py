@@ -19,7 +19,7 @@ from arldm.evaluate.pictures import Pictures
 from arldm.story import Story
 from arldm.writing import put
 
-SCHEMA = 1  # of the report; also names how figures were made, so that kept ones of another way are not taken
+SCHEMA = 2  # of the report; also names how figures were made, so that kept ones of another way are not taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path
         pulls = dict(zip(names, held["pulls"], strict=True))
         return Measured(Estimate(**held["fid"]), Estimate(**held["kid"]), pulls)
     found = frechet(drawn.features[protocol], truth.features[protocol])
-    kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners)
+    kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners, paired)
     pulls = (np.bincount(drawn.owners, found.pull_a) / np.bincount(drawn.owners)).tolist()
     measured = Measured(found.estimate(drawn.owners, truth.owners, paired), kid, dict(zip(names, pulls, strict=True)))
     put(path, json.dumps({"fid": asdict(measured.fid), "kid": asdict(kid), "pulls": pulls}).encode())

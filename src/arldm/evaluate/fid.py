@@ -15,6 +15,7 @@ from arldm.evaluate.features import Features
 FEW = 2048  # pictures; below, the distance of Inception's 2,048 features says more of their number than of what they show
 BLOCK = 1000  # pictures of a kernel distance, as KID's authors take them
 BLOCKS = 10  # at least, for the interval
+SEED = 0  # of the order in which stories are dealt to blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +117,32 @@ def _pulls(features: Features, own: Gaussian, other: Gaussian, factor: np.ndarra
     return pulls - pulls.mean()
 
 
-def kernel_distance(a: Features, owners_a: np.ndarray, b: Features, owners_b: np.ndarray, seed: int = 0) -> Estimate:
+def kernel_distance(
+    a: Features, owners_a: np.ndarray, b: Features, owners_b: np.ndarray, paired: bool, seed: int = SEED
+) -> Estimate:
     """KID: the unbiased squared MMD with the kernel (x y / dim + 1)^3 (Bińkowski et al. 2018, eq. 4), which may be negative.
 
-    The mean over blocks of about 1,000 pictures. Blocks share no story, so that their spread gives an interval; the field's hundred
-    subsets overlap, and their standard deviation is no error of their mean.
+    Pictures of one story are not independent, so that only pairs of different stories count: within a set and, where sets are
+    `paired`, between them. The mean over blocks of about 1,000 pictures. Blocks share no story, so that their spread gives an
+    interval; the field's hundred subsets overlap, and their standard deviation is no error of their mean. NaN for a single story.
     """
     smaller = min(len(a), len(b))
-    count = min(max(BLOCKS, smaller // BLOCK), smaller // 2, int(owners_a.max()) + 1, int(owners_b.max()) + 1)
-    if count < 1:
+    if smaller < 2:
         raise PictureError(f"{smaller} picture{'s' * (smaller != 1)} to compare; expected 2 or more, add some")
-    pairs = zip(_blocks(owners_a, count, seed), _blocks(owners_b, count, seed), strict=True)
-    cut = [(np.sort(one[:BLOCK]), np.sort(other[:BLOCK])) for one, other in pairs if min(len(one), len(other)) > 1]
-    found = np.array([_mmd(a.of(one), b.of(other)) for one, other in cut])
-    return _around(float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found))) if len(found) > 1 else np.nan, len(found))
+    count = min(max(BLOCKS, smaller // BLOCK), _pairs(owners_a), _pairs(owners_b))
+    if count < 1:
+        return Estimate(np.nan, np.nan, np.nan)
+    found = []
+    for one, other in zip(_blocks(owners_a, count, seed), _blocks(owners_b, count, seed), strict=True):
+        one, other = np.sort(one[:BLOCK]), np.sort(other[:BLOCK])
+        owners = owners_a[one], owners_b[other] if paired else -1 - owners_b[other]  # as numbers that nobody else has
+        found.append(_mmd(a.of(one), owners[0], b.of(other), owners[1]))
+    return _around(float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(count)) if count > 1 else np.nan, count)
+
+
+def _pairs(owners: np.ndarray) -> int:
+    """So many blocks have two stories each."""
+    return (int(owners.max()) + 1) // 2
 
 
 def _blocks(owners: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
@@ -140,13 +153,15 @@ def _blocks(owners: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
     return np.split(order, np.searchsorted(dealt[order], firsts[1:]))
 
 
-def _mmd(a: np.ndarray, b: np.ndarray) -> float:
-    within = [(kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1)) for kernel in (_kernel(a, a), _kernel(b, b))]
-    return float(sum(within) - 2 * _kernel(a, b).mean())
+def _mmd(a: np.ndarray, owners_a: np.ndarray, b: np.ndarray, owners_b: np.ndarray) -> float:
+    within = _kernel(a, owners_a, a, owners_a) + _kernel(b, owners_b, b, owners_b)
+    return within - 2 * _kernel(a, owners_a, b, owners_b)
 
 
-def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+def _kernel(a: np.ndarray, owners_a: np.ndarray, b: np.ndarray, owners_b: np.ndarray) -> float:
+    """Its mean over pairs of pictures of different stories."""
+    values = (a @ b.T / a.shape[1] + 1) ** 3
+    return float(values.mean(where=owners_a[:, None] != owners_b))
 
 
 def _shares(pulls: np.ndarray, owners: np.ndarray) -> np.ndarray:

@@ -74,7 +74,10 @@ def _three(one: Mapping[str, float]) -> Figure:
 
 
 def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]], float], digits: int = 2) -> str:
-    """A figure, its interval, and both drawn on the scale that the column shares."""
+    """A figure, its interval, and both drawn on the scale that the column shares; a dash where there was nothing to measure."""
+    if one[0] != one[0]:
+        return '<td class="figure">&ndash;</td>'
+    column = [other for other in column if other[0] == other[0]]
     least, most = (
         min(0.0, *(low for _, low, _ in column if low == low), 0.0),
         max(high if high == high else value for value, _, high in column),
@@ -160,5 +163,8 @@ def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         else "No pictures; all frames count.",
     )
     yield "FID", "Intervals by the infinitesimal jackknife over stories, of both sets."
-    yield "KID", "Unbiased, cubic kernel; the mean over blocks that share no story, with Student's interval."
+    yield (
+        "KID",
+        "Unbiased, cubic kernel, pairs of different stories alone; the mean over blocks that share none, with Student's interval.",
+    )
     yield "Versions", escape(", ".join(f"{package} {number}" for package, number in report["versions"].items()))
