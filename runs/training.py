@@ -12,22 +12,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-STAGES = {
-    "autoencoder": "pictures <-> latents",
-    "encoders": "the encoders' lesson",
-    "context": "the context's lesson",
-    "pictures": "AR-LDM's U-Net",
-    "doubt": "the context's lesson in doubt",
-    "details": "the U-Net learns what is small",
-    "hats": "the U-Net learns colours of hats",
-    "things": "the U-Net learns what is held",
-    "scenes": "the U-Net learns crowds",
-    "decoder": "the decoder and its finish",
-    "enlarger": "pages",
+STAGES = {  # in the order of runs/toonsv.sh, which numbers them from 1
+    "autoencoder": "autoencoder",
+    "encoders": "text and picture encoders",
+    "context": "context: what joins caption and history",
+    "pictures": "U-Net",
+    "doubt": "context: how likely each answer is",
+    "details": "U-Net: faces, hats, props",
+    "hats": "U-Net: colours of hats and props",
+    "things": "U-Net: props in the hand",
+    "scenes": "U-Net: crowds and props in any hand",
+    "decoder": "decoder and its finish",
+    "enlarger": "page enlarger",
 }
 DENOISER = ("pictures", "details", "hats", "things", "scenes")  # stages with previews
+UNLOGGED = {"pictures": 8_000, "details": 4_000}  # steps of the U-Net by runs/toonsv.sh, to be counted where their log is lost
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 COLUMNS = 4
@@ -39,7 +41,11 @@ Share of right answers on validation stories by the heads of the lessons: "seen"
 
 {}
 """
-MISSING = " Stages without a row have lost their logs with their machine; what was measured of them stands in [log.md](log.md)."
+MISSING = """
+**This version lacks the complete training log that was asked for.** The logs of these stages were lost with the machine that they
+ran on: {}.
+What was measured of them stands in [log.md](log.md).
+"""
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
 
 
@@ -55,11 +61,32 @@ def logged(run: Path, names: Iterable[str] = STAGES) -> list[str]:
 
 def machine(run: Path) -> str:
     """What RUN/machine.txt says of where it was trained; without one, it was here, on what /proc/cpuinfo calls the processor."""
-    if (told := run / "machine.txt").exists():
-        return told.read_text().strip()
+    if told := note(run, "machine"):
+        return told
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
     return f"One machine: {name}, {os.cpu_count()} cores, no GPU, torch {torch.__version__}."
+
+
+def note(run: Path, name: str) -> str:
+    """What was written beside the logs by hand, or nothing."""
+    return path.read_text().strip() if (path := run / f"{name}.txt").exists() else ""
+
+
+def title(name: str) -> str:
+    """A stage with its number in runs/toonsv.sh."""
+    return f"{list(STAGES).index(name) + 1}. {STAGES[name]}"
+
+
+def missing(run: Path) -> str:
+    """Which stages left no log, and how much of the U-Net's training that is."""
+    lost = [name for name in STAGES if name not in logged(run)]
+    if not lost:
+        return ""
+    steps = sum(UNLOGGED.get(name, 0) for name in lost)
+    held = sum(len(rows(run / name)) for name in logged(run, DENOISER))
+    of_unet = f" ({steps:,} of the U-Net's {steps + held:,} steps)" if steps else ""
+    return MISSING.format("; ".join(map(title, lost)) + of_unet)
 
 
 def stages(run: Path) -> str:
@@ -71,8 +98,8 @@ def stages(run: Path) -> str:
         hours = sum(row["seconds"] for row in found) / 3600
         total += hours
         losses = [row["loss"] for row in found]
-        table.append(f"| {STAGES[name]} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
-    return "\n".join([*table, f"| in all | | {total:.2f} | |"])
+        table.append(f"| {title(name)} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
+    return "\n".join([*table, f"| in all, of these stages | | {total:.2f} | |"])
 
 
 def lessons(run: Path) -> str:
@@ -93,7 +120,10 @@ def lessons(run: Path) -> str:
 def previews(run: Path) -> dict[int, dict[str, float]]:
     """What the previews were worth, by step of the U-Net, counted on from stage to stage."""
     found, before = {}, 0
-    for name in logged(run, DENOISER):
+    for name in DENOISER:
+        if name not in logged(run):
+            before += UNLOGGED.get(name, 0)
+            continue
         for path in sorted((run / name / "samples").glob("*.json")):
             found[before + int(path.stem)] = json.loads(path.read_text())
         before += len(rows(run / name))
@@ -101,31 +131,38 @@ def previews(run: Path) -> dict[int, dict[str, float]]:
 
 
 def draw(run: Path, path: Path) -> None:
-    """Losses by step, and quality by step."""
+    """Losses by step, and quality by step in what is left of the last row."""
     names = [*logged(run), "quality"]
-    figure = Figure((11, 3 * -(-len(names) // COLUMNS)), layout="constrained")
-    places = figure.subplots(-(-len(names) // COLUMNS), COLUMNS, squeeze=False).flatten()
-    for empty in places[len(names) :]:
-        empty.remove()
-    for axes, name in zip(places, names, strict=False):
+    names += ["quality"] * (-len(names) % COLUMNS)
+    figure = Figure((11, 3 * len(names) // COLUMNS), layout="constrained")
+    places = figure.subplot_mosaic(np.reshape(names, (-1, COLUMNS)).tolist())
+    for name, axes in places.items():
         if name == "quality":
-            found = previews(run)
-            for measure in MEASURES:
-                axes.plot(
-                    list(found), [one[measure] for one in found.values()], marker="o", markersize=3, label=measure.replace("_", " ")
-                )
-            axes.legend(fontsize=7)
-            axes.set_ylim(None, 1)
+            draw_quality(run, axes)
         else:
             losses = np.array([row["loss"] for row in rows(run / name)])
             smooth = np.convolve(losses, np.ones(SMOOTH) / SMOOTH, "valid")
-            axes.plot(np.arange(len(smooth)) + SMOOTH, smooth)
-            axes.set_yscale("log")
-        axes.set_title(STAGES.get(name, "8 validation stories, 10 steps"), fontsize=9)
-        axes.set_xlabel("step", fontsize=8)
+            axes.plot(np.arange(len(smooth)) + SMOOTH, smooth, linewidth=0.8)
+            axes.set_title(title(name), fontsize=8)
+            axes.set_xlabel("step of the stage", fontsize=8)
+            axes.set_ylabel(f"loss, mean of {SMOOTH} steps", fontsize=8)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
+
+
+def draw_quality(run: Path, axes: Axes) -> None:
+    """Measures by step of the U-Net; where they are all 1, rings show that one lies on the other."""
+    found = previews(run)
+    for size, measure in zip((8, 6, 4, 2), MEASURES[::-1], strict=True):
+        values = [one[measure] for one in found.values()]
+        axes.plot(list(found), values, marker="o", markersize=size, linewidth=1, label=measure.replace("_", " "))
+    axes.set_ylim(None, 1.01)
+    axes.legend(fontsize=7)
+    axes.set_title("quality of 8 validation stories", fontsize=8)
+    axes.set_xlabel("step of the U-Net", fontsize=8)
+    axes.set_ylabel("share of facts or frames; F1", fontsize=8)
 
 
 def main(run: Path, docs: Path) -> None:
@@ -138,8 +175,8 @@ def main(run: Path, docs: Path) -> None:
     told = TOLD.format(lessons(run)) if logged(run, LESSONS) else ""
     (docs / "training.md").write_text(f"""# How the embedded model was trained
 
-By `runs/toonsv.sh`; this page by `python runs/training.py {run} {docs}`.{MISSING if len(logged(run)) < len(STAGES) else ""}
-
+By `runs/toonsv.sh`, whose numbers the stages have; this page by `python runs/training.py {run} {docs}`.
+{missing(run)}
 {machine(run)} Hours are those of the steps;
 rendering ToonSV, encoding it and drawing previews come on top.
 
@@ -147,11 +184,12 @@ rendering ToonSV, encoding it and drawing previews come on top.
 
 ![Losses and quality by step](training.png)
 
-## Quality by step of the U-Net, over the stages above
+## Quality by step of the U-Net
 
 {chr(10).join(quality)}
 
-Eight validation stories, ten sampling steps: quick and rough. The figures that count are in [evaluation.md](evaluation.md).
+Eight validation stories, few sampling steps: quick and rough. The figures that count are in [evaluation.md](evaluation.md).
+{note(run, "previews")}
 {told}""")
 
 
