@@ -21,8 +21,9 @@ PAGE = """# Stories of the test split, told by the embedded model
 `python runs/strips.py {out} {count}`: {count} of the first {among} stories of ToonSV's test split, drawn at random and not
 selected. The model was given the captions and nothing else, with the default settings.
 
-Upper row: told by the model. Lower row: one possible truth, as ToonSV draws it. What no caption describes (the colours of clothes,
-hats, rooms) may differ between the rows, and that is no error. Within the upper row it should stay the same from frame to frame.
+Upper row: told by the model. Lower row: one possible truth, as ToonSV draws it. What no caption describes (the hour, landmarks,
+moods, hats, the colours of clothes and rooms) may differ between the rows, and that is no error. In the upper row it should stay as
+it was first drawn, until a caption changes it.
 
 {strips}"""
 
