@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from arldm.cli import main
-from arldm.errors import ConfigError, DatasetError, ModelError, ScriptError
+from arldm.errors import ConfigError, DatasetError, ModelError, PictureError, ScriptError
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
@@ -93,6 +93,15 @@ class TestStore:
         assert np.array_equal(np.concatenate(list(found.chunks())), expected)
         assert 24 < network.seen < 30
         assert [one.stat().st_size for one in sorted(file.parent.glob("[ir]*"))] == [24 * ENTRY.itemsize, 24 * 3 * 4]
+
+    def test_a_picture_that_was_replaced_meanwhile_is_not_taken_for_the_old_one(self, sets: list[Path], tmp_path: Path) -> None:
+        paths = find(sets[0]).frames
+        before = digests(paths)
+        picture(999).save(paths[3])
+        with pytest.raises(PictureError, match=r"001/1.png: was written anew meanwhile; .* run the same command again"):
+            Store(tmp_path / "cache", Means()).features(paths, before)
+        features, _ = Store(tmp_path / "cache", Means()).features(paths, digests(paths))
+        assert features.of(np.array([3]))[0] == pytest.approx(np.asarray(picture(999), float).mean((0, 1)), rel=1e-5)
 
     def test_features_that_are_no_numbers(self, sets: list[Path], tmp_path: Path) -> None:
         class Broken(Means):

@@ -122,7 +122,7 @@ class Store:
         return {digest.decode(): place for place, digest in enumerate(np.fromfile(self._index, ENTRY)["digest"])}
 
     def _look(self, missing: dict[str, Path], before: int) -> None:
-        pictures = [opened(path) for path in missing.values()]
+        pictures = [opened(path, digest) for digest, path in missing.items()]  # hours after they were hashed, perhaps
         found = self._network.features(pictures)
         if not np.isfinite(found).all():
             bad = list(missing.values())[int(np.argmin(np.isfinite(found).all(1)))]

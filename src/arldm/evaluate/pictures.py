@@ -4,6 +4,8 @@ Five layouts are known (docs/evaluation.md): a told story, a folder for each sto
 pictures side by side in one folder.
 """
 
+import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,13 +141,19 @@ def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, 
     return top
 
 
-def opened(path: Path) -> Image.Image:
-    """A frame as RGB. Greyscale and palettes lose nothing; what could be shown in several ways is refused. Raises PictureError."""
+def opened(path: Path, digest: str = "") -> Image.Image:
+    """A frame as RGB. Greyscale and palettes lose nothing; what could be shown in several ways is refused.
+
+    Raises PictureError, also where the file does not hold any more what `digest` says: the beginning of its SHA-256.
+    """
     try:
-        image = decoded(path, path)
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise PictureError(f"{path}: is gone; expected a picture that was there before, run the same command again") from error
-    if (count := _count(path)) > 1:
+    if not hashlib.sha256(data).hexdigest().startswith(digest):
+        raise PictureError(f"{path}: was written anew meanwhile; expected pictures that stay, run the same command again")
+    image = decoded(io.BytesIO(data), path)
+    if (count := _count(data)) > 1:
         raise PictureError(f"{path}: holds {count} pictures; expected one that does not move, save the one that is meant")
     if image.mode not in READ:
         kind = KINDS.get(image.mode, f"in mode {image.mode}")
@@ -155,9 +163,9 @@ def opened(path: Path) -> Image.Image:
     return image.convert("RGB")
 
 
-def _count(path: Path) -> int:
+def _count(data: bytes) -> int:
     """How many pictures a file holds that can be decoded."""
-    with Image.open(path) as image:
+    with Image.open(io.BytesIO(data)) as image:
         return getattr(image, "n_frames", 1)
 
 
