@@ -140,6 +140,19 @@ class TestFolder:
             new_study({"ours": ours, "again": ours}, Design(2, 2, 0), tmp_path / "ours")
         assert [path.name for path in tmp_path.iterdir()] == ["ours"]
 
+    def test_pictures_that_could_be_shown_in_several_ways_are_refused(self, tmp_path: Path) -> None:
+        tell(tmp_path / "ours", 1, 0)
+        ours, path = told_by_method(tmp_path / "ours"), tmp_path / "ours" / "00000-test" / "001.png"
+        for image, more, said in (
+            (Image.new("I;16", (16, 16), 900), {}, "is of 16 bits"),
+            (Image.new("RGBA", (16, 16), (255, 0, 0, 0)), {}, "is transparent in places"),
+            (picture(1), {"save_all": True, "append_images": [picture(2)]}, "holds 2 pictures"),
+        ):
+            image.save(path, **more)
+            with pytest.raises(PictureError, match=f"001.png: {said}"):
+                new_study({"ours": ours, "again": ours}, Design(1, 1, 0), tmp_path / "study")
+        assert not (tmp_path / "study").exists()
+
     def test_one_that_is_broken_is_named(self, own: tuple[Study, Path]) -> None:
         study, folder = own
         lost = min(shown(study.pairs.values()))
@@ -383,7 +396,10 @@ class TestPages:
                 for word in (*METHODS, "method", "shuffle", "check_", pair.story, id, study.id):
                     assert word not in reply.text.lower().replace("checked", "")
                 assert not {"etag", "last-modified", "server"} & set(reply.headers)
-                page = reply.text.split("</head>")[1]  # what is fetched ahead is another pair's
+                head, page = reply.text.split("</head>")
+                frames = len(study.captions[pair.story])
+                assert len(set(re.findall(r"/p/[0-9a-f]{16}", page))) == 2 * frames  # a check's sides share no names
+                assert head.count("prefetch") == (2 * frames if number < len(pairs) else 0)
                 for caption in study.captions[pair.story]:
                     page = page.replace(caption, "caption")
                 page = page.replace('<a href="/r/' + rater + f'/{number - 1}">Look back</a>\n', "")

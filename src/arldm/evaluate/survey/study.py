@@ -12,9 +12,10 @@ from pathlib import Path
 
 from arldm.config import from_dict
 from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
+from arldm.evaluate.pictures import opened
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
-from arldm.story_files import encoded, read_picture
+from arldm.story_files import encoded
 from arldm.writing import put, replacing_folder
 
 STUDY, PICTURES = "study.json", "pictures"
@@ -109,20 +110,17 @@ def _strips(
     sides: Iterable[Side], methods: Mapping[str, Mapping[str, ToldStory]], folder: Path, dice: random.Random
 ) -> dict[Side, Strip]:
     """Copies of all pictures that are shown, as bare pixels: what they were made by may stand in their files."""
-    ordered = sorted(sides, key=lambda side: (side.shuffled, side.story, side.method))
     strips: dict[Side, Strip] = {}
-    for side in ordered:
-        if side.shuffled:
-            names = strips[Side(side.story, side.method)].pictures
-            names = tuple(names[number] for number in deranged(len(names), dice))
-        else:
-            names = tuple(_copied(path, folder) for path in methods[side.method][side.story].pictures)
-        strips[side] = Strip(side, names)
+    for side in sorted(sides, key=lambda side: (side.shuffled, side.story, side.method)):
+        paths = methods[side.method][side.story].pictures
+        if side.shuffled:  # under names of its own, or a check would be the pair whose sides share them
+            paths = tuple(paths[number] for number in deranged(len(paths), dice))
+        strips[side] = Strip(side, tuple(_copied(path, folder) for path in paths))
     return strips
 
 
 def _copied(path: Path, folder: Path) -> str:
-    picture = read_picture(path)
+    picture = opened(path)
     picture.info.clear()
     name = f"{secrets.token_hex(8)}.png"
     put(folder / name, encoded(picture))
