@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from arldm.toonsv.cast import (
     ACTIONS,
@@ -37,10 +37,14 @@ def _person(who: str, mood: str = "calm", action: str = "stand", colour: str = "
 
 
 def contact_sheet(size: int = 256) -> Image.Image:
-    """Twelve characters and four extras in six moods; every place with its landmarks, hues, weathers and times; all props."""
+    """Twelve characters and four extras in six moods; every place with its landmarks, hues, weathers and times; all props.
+
+    Two rows of six beside each other, each under its name.
+    """
     scenes: list[list[Scene]] = []
     kinds = tuple(PLACES)
-    for row, who in enumerate([*(character.name for character in CAST), *EXTRA_KINDS]):
+    who_is_who = [*(character.name for character in CAST), *EXTRA_KINDS]
+    for row, who in enumerate(who_is_who):
         where = Place(kinds[row % 8], HUES[row % 4], PLACES[kinds[row % 8]][row % 4], SIDES[row % 2])
         scenes.append(
             [Scene(where, "clear", "day", (_person(who, mood, colour=COLOURS[i], index=i + row),)) for i, mood in enumerate(MOODS)]
@@ -71,10 +75,15 @@ def contact_sheet(size: int = 256) -> Image.Image:
     )
     rest = [*props, *pairs, trio, Scene(where, "rain", "day", (_person("quill", "calm", "run"),))]
     scenes += [rest[:6], rest[6:]]
-    sheet = Image.new("RGB", (12 * size, len(scenes) // 2 * size), "white")
-    for y, row_of in enumerate(scenes):
+    names = [*who_is_who, *kinds, "props", "props, two together, three, one who runs"]
+    label = size // 4  # pixels, high
+    sheet = Image.new("RGB", (12 * size, len(scenes) // 2 * (size + label)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.75 * label)
+    for y, (name, row_of) in enumerate(zip(names, scenes, strict=True)):
+        left, top = y % 2 * 6 * size, y // 2 * (size + label)
+        pen.text((left + label / 4, top + label / 2), name.capitalize(), "black", font, "lm")
         for x, scene in enumerate(row_of):
-            sheet.paste(paint(scene, size), ((y % 2 * 6 + x) * size, y // 2 * size))
+            sheet.paste(paint(scene, size), (left + x * size, top + label))
     return sheet
 
 
