@@ -157,8 +157,9 @@ class TestReport:
         votes = read_votes(folder, made)
         report = judge(made, votes)
         assert (report.raters, report.stories) == (12, 12)
+        assert report.without_failed is not None
         for question in QUESTIONS:
-            (one,) = report.comparisons[question]
+            (one,) = report.said.comparisons[question]
             real = [(vote.answer, made.pairs[vote.pair]) for vote in votes if vote.question == question]
             real = [(answer, pair) for answer, pair in real if not pair.is_check]
             won = sum(answer == ("a" if pair.a.side.method == "ours" else "b") for answer, pair in real)
@@ -168,11 +169,11 @@ class TestReport:
             assert one.margin.value == pytest.approx(one.win.value - one.lose.value)
             assert one.win.low < 0.6 < one.win.high
             assert len(one.raters_for_margin) == 4
-            assert report.without_failed[question][0].votes == len(real) - 10
+            assert report.without_failed.comparisons[question][0].votes == len(real) - 10
         assert [one.rater for one in report.attention if one.failed] == [5]
         assert report.attention[4].missed == 3
-        assert report.a_chosen.low < 0.5 < report.a_chosen.high
-        assert report.ranking == {}
+        assert report.said.a_chosen.low < 0.5 < report.said.a_chosen.high
+        assert report.said.ranking == {}
         capfd.readouterr()
         assert main(["survey", "report", str(folder)]) == 0
         said = capfd.readouterr().out
@@ -188,11 +189,21 @@ class TestReport:
         made = study(tmp_path, Design(raters=8, pairs=9, checks=2), 6, ("ours", "theirs", "<b>others</b>"))
         all_vote(made, tmp_path / "study")
         report = judge(made, read_votes(tmp_path / "study", made))
-        assert all(len(rows) == 3 for rows in report.comparisons.values())
-        assert list(report.ranking) == list(QUESTIONS)
-        assert all(set(ranks) == set(made.methods) for ranks in report.ranking.values())
+        assert all(len(rows) == 3 for rows in report.said.comparisons.values())
+        assert list(report.said.ranking) == list(QUESTIONS)
+        assert all(set(ranks) == set(made.methods) for ranks in report.said.ranking.values())
         assert "Bradley-Terry, quality: " in table(report)
         assert "<b>others" not in page(report)
+
+    def test_raters_who_failed_are_left_out_of_all_that_is_said(self, tmp_path: Path) -> None:
+        made = study(tmp_path, Design(raters=6, pairs=9, checks=2), 6, ("ours", "theirs", "others"))
+        all_vote(made, tmp_path / "study", careless=2)
+        votes = read_votes(tmp_path / "study", made)
+        report = judge(made, votes)
+        assert report.without_failed == judge(made, [vote for vote in votes if vote.rater != list(made.raters)[2]]).said
+        assert report.without_failed != report.said
+        assert table(report).count("Bradley-Terry, quality: ") == table(report).count("A was chosen in ") == 2
+        assert page(report).count("(Bradley-Terry)") == page(report).count("A was chosen in ") == 2
 
     def test_few_or_no_votes(self, tmp_path: Path) -> None:
         made = study(tmp_path, Design(raters=3, pairs=4, checks=1), 4)
@@ -207,5 +218,5 @@ class TestReport:
         report = judge(made, read_votes(tmp_path / "study", made))
         assert page(report)
         assert "rater 1 answered from 2 browsers" in table(report)
-        assert report.comparisons["quality"][0].alpha is None
+        assert report.said.comparisons["quality"][0].alpha is None
         votes.close()

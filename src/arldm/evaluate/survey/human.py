@@ -64,6 +64,15 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What some raters' votes say, attention checks apart."""
+
+    comparisons: dict[str, list[Comparison]]  # by question
+    ranking: dict[str, dict[str, Interval]]  # by question and method; empty for two methods
+    a_chosen: Interval  # how often A was, whoever it was, of a pair's answers that chose; far from a half, something is wrong
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What the votes say, once with all raters and once without those who failed."""
 
@@ -71,13 +80,9 @@ class Report:
     methods: tuple[str, ...]
     raters: int
     stories: int
-    comparisons: dict[str, list[Comparison]]  # by question
-    without_failed: dict[str, list[Comparison]]
-    ranking: dict[str, dict[str, Interval]]  # by question and method; empty for two methods
+    said: Said
+    without_failed: Said | None  # None where nobody failed
     attention: list[Attention]
-    a_chosen: (
-        Interval  # how often A was chosen, whoever it was, of a pair's answers that chose; far from a half, something is wrong
-    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in report.json."""
@@ -85,7 +90,7 @@ class Report:
 
 
 def judge(study: Study, votes: Sequence[Vote]) -> Report:
-    """The report of a study's votes, attention checks apart."""
+    """The report of a study's votes."""
     seen = [_Seen(vote, study.pairs[vote.pair]) for vote in votes]
     attention = [_attention(study, number, seen) for number in range(len(study.raters))]
     attention = [one for one in attention if one.answered]
@@ -97,12 +102,14 @@ def judge(study: Study, votes: Sequence[Vote]) -> Report:
         methods=study.methods,
         raters=len(attention),
         stories=len({one.pair.story for one in real}),
-        comparisons=_comparisons(study, real),
-        without_failed=_comparisons(study, [one for one in real if one.vote.rater not in failed]) if failed else {},
-        ranking=_ranking(study, real) if len(study.methods) > 2 else {},
+        said=_said(study, real),
+        without_failed=_said(study, [one for one in real if one.vote.rater not in failed]) if failed else None,
         attention=attention,
-        a_chosen=_a_chosen(real),
     )
+
+
+def _said(study: Study, seen: Sequence[_Seen]) -> Said:
+    return Said(_comparisons(study, seen), _ranking(study, seen) if len(study.methods) > 2 else {}, _a_chosen(seen))
 
 
 def _comparisons(study: Study, seen: Sequence[_Seen]) -> dict[str, list[Comparison]]:

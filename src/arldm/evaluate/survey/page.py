@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader
 
 from arldm.evaluate.survey.crossed import Interval
-from arldm.evaluate.survey.human import MARGINS, MISSES, Attention, Comparison, Report
+from arldm.evaluate.survey.human import MARGINS, MISSES, Attention, Report, Said
 from arldm.evaluate.survey.study import QUESTIONS
 
 
@@ -23,27 +23,26 @@ def written(report: Report) -> str:
 def table(report: Report) -> str:
     """The report as lines of text."""
     lines = [f"{report.raters} raters, {report.stories} stories; 95 % intervals by raters and stories"]
-    lines += _compared(report.comparisons)
-    for question, strengths in report.ranking.items():
-        ranks = ", ".join(f"{method} {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for method, one in strengths.items())
-        lines.append(f"Bradley-Terry, {question}: {ranks}")
-    lines.append(f"A was chosen in {percent(report.a_chosen)} of votes that chose")
-    if failed := failed_raters(report):
-        lines.append(
-            f"missed more than {MISSES} attention check: {', '.join(f'rater {one.rater}' for one in failed)}; without them"
-        )
-        lines += _compared(report.without_failed)
+    lines += _lines(report.said)
+    if report.without_failed:
+        failed = ", ".join(f"rater {one.rater}" for one in failed_raters(report))
+        lines.append(f"missed more than {MISSES} attention check: {failed}; without them")
+        lines += _lines(report.without_failed)
     lines += [f"rater {one.rater} answered from {one.browsers} browsers: one person or two?" for one in doubled_raters(report)]
     return "\n".join(lines)
 
 
-def _compared(comparisons: dict[str, list[Comparison]]) -> Iterable[str]:
+def _lines(said: Said) -> Iterable[str]:
     yield f"{'':14}{'':>24}{'votes':>7}" + "".join(f"{name:>18}" for name in ("win", "tie", "lose", "win - lose")) + f"{'alpha':>8}"
-    for question, rows in comparisons.items():
+    for question, rows in said.comparisons.items():
         for one in rows:
             shares = "".join(f"{percent(share):>18}" for share in (one.win, one.tie, one.lose, one.margin))
             agreed = f"{one.alpha:>8.2f}" if one.alpha is not None else f"{'-':>8}"
             yield f"{question:14}{f'{one.method} / {one.against}':>24}{one.votes:>7}{shares}{agreed}"
+    for question, strengths in said.ranking.items():
+        ranks = ", ".join(f"{method} {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for method, one in strengths.items())
+        yield f"Bradley-Terry, {question}: {ranks}"
+    yield f"A was chosen in {percent(said.a_chosen)} of votes that chose"
 
 
 def failed_raters(report: Report) -> list[Attention]:
