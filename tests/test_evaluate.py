@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -416,6 +417,13 @@ class TestMeasure:
         found = measure(tallies)
         assert all(math.isnan(value) for value in (found.value, found.low, found.high))
         assert found.count == 0
+
+    def test_memory_does_not_grow_with_resamples(self) -> None:
+        tallies = rolls(4000)
+        tracemalloc.start()
+        measure(tallies)
+        assert tracemalloc.get_traced_memory()[1] < 20e6  # all 2,000 resamples at once are 64 MB, several times over
+        tracemalloc.stop()
 
 
 def report(value: float) -> Report:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.stats import bootstrap
 
 T = TypeVar("T")
-RESAMPLES = 2000
+RESAMPLES, SEED = 2000, 0  # of the bootstrap
+AT_ONCE = 50  # resamples, so that memory does not grow with all of them times the stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Tally:
     held: float
 
 
-def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
+def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
     """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win.
 
     One story alone has no interval: its ends are the value.
@@ -47,7 +48,7 @@ def measure(tallies: Sequence[Tally], seed: int = 0) -> Measure:
     value = low = high = float(_share(won, held))
     if len(won) > 1:
         dice = np.random.default_rng(seed)
-        found = bootstrap((won, held), _share, paired=True, n_resamples=RESAMPLES, method="percentile", rng=dice)
+        found = bootstrap((won, held), _share, paired=True, n_resamples=RESAMPLES, batch=AT_ONCE, method="percentile", rng=dice)
         low, high = (float(end) for end in found.confidence_interval)
     return Measure(value, low, high, len(tallies))
 
