@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,14 @@ from arldm.errors import ConfigError, DatasetError, ModelError, PictureError, Sc
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
-from arldm.evaluate.features import ENTRY, Store, digests
+from arldm.evaluate.features import ENTRY, Hashed, Store, digests
 from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
 from arldm.evaluate.networks import inception
 from arldm.evaluate.pictures import aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, differences
 from arldm.evaluate.report import score
+from arldm.evaluate.similarity import score_similarity
 from arldm.evaluate.webpage import page
 from arldm.model.noise import seeded
 from arldm.story import Story
@@ -102,6 +104,20 @@ class TestStore:
             Store(tmp_path / "cache", Means()).features(paths, before)
         features, _ = Store(tmp_path / "cache", Means()).features(paths, digests(paths))
         assert features.of(np.array([3]))[0] == pytest.approx(np.asarray(picture(999), float).mean((0, 1)), rel=1e-5)
+
+    def test_stories_are_read_one_at_a_time(self, sets: list[Path], tmp_path: Path) -> None:
+        class Wide(Means):
+            width = 100_000
+
+            def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+                return np.repeat(super().features(pictures)[:, :1], self.width, 1)
+
+        hashed, network = Hashed.of(find(sets[0])), Wide("wide")
+        hashed.seen_by(network, tmp_path / "cache")
+        tracemalloc.start()
+        assert [rows.shape for rows in hashed.stories_by(network, tmp_path / "cache")] == [(2, 100_000)] * 12
+        assert tracemalloc.get_traced_memory()[1] < 6e6  # a story is 1.6 MB, the set 19
+        tracemalloc.stop()
 
     def test_features_that_are_no_numbers(self, sets: list[Path], tmp_path: Path) -> None:
         class Broken(Means):
@@ -186,49 +202,57 @@ class TestJudges:
         config = json.loads((tmp_path / "other/preprocessor_config.json").read_text())
         (tmp_path / "other/preprocessor_config.json").write_text(json.dumps(config | {"image_mean": [0.4, 0.4, 0.4]}))
         assert EncoderJudge.of(tmp_path / "other").identity != encoder.identity
-        classifier = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
         reference, method = find(told[0]), find(told[1])
-        found = compare(
-            [reference, method],
-            reference,
-            {"means": Means()},
-            tmp_path / "cache",
-            judges=[encoder, classifier],
-            known=known(reference),
-        )
+        truths = known(reference)
+        classifier = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]), truths, "truth")
+        judges = [encoder, classifier]
+        found = compare([reference, method], reference, {"means": Means()}, tmp_path / "cache", judges=judges, known=truths)
+        assert found.judges == {"clip": encoder.identity, "classifier": classifier.identity}
         perfect, ours = (row.judged for row in found.methods)
         assert list(perfect) == ["clip to truth", "clip self", "character F1", "frame accuracy"]
         assert perfect["clip to truth"].value == pytest.approx(1, abs=1e-5)
         assert ours["clip to truth"].value < 0.9999
         seen = classify(classifier.body, [opened(path) for path in method.frames])
         stories = [seen[first : first + 4] for first in range(0, 16, 4)]
-        truth = casts(known(reference), ["momo", "ann"], "truth")
+        truth = casts(truths, ["momo", "ann"], "truth")
         assert ours["character F1"] == score_characters(truth, stories).character_f1
         assert "clip to truth" in table(found)
         assert "frame accuracy" in page(found.to_dict(), [reference, method], reference)
 
     def test_given_frames_are_not_judged(self, told: list[Path], tmp_path: Path) -> None:
-        reference, classifier = find(told[0]), ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]))
-        drawn = aligned(find(told[1]), reference, given=1)
-        found = compare([drawn], reference, {"means": Means()}, tmp_path / "cache", 1, judges=[classifier], known=known(reference))
+        """They are compared with, as where a model learns: a character is to stay as it was given."""
+        reference, encoder = find(told[0]), EncoderJudge.of(write_clip(tmp_path / "clip"))
+        truths, drawn = known(reference), aligned(find(told[1]), reference, given=1)
+        judges = [encoder, ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["momo", "ann"]), truths, "truth")]
+        found = compare([drawn], reference, {"means": Means()}, tmp_path / "cache", 1, judges=judges, known=truths)
         assert found.methods[0].judged["frame accuracy"].count == 4 * 3
         assert (found.reference.pictures, found.methods[0].pictures) == (12, 12)
+        pictures = [
+            [opened(path) for path in (true[0], *own)]
+            for true, own in zip(reference.stories.values(), drawn.stories.values(), strict=True)
+        ]
+        expected = score_similarity(pictures, truths, {"clip": encoder.body}, given=1)
+        assert found.methods[0].judged["clip self"].value == pytest.approx(expected["clip_self"].value, abs=1e-6)
+        assert found.methods[0].judged["clip self"].count == expected["clip_self"].count == 8  # momo and ann of each story
 
-    def test_who_cannot_be_judged(self, told: list[Path], tmp_path: Path) -> None:
-        strange = ClassifierJudge.of(self.weights(tmp_path / "c.safetensors", ["fred"]))
-        for reference, said in (
-            (find(told[0]), "the reference: shows 'ann'"),
-            (find(stories(tmp_path / "nobody", 2)), "no frame says"),
-        ):
-            with pytest.raises((ConfigError, DatasetError), match=said):
-                compare(
-                    [reference],
-                    reference,
-                    {"means": Means()},
-                    tmp_path / "cache",
-                    judges=[strange],
-                    known=known(reference),
-                )
+    def test_encoders_of_one_name_are_refused(self, told: list[Path], tmp_path: Path) -> None:
+        reference, encoder = find(told[0]), EncoderJudge.of(write_clip(tmp_path / "clip"))
+        with pytest.raises(ConfigError, match="two judges are called clip; expected different names, rename"):
+            compare([reference], reference, {"means": Means()}, tmp_path / "cache", judges=[encoder] * 2, known=known(reference))
+        (tmp_path / "link").symlink_to(tmp_path / "clip")
+        assert EncoderJudge.of(tmp_path / "link").name == "link"
+
+    def test_who_cannot_be_judged_is_said_before_anything_is_looked_at(
+        self, told: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        strange = self.weights(tmp_path / "c.safetensors", ["fred"])
+        options = ["--network", "reader", "--classifier", str(strange), "--cache", str(tmp_path / "cache")]
+        for reference, said in ((told[0], "truth: shows 'ann'"), (stories(tmp_path / "nobody", 2), "nobody: no frame says")):
+            assert main(["evaluate", "pictures", str(reference), "--reference", str(reference), *options]) == 2
+            assert said in capsys.readouterr().err
+        assert not (tmp_path / "cache").exists()
+
+    def test_a_story_json_of_another_story(self, told: list[Path]) -> None:
         (told[0] / "00000-s" / "story.json").write_text('{"frames": [{"caption": "a"}]}')
         with pytest.raises(DatasetError, match="tells of 1 frames where 4 pictures lie"):
             known(find(told[0]))

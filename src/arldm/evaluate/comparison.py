@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from arldm.errors import ConfigError
 from arldm.evaluate.features import Features, Hashed, Network
 from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
-from arldm.evaluate.measures import Measure
+from arldm.evaluate.measures import Measure, Tally, measure
 from arldm.evaluate.pictures import Pictures
 from arldm.story import Story
 from arldm.writing import put
@@ -54,7 +55,7 @@ class Comparison:
     given: int
     paired: bool
     protocols: dict[str, str]  # all that each depends on
-    judges: list[str]  # the same of what judged single frames
+    judges: dict[str, str]  # the same of what judged single frames, by name
 
     @property
     def notes(self) -> list[str]:
@@ -97,19 +98,32 @@ def compare(
     The methods' stories begin after the `given` frames, the reference's before. `judges` look at single frames, of which it is
     `known` what should be in them. Raises PictureError, ModelError, OutputError, ConfigError.
     """
+    names = [judge.name for judge in judges]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two judges are called {twice[0]}; expected different names, rename an encoder's folder or link to it")
     truth = _looked_at(reference.after(given), networks, cache)
     whole = Hashed.of(reference) if judges and given else truth.hashed
-    true = [whole.stories_by(judge, cache) for judge in judges]
     rows = []
     for method in methods:
         drawn = _looked_at(method, networks, cache)
         for protocol, network in networks.items():
             drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
-        for judge, seen in zip(judges, true, strict=True):
-            drawn.row.judged.update(judge.figures(drawn.hashed.stories_by(judge, cache), seen, known, given))
+        for judge in judges:
+            tallies = _tallies(judge, drawn.hashed, whole, known, given, cache)
+            drawn.row.judged.update({name: measure(some) for name, some in tallies.items()})
         rows.append(drawn.row)
     told = {protocol: network.identity for protocol, network in networks.items()}
-    return Comparison(truth.row, rows, given, paired, told, [one.identity for one in judges])
+    return Comparison(truth.row, rows, given, paired, told, {one.name: one.identity for one in judges})
+
+
+def _tallies(judge: Judge, drawn: Hashed, whole: Hashed, known: Sequence[Story], given: int, cache: Path) -> dict[str, list[Tally]]:
+    """What a judge says of a method, by figure, story after story; the given frames are those of the truth."""
+    found: dict[str, list[Tally]] = defaultdict(list)
+    looked = zip(known, drawn.stories_by(judge, cache), whole.stories_by(judge, cache), strict=True)
+    for number, (story, own, true) in enumerate(looked):
+        for name, some in judge.tallies(story, np.concatenate([true[:given], own]), true, given).items():
+            found[name] += [replace(one, story=number) for one in some]
+    return found
 
 
 def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:

@@ -167,11 +167,13 @@ class Hashed:
         """As `Store.features`."""
         return Store(cache, network).features(self.pictures.frames, self.digests)
 
-    def stories_by(self, network: Network, cache: Path) -> list[np.ndarray]:
-        """The same of each story: (frame, width), in memory."""
+    def stories_by(self, network: Network, cache: Path) -> Iterator[np.ndarray]:
+        """The rows of one story after the other, (frame, width), each read from disk when it is asked for."""
         features, _ = self.seen_by(network, cache)
-        ends = np.cumsum([len(story) for story in self.pictures.stories.values()])[:-1]
-        return np.split(np.concatenate(list(features.chunks())), ends)
+        first = 0
+        for story in self.pictures.stories.values():
+            yield features.of(np.arange(first, first + len(story)))
+            first += len(story)
 
 
 def digests(paths: Sequence[Path]) -> list[str]:

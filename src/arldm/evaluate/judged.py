@@ -1,10 +1,10 @@
 """Any method's stories against what is known of the true ones: who is there, what is true, and likeness to a user's encoders."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image
@@ -14,8 +14,8 @@ from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
-from arldm.evaluate.measures import Measure, measure
-from arldm.evaluate.pictures import Pictures
+from arldm.evaluate.measures import Tally
+from arldm.evaluate.pictures import Pictures, called
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, paired, self_consistency
 from arldm.story import Frame, Story
@@ -24,14 +24,17 @@ from arldm.toonsv.questions import QUESTIONS, reading
 from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
-Rows = Sequence[np.ndarray]  # of each story: (frame, width)
-
 
 class Judge(Network, Protocol):
-    """A network that looks at single frames, and what can be said of a method when it has looked."""
+    """A network that looks at single frames, and what can be said of a method's story when it has looked."""
 
-    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
-        """By name. `drawn` begins after the `given` frames, `true` and `known` before them. Raises ConfigError, DatasetError."""
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
+        """By figure. `seen` and `true` (frame, width) are of the whole story; the first `given` frames are not judged."""
         ...
 
 
@@ -45,12 +48,12 @@ class EncoderJudge:
     width: int
 
     @classmethod
-    def of(cls, folder: Path) -> "EncoderJudge":
+    def of(cls, folder: Path) -> Self:
         """Read it. Raises ModelError."""
         body = Encoder(folder, fastest_device())
         config = body.model.config
         hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
-        return cls(body, folder.resolve().name, " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
+        return cls(body, called(folder), " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
 
     @property
     def identity(self) -> str:
@@ -61,12 +64,12 @@ class EncoderJudge:
         """(picture, width) float32, each row of length 1."""
         return self.body.pictures(pictures)
 
-    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
-        """How alike frames are to the true ones, and frames of one character to each other."""
-        casts = [[frame.characters for frame in story.frames[given:]] for story in known]
+    def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
+        """How alike frames are to the true ones, and frames of one character to each other and to given ones."""
+        cast = [frame.characters for frame in story.frames]
         return {
-            f"{self.name} to truth": measure(list(paired(drawn, [row[given:] for row in true]))),
-            f"{self.name} self": measure(list(self_consistency(drawn, casts))),
+            f"{self.name} to truth": paired([seen], [true], given),
+            f"{self.name} self": self_consistency([seen], [cast], given),
         }
 
 
@@ -76,11 +79,17 @@ class ClassifierJudge:
 
     body: CharacterClassifier
     weights: str
+    name: str = "classifier"
 
     @classmethod
-    def of(cls, path: Path) -> "ClassifierJudge":
-        """Read a file of `arldm train-classifier`. Raises ModelError."""
-        return cls(CharacterClassifier.from_file(path).to(fastest_device()), checksum(path))
+    def of(cls, path: Path, known: Sequence[Story], source: str) -> Self:
+        """Read a file of `arldm train-classifier`, to judge stories that messages call `source`.
+
+        Raises ModelError, and as `characters.casts`.
+        """
+        body = CharacterClassifier.from_file(path).to(fastest_device())
+        characters.casts(known, body.names, source)  # better said now than after hours
+        return cls(body, checksum(path))
 
     @property
     def identity(self) -> str:
@@ -97,12 +106,14 @@ class ClassifierJudge:
         found = classify(self.body, pictures)
         return np.array([[name in some for name in self.body.names] for some in found], np.float32)
 
-    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
+    def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
         """The field's two."""
-        casts = [cast[given:] for cast in characters.casts(known, self.body.names, "the reference")]
-        found = [[tuple(np.array(self.body.names)[row > 0].tolist()) for row in story] for story in drawn]
-        report = characters.score_characters(casts, found)
-        return {"character F1": report.character_f1, "frame accuracy": report.frame_accuracy}
+        found = [[name for name, yes in zip(self.body.names, row > 0, strict=True) if yes] for row in seen]
+        casts = [[frame.characters for frame in story.frames]], [found]
+        return {
+            "character F1": characters.character_f1(*casts, given),
+            "frame accuracy": characters.frame_accuracy(*casts, given),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +123,10 @@ class ReaderJudge:
     body: Reader
     weights: str
     width: int = len(QUESTIONS)
+    name: str = "reader"
 
     @classmethod
-    def embedded(cls) -> "ReaderJudge":
+    def embedded(cls) -> Self:
         """The one that ships with the program."""
         return cls(Reader.from_pretrained("toonsv"), checksum(EMBEDDED / WEIGHTS))
 
@@ -127,13 +139,10 @@ class ReaderJudge:
         """(picture, question) float32."""
         return self.body.answers(pictures).astype(np.float32)
 
-    def figures(self, drawn: Rows, true: Rows, known: Sequence[Story], given: int) -> Mapping[str, Measure]:
-        """As `arldm evaluate toonsv` counts them; the given frames are remembered as the truth is read."""
-        seen = [np.concatenate([row[:given], own]).astype(int) for own, row in zip(drawn, true, strict=True)]
-        readings = [[reading(answers) for answers in story.tolist()] for story in seen]
-        return {
-            f"reader's {name.replace('_', ' ')}": measure(list(metric(known, readings, given))) for name, metric in METRICS.items()
-        }
+    def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
+        """As `arldm evaluate toonsv` counts them; of the given frames the truth is remembered."""
+        readings = [reading(answers) for answers in seen.astype(int).tolist()]
+        return {f"reader's {name.replace('_', ' ')}": metric([story], [readings], given) for name, metric in METRICS.items()}
 
 
 def known(reference: Pictures) -> list[Story]:

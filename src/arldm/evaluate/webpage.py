@@ -150,8 +150,8 @@ def _share(value: float | None) -> str:
 def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, told in report["protocols"].items():
         yield f"Protocol {name}", f"<code>{escape(told)}</code>"
-    for told in report["judges"]:
-        yield "Judge", f"<code>{escape(told)}</code>"
+    for name, told in report["judges"].items():
+        yield f"Judge {escape(name)}", f"<code>{escape(told)}</code>"
     for one in (report["reference"], *report["methods"]):
         sizes = ", ".join(f"{count:,} of {size}" for size, count in one["sizes"].items())
         told = f"{one['stories']:,} stories, {one['pictures']:,} pictures ({sizes} px), found as {one['layout']}"
