@@ -15,8 +15,9 @@ from PIL import Image
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.page import render
 from arldm.page.export import PIXELS, POINTS
-from arldm.page.layout import A_PAGE, CAPTION, GUTTER, MARGIN, WIDTH, Box, Page, Text, laid_out
+from arldm.page.layout import A_PAGE, CAPTION, GUTTER, MARGIN, WIDTH, Page, Panel, Text, laid_out
 from arldm.page.lettering import REGULAR, balanced, fitted, width, wrapped
+from arldm.page.shapes import Box, Point, balloon
 from arldm.story import Frame, Story
 
 NEAR = 1e-6  # units, or points: rounding only
@@ -60,8 +61,19 @@ def gap(one: Box, two: Box) -> float:
 
 def texts(page: Page) -> list[Text]:
     """Everything that is lettered on a page."""
-    found = [page.title, *(text for panel in page.panels for text in (panel.caption, panel.balloon))]
-    return [text for text in found if text is not None]
+    return [text for text in (page.title, *(panel.text for panel in page.panels)) if text is not None]
+
+
+def written(panel: Panel) -> Text:
+    """What is lettered on a panel that has something to say."""
+    assert panel.text is not None
+    return panel.text
+
+
+def one(lettering: str | None, picture: Image.Image | None = None, caption: str = "A caption.") -> Panel:
+    """The first panel of a row of two."""
+    frame = Frame(caption, picture or Image.new("RGB", (8, 8)), lettering=lettering)
+    return laid_out(Story("s", (frame, frame)))[0].panels[0]
 
 
 class TestLayout:
@@ -70,7 +82,7 @@ class TestLayout:
     def test_panels_stand_inside_the_page_and_apart(self, story: Story) -> None:
         for page in laid_out(story):
             inside = Box(MARGIN, MARGIN, WIDTH - 2 * MARGIN, page.height - 2 * MARGIN)
-            blocks = [panel.frame for panel in page.panels] + ([page.title.box] if page.title else [])
+            blocks = [panel.box for panel in page.panels] + ([page.title.box] if page.title else [])
             assert all(within(block, inside) for block in blocks)
             assert all(gap(one, two) >= GUTTER - NEAR for one, two in combinations(blocks, 2))
 
@@ -80,9 +92,9 @@ class TestLayout:
         pages = laid_out(story)
         assert [panel.image for page in pages for panel in page.panels] == [frame.picture for frame in story.frames]
         for page in pages:
-            for before, after in pairwise(panel.frame for panel in page.panels):
-                same_row = after.y == before.y and after.x > before.x
-                next_row = after.y >= before.y + before.height and after.x == MARGIN
+            for before, after in pairwise(panel.box for panel in page.panels):
+                same_row = after.y == before.y and after.x > before.x and after.height == before.height
+                next_row = after.y >= before.bottom and after.x == MARGIN
                 assert same_row or next_row
 
     @settings(deadline=None, max_examples=40)
@@ -90,13 +102,9 @@ class TestLayout:
     def test_what_a_panel_holds_lies_inside_it(self, story: Story) -> None:
         for page in laid_out(story):
             for panel in page.panels:
-                assert within(panel.picture, panel.frame)
-                assert (panel.caption is None) != (panel.balloon is None)
-                text = panel.caption or panel.balloon
-                assert text is not None
-                assert within(text.box, panel.frame)
-                if panel.caption is not None:  # under the picture, not on it
-                    assert gap(panel.caption.box, panel.picture) >= -NEAR
+                assert (panel.text is None) == (not panel.outline)
+                assert panel.text is None or within(panel.text.box, panel.box)
+                assert all(within(Box(x, y, 0, 0), panel.box) for x, y in panel.outline)
 
     @settings(deadline=None, max_examples=40)
     @given(STORIES)
@@ -105,10 +113,9 @@ class TestLayout:
         for text in (text for page in pages for text in texts(page)):
             assert text.block.width <= text.box.width + NEAR
             assert text.block.height <= text.box.height + NEAR
-        told = [panel.caption or panel.balloon for page in pages for panel in page.panels]
+        told = [panel.text for page in pages for panel in page.panels]
         for frame, text in zip(story.frames, told, strict=True):
-            assert text is not None
-            assert "".join(text.block.lines).replace(" ", "") == (frame.lettering or frame.caption).replace(" ", "")
+            assert "".join(text.block.lines if text else ()).replace(" ", "") == (frame.lettering or frame.caption).replace(" ", "")
 
     @pytest.mark.parametrize("frames", range(1, 41))
     def test_a_book_has_full_pages_of_about_the_same_size(self, frames: int) -> None:
@@ -125,47 +132,83 @@ class TestLayout:
     @pytest.mark.parametrize("frames", [1, 2, 3, 7])
     def test_no_panel_cuts_the_feet_off(self, frames: int) -> None:
         panels = [panel for page in laid_out(flat(frames, "")) for panel in page.panels]
-        assert all(panel.picture.width == pytest.approx(panel.picture.height) for panel in panels)
+        assert all(panel.box.width == pytest.approx(panel.box.height) for panel in panels)
 
     def test_a_row_fills_the_page(self) -> None:
         for page in laid_out(flat(40)):
-            for y in {panel.frame.y for panel in page.panels}:
-                row = [panel.frame for panel in page.panels if panel.frame.y == y]
+            for y in {panel.box.y for panel in page.panels}:
+                row = [panel.box for panel in page.panels if panel.box.y == y]
                 assert row[0].x == MARGIN
                 assert row[-1].x + row[-1].width == pytest.approx(WIDTH - MARGIN)
 
-    def test_a_caption_too_long_for_its_band_gets_a_higher_one(self) -> None:
-        frames = [Frame("many words " * 80, Image.new("RGB", (8, 8))), Frame("few", Image.new("RGB", (8, 8)))]
-        page = laid_out(Story("s", tuple(frames), "much of a title " * 60))[0]
-        long, short = page.panels
-        assert long.caption is not None
-        assert short.caption is not None
-        assert long.caption.box.height >= long.caption.block.height > CAPTION
-        assert short.caption.box.height == CAPTION
+    def test_a_long_caption_is_set_smaller_and_leaves_the_faces_free(self) -> None:
+        long, short = one(None, caption="many words " * 80), one(None)
+        assert written(long).block.size < written(short).block.size == CAPTION
+        assert within(written(long).box, long.box)
+        for panel in (long, short):
+            assert written(panel).box.height < panel.box.height * 0.3
+
+    def test_a_title_too_long_for_its_line_takes_more_of_them(self) -> None:
+        page = laid_out(Story("s", flat(2).frames, "much of a title " * 60))[0]
         assert page.title is not None
         assert page.title.block.height <= page.title.box.height + NEAR
 
     @pytest.mark.parametrize("lettering", [None, "", "  \t"])
-    def test_without_lettering_the_caption_stands(self, lettering: str | None) -> None:
-        panel = laid_out(flat(2, lettering=lettering))[0].panels[0]
-        assert panel.balloon is None
-        assert panel.caption is not None
-        assert " ".join(panel.caption.block.lines) == "Caption number 0 tells something."
-        assert panel.frame.height == panel.picture.height + CAPTION
+    def test_without_lettering_the_caption_stands_in_the_corner(self, lettering: str | None) -> None:
+        panel = one(lettering)
+        text = written(panel)
+        assert (text.block.lines, text.block.bold) == (("A caption.",), False)
+        assert (text.box.x, text.box.y) == (panel.box.x, panel.box.y)
+        assert panel.outline == text.box.corners
 
     def test_with_lettering_a_balloon_stands_in_place_of_the_caption(self) -> None:
-        panel = laid_out(flat(2, lettering="Oh no!"))[0].panels[0]
-        assert panel.caption is None
-        assert panel.balloon is not None
-        assert panel.balloon.block.lines == ("Oh no!",)
-        assert panel.frame == panel.picture
-        assert within(panel.balloon.box, panel.picture)
+        panel = one("Oh no!")
+        text = written(panel)
+        assert (text.block.lines, text.block.bold) == (("Oh no!",), True)
+        assert max(y for _, y in panel.outline) > text.box.bottom + 10  # its tail
+        assert text.box.middle == pytest.approx(panel.box.x + panel.box.width / 4)
+
+    @pytest.mark.parametrize("busy", ["left", "right"])
+    def test_a_balloon_covers_the_corner_with_less_to_see(self, busy: str) -> None:
+        noise = Image.effect_noise((32, 64), 120)
+        picture = Image.new("L", (64, 64), 120)
+        picture.paste(noise, (0 if busy == "left" else 32, 0))
+        panel = one("I have something to say to you", picture.convert("RGB"))
+        assert (written(panel).box.middle > panel.box.middle) == (busy == "left")
+
+    def test_without_words_a_panel_is_its_picture(self) -> None:
+        panel = one(None, caption="")
+        assert (panel.text, panel.outline) == (None, ())
 
     @pytest.mark.parametrize("title", ["", "   "])
     def test_no_title_takes_no_room(self, title: str) -> None:
         page = laid_out(flat(2, title))[0]
         assert page.title is None
-        assert page.panels[0].frame.y == MARGIN
+        assert page.panels[0].box.y == MARGIN
+
+
+class TestBalloon:
+    @pytest.mark.parametrize("towards", [(0.0, 300.0), (100.0, 300.0), (400.0, 90.0), (100.0, 0.0)])
+    @pytest.mark.parametrize("size", [(40.0, 30.0), (180.0, 40.0), (200.0, 120.0)])
+    def test_box_and_tail_are_one_outline(self, towards: Point, size: tuple[float, float]) -> None:
+        box = Box(50, 20, *size)
+        points = balloon(box, towards)
+        tip = max(points, key=lambda point: point[1])
+        assert tip[1] > box.bottom
+        assert (tip[0] - box.middle) * (towards[0] - box.middle) >= 0  # it leans to where it shall point
+        rest = [point for point in points if point[1] <= box.bottom + NEAR]
+        assert (min(x for x, _ in rest), max(x for x, _ in rest)) == pytest.approx((box.x, box.right))
+        area = sum(x * below - right * y for (x, y), (right, below) in pairwise((*points, points[0]))) / 2
+        assert 0.7 * box.width * box.height < area < box.width * box.height + 400  # goes round once, clockwise
+
+    def test_no_line_is_drawn_between_balloon_and_tail(self, tmp_path: Path) -> None:
+        story = flat(2, lettering="Oh no!")
+        panel = laid_out(story)[0].panels[0]
+        bottom = written(panel).box.bottom
+        _, left, right, _ = sorted(x for x, y in panel.outline if y == pytest.approx(bottom))  # the tail's root between corners
+        with Image.open(render(story, tmp_path / "page.png")[0]) as image:
+            below = [image.getpixel((int((left + right) / 2 * PIXELS), int((bottom + d) * PIXELS))) for d in (-3, 0, 3)]
+        assert below == [(255, 255, 255)] * 3
 
 
 class TestLettering:
@@ -243,21 +286,17 @@ class TestPng:
         story = flat(6)
         with Image.open(render(story, tmp_path / "page.png")[0]) as image:
             for panel in laid_out(story)[0].panels:
-                middle = panel.picture.middle * PIXELS, (panel.picture.y + panel.picture.height / 2) * PIXELS
+                middle = panel.box.middle * PIXELS, (panel.box.y + panel.box.height / 2) * PIXELS
                 assert image.getpixel((int(middle[0]), int(middle[1]))) == panel.image.getpixel((0, 0))
 
     @pytest.mark.parametrize("lettering", [None, "Oh no, a letter!"])
     def test_text_is_inked_inside_its_box(self, tmp_path: Path, lettering: str | None) -> None:
         story = flat(2, "The title", lettering)
-        blank = Story("s", tuple(Frame("", frame.picture, (), None) for frame in story.frames))
         for text in texts(laid_out(story)[0]):
             with Image.open(render(story, tmp_path / "page.png")[0]) as image:
                 box = text.box
                 area = np.asarray(image.convert("L").crop(tuple(round(n * PIXELS) for n in _inset(box))))
             assert (area < 100).any()
-        with Image.open(render(blank, tmp_path / "blank.png")[0]) as image:
-            area = np.asarray(image.convert("L").crop(tuple(round(n * PIXELS) for n in _inset(_band(blank)))))
-        assert not (area < 100).any()
 
     def test_a_book_is_several_files(self, tmp_path: Path) -> None:
         names = render(flat(13, "Long"), tmp_path / "book.png")
@@ -272,12 +311,6 @@ class TestPng:
             one, two = (render(flat(3, "Again"), tmp_path / f"{name}{suffix}")[0].read_bytes() for name in "ab")
             assert one == two
         assert b"/CreationDate (D:2000" in one  # not the hour at which it was printed
-
-
-def _band(story: Story) -> Box:
-    text = laid_out(story)[0].panels[0].caption
-    assert text is not None
-    return text.box
 
 
 def _inset(box: Box) -> tuple[float, float, float, float]:
@@ -315,6 +348,11 @@ class Pdf:
                 codes = re.sub(rb"\\(.)", lambda e: {b"r": b"\r", b"n": b"\n"}.get(e[1], e[1]), m[3], flags=re.DOTALL)
                 lines.append((float(m[2]), "".join(letters[codes[k : k + 2].hex()] for k in range(0, len(codes), 2))))
         return lines
+
+    def points(self, number: int) -> set[tuple[float, float]]:
+        """All corners of the outlines of a page, in points from its upper left corner."""
+        stream = self._stream(self._follow(self.pages[number], b"Contents"))
+        return {(float(m[1]), float(m[2])) for m in re.finditer(rb"([\d.]+) ([\d.]+) [ml]\b", stream)}
 
     def _follow(self, body: bytes, name: bytes) -> bytes:
         found = re.search(rb"/" + name + rb" (\d+) 0 R", body)
@@ -391,8 +429,7 @@ class TestPdf:
     def test_lines_stand_in_the_middle_and_fit_in_print_as_on_screen(self, tmp_path: Path, caption: str) -> None:
         """Fpdf2 sets letters without kerning, so its lines are a little longer than those that were measured."""
         story = Story("s", (Frame(caption, Image.new("RGB", (8, 8))),))
-        text = laid_out(story)[0].panels[0].caption
-        assert text is not None
+        text = written(laid_out(story)[0].panels[0])
         placed = Pdf(render(story, tmp_path / "page.pdf")[0].read_bytes()).placed(0)
         assert tuple(line for _, line in placed) == text.block.lines
         document = FPDF(unit="pt")
@@ -404,6 +441,12 @@ class TestPdf:
         assert max(widths) <= text.box.width * POINTS
         for (left, _), long in zip(placed, widths, strict=True):
             assert left + long / 2 == pytest.approx(text.box.middle * POINTS, abs=0.1)
+
+    def test_balloons_have_the_same_outline_as_on_screen(self, tmp_path: Path) -> None:
+        story = flat(2, lettering="Oh no!")
+        drawn = Pdf(render(story, tmp_path / "page.pdf")[0].read_bytes()).points(0)
+        for x, y in (point for panel in laid_out(story)[0].panels for point in panel.outline):
+            assert min(abs(x * POINTS - px) + abs(y * POINTS - py) for px, py in drawn) < 0.01
 
     def test_the_title_is_the_documents(self, tmp_path: Path) -> None:
         assert b"/Title (A title)" in render(flat(2, "A title"), tmp_path / "a.pdf")[0].read_bytes()

@@ -8,14 +8,17 @@ from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from arldm.errors import ConfigError, PictureError
-from arldm.page.layout import WIDTH, Box, Page, Panel, Text, laid_out
+from arldm.page.layout import WIDTH, Page, Panel, Text, laid_out
 from arldm.page.lettering import BOLD, LEADING, REGULAR
+from arldm.page.shapes import Point
 from arldm.story import Story
 from arldm.writing import put
 
-PAPER, INK, BAND = "#faf6ec", "#2f2a3d", "#fffdf7"
-LINE, RADIUS = 3.2, 9.0  # units
+PAPER, INK = "#faf6ec", "#2f2a3d"
+SAID, TOLD = "#ffffff", "#fff3c9"  # the ground of balloons and of captions
+LINE = 2.8  # units
 PIXELS = 1.6  # a unit
+FINER = 2  # times as many pixels each way while it is drawn, for smooth edges
 POINTS = 0.6  # a unit: 600 points are the width of a page
 
 
@@ -39,41 +42,35 @@ def render(story: Story, path: Path) -> list[Path]:
 
 
 def _png(page: Page) -> bytes:
-    sheet = Image.new("RGB", (_px(WIDTH), _px(page.height)), PAPER)
+    sheet = Image.new("RGB", (_px(WIDTH) * FINER, _px(page.height) * FINER), PAPER)
     pen = ImageDraw.Draw(sheet)
-    if page.title is not None:
-        _letter(pen, page.title)
     for panel in page.panels:
-        _panel_png(sheet, pen, panel)
-    if page.number is not None:
-        _letter(pen, page.number)
+        size = (_px(panel.box.width) * FINER, _px(panel.box.height) * FINER)
+        picture = ImageOps.fit(panel.image, size, Image.Resampling.LANCZOS)
+        sheet.paste(picture, (_px(panel.box.x) * FINER, _px(panel.box.y) * FINER))
+        for outline, fill in _shapes(panel):
+            points = [(x * PIXELS * FINER, y * PIXELS * FINER) for x, y in outline]
+            pen.polygon(points, fill)
+            pen.line([*points, *points[:2]], INK, round(LINE * PIXELS * FINER), "curve")
+    for text in _texts(page):
+        font = ImageFont.truetype(str(BOLD if text.block.bold else REGULAR), text.block.size * PIXELS * FINER)
+        for x, y, line in _lines(text):
+            pen.text((x * PIXELS * FINER, y * PIXELS * FINER), line, INK, font, "ms")
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", dpi=(300, 300))
+    sheet.reduce(FINER).save(buffer, "PNG", dpi=(300, 300))
     return buffer.getvalue()
 
 
-def _panel_png(sheet: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel) -> None:
-    frame = _corners(panel.frame)
-    pen.rounded_rectangle(frame, _px(RADIUS), BAND)
-    size = (_px(panel.picture.width), _px(panel.picture.height))
-    mask = Image.new("L", sheet.size)
-    ImageDraw.Draw(mask).rounded_rectangle(frame, _px(RADIUS), 255)
-    picture = ImageOps.fit(panel.image, size, Image.Resampling.LANCZOS)
-    left, top = _px(panel.picture.x), _px(panel.picture.y)
-    sheet.paste(picture, (left, top), mask.crop((left, top, left + size[0], top + size[1])))
-    if panel.caption is not None:
-        pen.line([(left, top + size[1]), (left + size[0], top + size[1])], INK, _px(LINE * 0.7))
-        _letter(pen, panel.caption)
-    pen.rounded_rectangle(frame, _px(RADIUS), None, INK, _px(LINE))
-    if panel.balloon is not None:
-        pen.rounded_rectangle(_corners(panel.balloon.box), _px(panel.balloon.box.height / 2.6), "#ffffff", INK, _px(LINE * 0.8))
-        _letter(pen, panel.balloon)
+def _shapes(panel: Panel) -> list[tuple[tuple[Point, ...], str | None]]:
+    """The outlines of a panel, and what they are filled with."""
+    frame = panel.box.corners, None
+    if panel.text is None:
+        return [frame]
+    return [(panel.outline, SAID if panel.text.block.bold else TOLD), frame]
 
 
-def _letter(pen: ImageDraw.ImageDraw, text: Text) -> None:
-    font = ImageFont.truetype(str(BOLD if text.block.bold else REGULAR), text.block.size * PIXELS)
-    for x, y, line in _lines(text):
-        pen.text((x * PIXELS, y * PIXELS), line, INK, font, "ms")
+def _texts(page: Page) -> list[Text]:
+    return [text for text in (page.title, *(panel.text for panel in page.panels), page.number) if text is not None]
 
 
 def _lines(text: Text) -> list[tuple[float, float, str]]:
@@ -81,10 +78,6 @@ def _lines(text: Text) -> list[tuple[float, float, str]]:
     block, box = text.block, text.box
     top = box.y + (box.height - block.height) / 2
     return [(box.middle, top + (number * LEADING + 0.9) * block.size, line) for number, line in enumerate(block.lines)]
-
-
-def _corners(box: Box) -> tuple[int, int, int, int]:
-    return _px(box.x), _px(box.y), _px(box.x + box.width), _px(box.y + box.height)
 
 
 def _px(units: float) -> int:
@@ -102,37 +95,24 @@ def _pdf(pages: list[Page], title: str) -> bytes:
         document.add_page(format=(WIDTH * POINTS, page.height * POINTS))
         document.set_fill_color(PAPER)
         document.rect(0, 0, WIDTH * POINTS, page.height * POINTS, "F")
-        if page.title is not None:
-            _write(document, page.title)
         for panel in page.panels:
-            _panel_pdf(document, panel)
-        if page.number is not None:
-            _write(document, page.number)
+            box, size = panel.box, (_px(panel.box.width), _px(panel.box.height))
+            picture = ImageOps.fit(panel.image, size, Image.Resampling.LANCZOS)
+            document.image(picture, box.x * POINTS, box.y * POINTS, box.width * POINTS, box.height * POINTS)
+            for outline, fill in _shapes(panel):
+                _outline(document, outline, fill)
+        for text in _texts(page):
+            _write(document, text)
     return bytes(document.output())
 
 
-def _panel_pdf(document: FPDF, panel: Panel) -> None:
-    document.set_draw_color(INK)
-    _rectangle(document, panel.frame, BAND, LINE)
-    size = (_px(panel.picture.width), _px(panel.picture.height))
-    with document.rect_clip(*_scaled(panel.picture)):
-        document.image(ImageOps.fit(panel.image, size, Image.Resampling.LANCZOS), *_scaled(panel.picture))
-    if panel.caption is not None:
-        document.set_line_width(LINE * 0.7 * POINTS)
-        x, y, width, height = _scaled(panel.picture)
-        document.line(x, y + height, x + width, y + height)
-        _write(document, panel.caption)
-    document.set_line_width(LINE * POINTS)
-    document.rect(*_scaled(panel.frame), style="D")
-    if panel.balloon is not None:
-        _rectangle(document, panel.balloon.box, "#ffffff", LINE * 0.8, panel.balloon.box.height / 2.6)
-        _write(document, panel.balloon)
-
-
-def _rectangle(document: FPDF, box: Box, fill: str, line: float, radius: float = 0) -> None:
-    document.set_fill_color(fill)
-    document.set_line_width(line * POINTS)
-    document.rect(*_scaled(box), style="DF", round_corners=radius > 0, corner_radius=radius * POINTS)
+def _outline(document: FPDF, points: tuple[Point, ...], fill: str | None) -> None:
+    with document.new_path(points[0][0] * POINTS, points[0][1] * POINTS) as path:
+        path.style.fill_color, path.style.stroke_color, path.style.stroke_width = fill, INK, LINE * POINTS
+        path.style.stroke_join_style = "round"
+        for x, y in points[1:]:
+            path.line_to(x * POINTS, y * POINTS)
+        path.close()
 
 
 def _write(document: FPDF, text: Text) -> None:
@@ -140,7 +120,3 @@ def _write(document: FPDF, text: Text) -> None:
     document.set_text_color(INK)
     for x, y, line in _lines(text):
         document.text(x * POINTS - document.get_string_width(line) / 2, y * POINTS, line)
-
-
-def _scaled(box: Box) -> tuple[float, float, float, float]:
-    return box.x * POINTS, box.y * POINTS, box.width * POINTS, box.height * POINTS

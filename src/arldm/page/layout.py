@@ -3,34 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps, ImageStat
 
 from arldm.page.lettering import Block, fitted
+from arldm.page.shapes import Box, Point, balloon
 from arldm.story import Frame, Story
 
 WIDTH = 1000.0
 MARGIN = 44.0
 GUTTER = 20.0
 HEADING = 74.0  # height of the title, if it fits
-CAPTION = 62.0  # height of the band under a picture, if its caption fits
-PAD = 12.0
+LETTERING, CAPTION = 23.0, 21.0  # sizes of text on a picture, if it fits
+PAD = (14.0, 8.0)  # round what is written on a picture, across and down
+INSET = 8.0  # of a balloon from its panel
 FOOT = 18.0  # a page's number, and the room that it takes below the margin
 A_PAGE = 6  # panels at most
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle, (x, y) its upper left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def middle(self) -> float:
-        """Where it is cut in two, from the left."""
-        return self.x + self.width / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +30,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A frame laid on a page: its picture, the band with its caption, or the balloon with its lettering."""
+    """A frame laid on a page: its picture, and on it the box with its caption or the balloon with its lettering."""
 
-    frame: Box  # with the caption's band
-    picture: Box
+    box: Box
     image: Image.Image
-    caption: Text | None
-    balloon: Text | None
+    text: Text | None  # None if there is nothing to be said
+    outline: tuple[Point, ...] = ()  # of the box or balloon
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +78,33 @@ def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str)
         size = (WIDTH - 2 * MARGIN - GUTTER * (row - 1)) / row
         for column in range(row):
             panels.append(_panel(frames[len(panels)], Box(MARGIN + column * (size + GUTTER), y, size, size)))
-        y = max(panel.frame.y + panel.frame.height for panel in panels[-row:]) + GUTTER
+        y += size + GUTTER
     end = y - GUTTER
     foot = Text(Box(0, end, WIDTH, MARGIN + FOOT), fitted(number, (WIDTH, MARGIN), FOOT)) if number else None
     return Page(end + MARGIN + (FOOT if number else 0), heading, tuple(panels), foot)
 
 
-def _panel(frame: Frame, picture: Box) -> Panel:
-    assert frame.picture is not None
-    if frame.lettering and frame.lettering.strip():
-        block = fitted(frame.lettering, (picture.width * 0.62, picture.height * 0.24), 25, bold=True)
-        balloon = Box(picture.x + PAD, picture.y + PAD, block.width + 3.4 * PAD, block.height + 2.2 * PAD)
-        return Panel(picture, picture, frame.picture, None, Text(balloon, block))
-    block = fitted(frame.caption, (picture.width - 2 * PAD, CAPTION - PAD * 0.6), 24)
-    band = Box(picture.x, picture.y + picture.height, picture.width, max(CAPTION, block.height + PAD * 0.6))
-    whole = Box(picture.x, picture.y, picture.width, picture.height + band.height)
-    return Panel(whole, picture, frame.picture, Text(band, block), None)
+def _panel(frame: Frame, box: Box) -> Panel:
+    picture = frame.picture
+    assert picture is not None
+    said = (frame.lettering or "").strip()
+    room = (box.width * 0.62 if said else box.width - 2 * PAD[0], box.height * 0.23)
+    block = fitted(said or frame.caption, room, LETTERING if said else CAPTION, 5, bold=bool(said))
+    if not block.lines:
+        return Panel(box, picture, None)
+    width, height = block.width + 2 * PAD[0], block.height + 2 * PAD[1]
+    if not said:
+        corner = Box(box.x, box.y, width, height)
+        return Panel(box, picture, Text(corner, block), corner.corners)
+    aside = max(INSET, (box.width / 2 - width) / 2)  # a short one does not hide in the corner
+    places = [Box(x, box.y + INSET, width, height) for x in (box.x + aside, box.right - aside - width)]
+    clear = min(places, key=lambda place: _detail(picture, box, place))
+    return Panel(box, picture, Text(clear, block), balloon(clear, (box.middle, box.y + 0.6 * box.height)))
+
+
+def _detail(image: Image.Image, panel: Box, part: Box) -> float:
+    """How much a part of a panel has to show: what a balloon had better not cover."""
+    grey = ImageOps.fit(image.convert("L"), (100, 100))
+    left, top = 100 * (part.x - panel.x) / panel.width, 100 * (part.y - panel.y) / panel.height
+    right, bottom = left + 100 * part.width / panel.width, top + 100 * part.height / panel.height
+    return ImageStat.Stat(grey.crop((round(left), round(top), round(right), round(bottom)))).var[0]
