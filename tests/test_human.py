@@ -179,6 +179,7 @@ class TestReport:
         said = capfd.readouterr().out
         assert said.startswith(table(report))
         assert "missed more than 1 attention check: rater 5; without them" in said
+        assert "nobody could" not in said
         assert json.loads((folder / "report.json").read_text()) == json.loads(json.dumps(report.to_dict()))
         shown = (folder / "report.html").read_text()
         assert "1 of 12 raters missed more than 1 attention check" in shown
@@ -218,5 +219,7 @@ class TestReport:
         report = judge(made, read_votes(tmp_path / "study", made))
         assert page(report)
         assert "rater 1 answered from 2 browsers" in table(report)
+        assert "nobody could fail" in table(report)
+        assert "nobody answered more, so nobody could" in page(report)
         assert report.said.comparisons["quality"][0].alpha is None
         votes.close()

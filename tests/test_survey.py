@@ -424,7 +424,7 @@ class TestCommand:
         methods = ["--methods", *(f"{name}={tmp_path / name}" for name in METHODS)]
         small = ["--raters", "3", "--pairs", "3", "--checks", "1", "--stories", "4"]
         assert main(["survey", "new", *methods, *small, "--out", str(tmp_path / "study")]) == 0
-        assert "4 stories of ours, theirs; 3 raters, 3 pairs and 1 checks each" in capfd.readouterr().out
+        assert "4 stories of ours, theirs; 3 raters, 3 pairs and 1 checks each\nnote: nobody can fail" in capfd.readouterr().out
         assert set(read_study(tmp_path / "study").captions) == {f"test-{n:06d}" for n in range(4)}
         assert main(["survey", "new", *methods, "--pairs", "6", "--plan"]) == 0
         assert "6 stories, 6 pairs a rater" in capfd.readouterr().out

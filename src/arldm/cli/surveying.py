@@ -31,7 +31,7 @@ def new(options: "SurveyNew") -> int:
         return _plan(options, methods)
     if options.out is None:
         raise ConfigError("--out: not given; expected a new folder for the study, or --plan")
-    from arldm.evaluate.survey.study import Design, new_study
+    from arldm.evaluate.survey.study import MISSES, Design, new_study
 
     captions = captions_in_common(methods) if options.stories and methods else {}
     chosen = list(captions)[: options.stories]
@@ -40,6 +40,8 @@ def new(options: "SurveyNew") -> int:
     study = new_study(methods, Design(options.raters, options.pairs, options.checks, options.seed), options.out)
     sizes = f"{len(study.raters)} raters, {options.pairs} pairs and {options.checks} checks each"
     print(f"{options.out}: {len(study.captions)} stories of {', '.join(study.methods)}; {sizes}")
+    if options.checks <= MISSES:
+        print(f"note: nobody can fail the checks, as {MISSES} may be missed; --checks {MISSES + 1} or more tell who does not look")
     print(f"next: arldm survey serve {options.out}")
     return 0
 

@@ -13,10 +13,9 @@ from arldm.evaluate.survey.agreement import alpha
 from arldm.evaluate.survey.crossed import Crossed, Interval, Variances
 from arldm.evaluate.survey.power import raters_needed
 from arldm.evaluate.survey.ranking import bradley_terry
-from arldm.evaluate.survey.study import QUESTIONS, Pair, Study
+from arldm.evaluate.survey.study import MISSES, QUESTIONS, Pair, Study
 from arldm.evaluate.survey.votes import Vote
 
-MISSES = 1  # attention checks that an attentive rater may miss
 CHECKED = "relevance"  # the question that a shuffled story answers
 MARGINS = (0.05, 0.1, 0.15, 0.2)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader
 
 from arldm.evaluate.survey.crossed import Interval
-from arldm.evaluate.survey.human import MARGINS, MISSES, Attention, Report, Said
-from arldm.evaluate.survey.study import QUESTIONS
+from arldm.evaluate.survey.human import MARGINS, Attention, Report, Said
+from arldm.evaluate.survey.study import MISSES, QUESTIONS
 
 
 def percent(interval: Interval) -> str:
@@ -24,6 +24,8 @@ def table(report: Report) -> str:
     """The report as lines of text."""
     lines = [f"{report.raters} raters, {report.stories} stories; 95 % intervals by raters and stories"]
     lines += _lines(report.said)
+    if unchecked(report):
+        lines.append(f"nobody answered more than {MISSES} attention check: nobody could fail")
     if report.without_failed:
         failed = ", ".join(f"rater {one.rater}" for one in failed_raters(report))
         lines.append(f"missed more than {MISSES} attention check: {failed}; without them")
@@ -50,6 +52,11 @@ def failed_raters(report: Report) -> list[Attention]:
     return [one for one in report.attention if one.failed]
 
 
+def unchecked(report: Report) -> bool:
+    """Did nobody answer so many attention checks that one could fail them?"""
+    return all(one.checks <= MISSES for one in report.attention)
+
+
 def doubled_raters(report: Report) -> list[Attention]:
     """Those whose link was answered from more than one browser."""
     return [one for one in report.attention if one.browsers > 1]
@@ -63,6 +70,7 @@ def page(report: Report) -> str:
         questions=QUESTIONS,
         percent=percent,
         failed=failed_raters(report),
+        unchecked=unchecked(report),
         doubled=doubled_raters(report),
         misses=MISSES,
         margins=MARGINS,

@@ -26,6 +26,7 @@ QUESTIONS = {
 }
 """The paper's three aspects, as raters are asked for them."""
 ANSWERS = ("a", "tie", "b")
+MISSES = 1  # attention checks that an attentive rater may miss
 
 
 @dataclass(frozen=True, slots=True)
