@@ -276,7 +276,7 @@ class TestVotes:
         [
             ("insert into votes values ('nobody', 'p', 'quality', 'a', '', 0, '')", r"row 4 \(rater nobody, pair p, quality: a\)"),
             ("insert into votes select rater, pair, 'beauty', 'a', '', 0, '' from votes limit 1", "row 4 .* is no answer"),
-            ("insert into votes select * from votes limit 1", "row 4 answers quality of pair .* again; keep one"),
+            ("insert into votes select * from votes limit 1", "row 4 answers quality of pair .* again; fetch"),
             ("update study set id = 'other'", "holds votes of study other, this one is"),
             ("drop table votes", "cannot be read .* expected a study's votes"),
         ],
@@ -294,6 +294,24 @@ class TestVotes:
         file.close()
         with pytest.raises(SurveyError, match=said):
             read_votes(folder, study)
+
+    def test_rows_that_do_not_belong_can_be_taken_out_as_it_is_said(self, own: tuple[Study, Path]) -> None:
+        study, folder = own
+        votes = Votes(folder, study)
+        rater, pairs = next(iter(study.raters.items()))
+        votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
+        votes.close()
+        with sqlite3.connect(folder / VOTES) as file:
+            for foreign in ("nobody", "else"):
+                file.execute("insert into votes values (?, 'p', 'quality', 'a', '', 0, '')", (foreign,))
+        with pytest.raises(SurveyError, match=r"row 4 .* take out") as refusal:
+            Votes(folder, study)
+        file.executescript(str(refusal.value).split('"')[1])
+        assert len(read_votes(folder, study)) == len(QUESTIONS)
+        Votes(folder, study).close()
+        with pytest.raises(sqlite3.IntegrityError, match="votes are not removed"):  # served again, the rule is there again
+            file.execute("delete from votes")
+        file.close()
 
     def test_a_file_that_is_none(self, own: tuple[Study, Path]) -> None:
         study, folder = own

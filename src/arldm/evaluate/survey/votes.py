@@ -111,15 +111,20 @@ def read_votes(folder: Path, study: Study) -> list[Vote]:
 
 
 def check(file: sqlite3.Connection, study: Study, path: Path) -> None:
-    """Raises SurveyError, naming the row, for votes of another study, of nobody, on nothing, or counted twice."""
+    """Raises SurveyError for votes of another study, of nobody, on nothing, or counted twice; it says how to take such rows out."""
     if (found := [id for (id,) in file.execute("select id from study")]) != [study.id]:
         raise SurveyError(f"{path}: holds votes of study {', '.join(found) or '?'}, this one is {study.id}; put its own file there")
     asked = {(rater, pair) for rater, pairs in study.raters.items() for pair in pairs}
-    seen = set()
-    for row, rater, pair, question, answer in file.execute("select rowid, rater, pair, question, answer from votes"):
+    seen: set[tuple[str, str, str]] = set()
+    wrong: dict[int, str] = {}
+    for row, rater, pair, question, answer in file.execute("select rowid, rater, pair, question, answer from votes order by rowid"):
         if (rater, pair) not in asked or question not in QUESTIONS or answer not in ANSWERS:
-            got = f"row {row} (rater {rater}, pair {pair}, {question}: {answer})"
-            raise SurveyError(f"{path}: {got} is no answer to what this study asks; remove it or fetch the file again")
-        if (rater, pair, question) in seen:
-            raise SurveyError(f"{path}: row {row} answers {question} of pair {pair} by rater {rater} again; keep one of the two")
+            wrong[row] = f"(rater {rater}, pair {pair}, {question}: {answer}) is no answer to what this study asks"
+        elif (rater, pair, question) in seen:
+            wrong[row] = f"answers {question} of pair {pair} by rater {rater} again"
         seen.add((rater, pair, question))
+    if wrong:
+        row, got = next(iter(wrong.items()))
+        rows = ", ".join(map(str, wrong))
+        take_out = f'sqlite3 {path} "drop trigger if exists votes_are_kept; delete from votes where rowid in ({rows})"'
+        raise SurveyError(f"{path}: row {row} {got}; fetch the file again or take out what does not belong there: {take_out}")
