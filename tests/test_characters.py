@@ -19,6 +19,7 @@ from arldm.errors import ConfigError, DatasetError, ModelError, PictureError
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
 from arldm.evaluate.inception import FIDInception, Inception
+from arldm.evaluate.judged import ClassifierJudge
 from arldm.model.noise import seeded
 from arldm.recipes import Classifier
 from arldm.story import Frame, Story
@@ -120,6 +121,8 @@ def test_published_weights_are_read_with_the_names_of_their_columns(tmp_path: Pa
         CharacterClassifier.from_file(tmp_path / "epoch-9.pt")
     with pytest.raises(ModelError, match=r"has shape \(4,.*3 outputs"):
         CharacterClassifier.from_file(tmp_path / "epoch-9.pt", NAMES[:3])
+    judge = ClassifierJudge.of(tmp_path / "epoch-9.pt", [Story("s", (Frame("", characters=NAMES),))], "truth", NAMES, "imagenet")
+    assert judge.identity.endswith("scaling imagenet")
 
 
 def test_both_scalings_are_those_of_torchvision(classifier: CharacterClassifier) -> None:

@@ -250,6 +250,9 @@ class TestJudges:
         for reference, said in ((told[0], "truth: shows 'ann'"), (stories(tmp_path / "nobody", 2), "nobody: no frame says")):
             assert main(["evaluate", "pictures", str(reference), "--reference", str(reference), *options]) == 2
             assert said in capsys.readouterr().err
+        names = ["--classifier-names", "ann", "momo", "--classifier-scaling", "imagenet"]
+        assert main(["evaluate", "pictures", str(told[0]), "--reference", str(told[0]), *options, *names]) == 2
+        assert "says itself that it knows fred; expected no other names" in capsys.readouterr().err
         assert not (tmp_path / "cache").exists()
 
     def test_a_story_json_of_another_story(self, told: list[Path]) -> None:

@@ -215,7 +215,10 @@ class TestChains:
     def test_batches_do_not_matter(self, body: FIDInception) -> None:
         network, pictures = InceptionNetwork(body, "", "paper"), [picture(seed) for seed in range(5)]
         one_by_one = np.concatenate([network.features([one]) for one in pictures])
-        assert network.features(pictures) == pytest.approx(one_by_one, abs=1e-4)
+        looks: list[int] = []
+        with body.register_forward_pre_hook(lambda _, inputs: looks.append(len(inputs[0]))):
+            assert network.features(pictures, batch=2) == pytest.approx(one_by_one, abs=1e-4)
+        assert looks == [2, 2, 1]  # never all pictures of a set at once
 
 
 class _Identity(nn.Module):

@@ -76,7 +76,8 @@ def _judges(options: "EvaluatePictures", truths: Sequence[Story]) -> list[Judge]
         raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
     judges: list[Judge] = [EncoderJudge.of(folder) for folder in options.encoder]
     if options.classifier:
-        judges.append(ClassifierJudge.of(options.classifier, truths, called(options.reference)))
+        names, scaling = options.classifier_names, options.classifier_scaling
+        judges.append(ClassifierJudge.of(options.classifier, truths, called(options.reference), names, scaling))
     if options.network == "reader" and truths and tells_facts(truths):
         judges.append(ReaderJudge.embedded())
     return judges

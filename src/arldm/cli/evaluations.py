@@ -60,7 +60,12 @@ class EvaluatePictures:
     weights: Path | None = None
     """pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or the same as safetensors; nothing is fetched."""
     classifier: Path | None = None
-    """A file of `arldm train-classifier`: character F1 and frame accuracy, where the reference's stories say who is in them."""
+    """A file of `arldm train-classifier`, or weights of StoryViz, StoryDALL-E or StoryGPT-V: character F1 and frame accuracy,
+    where the reference's stories say who is in them."""
+    classifier_names: tuple[str, ...] = ()
+    """Whom it knows, in the order of its outputs, where its file does not tell."""
+    classifier_scaling: Literal["unit", "imagenet"] = "unit"
+    """How it looks, likewise: unit as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
     encoder: UseAppendAction[tuple[Path, ...]] = ()
     """A transformers folder (CLIP, DINO): likeness to the true pictures and of characters to themselves. May be repeated."""
     given: int = 0

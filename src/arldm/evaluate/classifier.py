@@ -85,7 +85,10 @@ class CharacterClassifier(nn.Module):
         path = Path(path)
         found, facts = read_weights(path), _facts(path)
         if facts is None and not names:
-            raise ModelError(f"{path}: does not tell whom it knows; expected a file of `arldm train-classifier`, or give its names")
+            expected = "a file of `arldm train-classifier`, or its names in the order of its outputs (--classifier-names)"
+            raise ModelError(f"{path}: does not tell whom it knows; expected {expected}")
+        if facts is not None and names and [*names] != facts[0]:
+            raise ModelError(f"{path}: says itself that it knows {', '.join(facts[0])}; expected no other names, leave them out")
         module = cls(names, 1, scaling) if facts is None else cls(*facts)
         module.net.load(path, {name.removeprefix("module."): value for name, value in found.items()})  # of DataParallel
         return module.eval().requires_grad_(False)

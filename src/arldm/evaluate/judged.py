@@ -11,7 +11,7 @@ from PIL import Image
 
 from arldm.errors import DatasetError
 from arldm.evaluate import characters
-from arldm.evaluate.classifier import CharacterClassifier, classify
+from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
 from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
 from arldm.evaluate.measures import Tally
@@ -82,19 +82,19 @@ class ClassifierJudge:
     name: str = "classifier"
 
     @classmethod
-    def of(cls, path: Path, known: Sequence[Story], source: str) -> Self:
-        """Read a file of `arldm train-classifier`, to judge stories that messages call `source`.
+    def of(cls, path: Path, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "unit") -> Self:
+        """Read a file as `CharacterClassifier.from_file`, to judge stories that messages call `source`.
 
         Raises ModelError, and as `characters.casts`.
         """
-        body = CharacterClassifier.from_file(path).to(fastest_device())
+        body = CharacterClassifier.from_file(path, names, scaling).to(fastest_device())
         characters.casts(known, body.names, source)  # better said now than after hours
         return cls(body, checksum(path))
 
     @property
     def identity(self) -> str:
-        """Its weights and whom it knows."""
-        return f"classifier of {', '.join(self.body.names)}, weights {self.weights}"
+        """Its weights, whom it knows and how pictures come to it."""
+        return f"classifier of {', '.join(self.body.names)}, weights {self.weights}, scaling {self.body.scaling}"
 
     @property
     def width(self) -> int:

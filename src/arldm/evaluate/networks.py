@@ -68,11 +68,14 @@ class InceptionNetwork:
         return f"inception-v3 2015-12-05, weights {self.weights}, {self.protocol}: {PROTOCOLS[self.protocol].told}"
 
     @torch.inference_mode()
-    def features(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+    def features(self, pictures: Sequence[Image.Image], batch: int = 32) -> np.ndarray:
         """(picture, 2048) float32."""
-        prepared = np.stack([PROTOCOLS[self.protocol].prepare(picture) for picture in pictures])
-        pixels = torch.from_numpy(prepared).movedim(-1, 1).to(self.body.fc.weight.device)
-        return self.body(pixels).float().cpu().numpy()
+        rows = []
+        for first in range(0, len(pictures), batch):
+            prepared = np.stack([PROTOCOLS[self.protocol].prepare(picture) for picture in pictures[first : first + batch]])
+            pixels = torch.from_numpy(prepared).movedim(-1, 1).to(self.body.fc.weight.device)
+            rows.append(self.body(pixels).float().cpu().numpy())
+        return np.concatenate(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from PIL import Image
 
 from arldm.datasets.archive import ArchiveStories
@@ -10,23 +11,27 @@ from arldm.errors import ConfigError, DatasetError
 from arldm.evaluate.characters import casts, score_characters
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.features import Features
-from arldm.evaluate.fid import frechet
+from arldm.evaluate.fid import frechet, kernel_distance
 from arldm.evaluate.networks import inception
 from arldm.evaluate.similarity import Encoder, score_similarity
 from arldm.recipes import Judges
+from arldm.weight_files import fastest_device
 
 
 class Judge:
     """The judges of a run, each read once, before anything is trained. Raises ModelError, DatasetError, ConfigError.
 
-    Figures of so few pictures tell a run's direction and are no result: above all FID, which falls with their number.
+    Figures of so few pictures tell a run's direction and are no result: above all FID, which falls with their number; KID does not.
     """
 
     def __init__(self, judges: Judges, split: ArchiveStories, given: int) -> None:
-        self.given = given
-        self.encoders = {name: Encoder(path) for name in ("clip", "dino") if (path := getattr(judges, f"{name}_encoder"))}
+        self.given, device = given, fastest_device()
+        self.encoders = {name: Encoder(path, device) for name in ("clip", "dino") if (path := getattr(judges, f"{name}_encoder"))}
         self.fid = inception(judges.fid)["paper"] if judges.fid else None
-        self.classifier = CharacterClassifier.from_file(judges.classifier) if judges.classifier else None
+        self.classifier = None
+        if judges.classifier:
+            names, scaling = judges.classifier_names, judges.classifier_scaling
+            self.classifier = CharacterClassifier.from_file(judges.classifier, names, scaling).to(device)
         asked = bool(self.encoders) or self.fid is not None or self.classifier is not None
         self.truths = [*split.first(judges.stories)] if asked else []
         if asked and not self.truths:
@@ -36,6 +41,7 @@ class Judge:
             if len(true) < 2:
                 raise ConfigError(f"--judges.stories {judges.stories}: {len(true)} picture is drawn; expected 2 for FID, take more")
             self.true = Features.held(self.fid.features(true))
+            self.owners = np.repeat(np.arange(len(self.truths)), [len(story.frames) - given for story in self.truths])
         if self.classifier is not None:
             self.casts = casts(self.truths, self.classifier.names, str(split.archive.path))
 
@@ -49,7 +55,9 @@ class Judge:
         found: dict[str, float] = {}
         drawn = [picture for row in told for picture in row[self.given :]]
         if self.fid is not None:
-            found["fid"] = frechet(Features.held(self.fid.features(drawn)), self.true).distance
+            features = Features.held(self.fid.features(drawn))
+            found["fid"] = frechet(features, self.true).distance
+            found["kid"] = kernel_distance(features, self.owners, self.true, self.owners, paired=True).value
         if self.classifier is not None:
             report = score_characters(self.casts, [classify(self.classifier, row) for row in told], self.given)
             found |= {"frame_accuracy": report.frame_accuracy.value, "character_f1": report.character_f1.value}

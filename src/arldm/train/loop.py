@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import nn
 
 from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError, OutputError
+from arldm.recipes import Judges
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Batch, Learner
 from arldm.train.peers import together
@@ -35,7 +37,7 @@ CARRIED_OUT = {
         *("batch", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
         *("checkpoint_every", "checkpoints", "preview_every", "report_to"),
     )
-} | {"cache", *(f"judges.{name}" for name in ("stories", "fid", "classifier", "clip_encoder", "dino_encoder"))}
+} | {"cache", *(f"judges.{one.name}" for one in fields(Judges))}
 
 
 def fit(
