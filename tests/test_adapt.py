@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
-from arldm.adapt.adapt import School, adapt
+from arldm.adapt.adapt import Adapting, adapt
+from arldm.adapt.lessons import Lesson, School, as_read, of_character, strayed
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recipes import Adaptation
@@ -24,8 +25,9 @@ from arldm.cli.packs import parsed
 from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
+from arldm.model.noise import item_generators
 from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
-from arldm.model.widening import take_up
+from arldm.model.widening import take_up, texts
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
 from conftest import TINY, build
@@ -153,6 +155,10 @@ def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> N
     model.load_pack(tmp_path / "one").load_pack(tmp_path / "two")
     assert model.unknown_words(["Rumo, Vesna, deer"]) == []
     other = ARLDM.from_pretrained(base).load_pack(tmp_path / "two").load_pack(tmp_path / "one")
+    for name in ("rumo", "vesna", "deer"):
+        ids = [one.tokenizer(name, add_special_tokens=False)["input_ids"] for one in (model.tokenizer, other.tokenizer)]
+        rows = [texts(one)[0].get_input_embeddings().weight[row] for one, row in zip((model, other), ids, strict=True)]
+        torch.testing.assert_close(*rows)
     for name, weight in model.unet.named_parameters():
         torch.testing.assert_close(other.unet.get_parameter(name), weight)
     model.unload_packs()
@@ -166,22 +172,78 @@ def test_old_stories_are_as_long_as_there_are_pictures(base: Path, pictures: Pat
     assert old.latents.shape[:2] == (2, 7)
 
 
-def test_every_second_story_is_an_old_one(base: Path, pictures: Path) -> None:
-    model = ARLDM.from_pretrained(base)
+def lessons(model: ARLDM) -> tuple[Lesson, Lesson]:
     new = model.batch([Story("n", tuple(Frame("They sit down.", picture(t)) for t in range(3)))])
     old = model.batch(
         [Story(f"o{k}", tuple(Frame("Momo walks to the beach.", picture(9 + k)) for _ in range(3))) for k in range(4)]
     )
-    school = School(new, old, recipe(base, pictures))
-    batches = [school(number) for number in range(8)]
-    assert torch.equal(school(3).latents, batches[3].latents)
-    for batch in batches:
-        assert sorted(float(one.sum()) for one in batch.latents[0]) == pytest.approx(sorted(float(o.sum()) for o in new.latents[0]))
-        assert any(torch.equal(batch.latents[1], one) for one in old.latents)
-    assert len({batch.latents[1].sum().item() for batch in batches[:4]}) == 4
-    assert len({tuple(batch.latents[0].flatten(1).sum(1).tolist()) for batch in batches}) > 1  # in other orders
-    alone = School(new, None, recipe(base, pictures))(0)
-    assert not any(torch.equal(alone.latents[1], one) for one in old.latents)
+    return of_character(model, new, 0), as_read(model, old)
+
+
+def test_every_second_story_is_an_old_one(base: Path) -> None:
+    new, old = lessons(ARLDM.from_pretrained(base))
+    school = School(new, old, 2, 0)
+    batches = [school(number).stories.latents for number in range(8)]
+    assert torch.equal(school(3).stories.latents, batches[3])
+    once = sorted(float(one.sum()) for one in new.stories.latents[0])
+    for latents in batches:
+        assert sorted(float(one.sum()) for one in latents[0]) == pytest.approx(once)
+        assert any(torch.equal(latents[1], one) for one in old.stories.latents)
+    assert len({latents[1].sum().item() for latents in batches[:4]}) == 4
+    assert len({tuple(latents[0].flatten(1).sum(1).tolist()) for latents in batches}) > 1  # in other orders
+    alone = School(new, None, 2, 0)(0).stories.latents
+    assert not any(torch.equal(alone[1], one) for one in old.stories.latents)
+
+
+@pytest.fixture
+def deciding() -> ARLDM:
+    model = build(replace(TINY, choices=4))
+    assert model.prior is not None
+    model.prior.values[:2] = torch.randn(2, 4, TINY.text.width, generator=torch.Generator().manual_seed(1))
+    return model
+
+
+def test_what_was_read_before_is_to_be_read_after(deciding: ARLDM) -> None:
+    _, old = lessons(deciding)
+    assert old.answers is not None
+    assert old.true is not None
+    kept = torch.zeros(old.answers.shape[:2], dtype=torch.bool)
+    with torch.no_grad():
+        condition = deciding.condition(old.stories, kept).tokens
+        assert float(strayed(deciding, condition, old.answers, kept)) == pytest.approx(0, abs=1e-6)
+        other = condition.clone()
+        other[:, :, 2] *= -1  # of which nothing is decided: the denoiser's own gradient teaches it
+        assert float(strayed(deciding, other, old.answers, kept)) == pytest.approx(0, abs=1e-6)
+        other[:, 0, 0] = 2 * deciding.conditioner.queries[0] - other[:, 0, 0]  # type: ignore[index]
+        assert float(strayed(deciding, other, old.answers, kept)) == pytest.approx(2 / 6, abs=1e-5)
+        kept[:, 0] = True
+        assert float(strayed(deciding, other, old.answers, kept)) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_all_pictures_show_is_what_the_name_is_to_tell(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = torch.tensor([[3, 1, -1], [3, 2, -1], [3, 1, -1]])
+    monkeypatch.setattr(deciding, "seen", lambda stories: shown.expand(len(stories.latents), 3, 3))
+    new, old = lessons(deciding)
+    assert new.answers is not None
+    assert old.answers is not None
+    assert deciding.prior is not None
+    assert torch.equal(new.answers[:, :, 0], deciding.prior.values[0, 3].expand(len(new), 3, -1))
+    for token in (1, 2):
+        assert not (new.answers[:, :, token] == deciding.prior.values[token, 1]).all(-1).any()
+    assert not (old.answers[:, :, 0] == deciding.prior.values[0, 3]).all(-1).any()
+
+
+def test_adapting_learns_to_read_as_before(deciding: ARLDM) -> None:
+    _, old = lessons(deciding)
+    deciding.dropout = 0.0
+    assert old.answers is not None
+
+    def loss(lesson: Lesson) -> float:
+        with torch.no_grad():
+            return Adapting(deciding).loss(lesson, item_generators(0, range(len(old)))).item()
+
+    assert loss(Lesson(old.stories, old.true, -old.answers)) - loss(old) == pytest.approx(2, abs=1e-4)
+    assert loss(Lesson(old.stories, old.true)) == pytest.approx(loss(old), abs=1e-5)
 
 
 def test_an_interrupted_adaptation_goes_on(base: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,11 +275,11 @@ def test_the_commands(base: Path, pictures: Path, tmp_path: Path, capsys: pytest
     options = ["--pictures", str(pictures), "--name", "Rumo", "--like", "stranger", "--out", str(out), "--threads", "1"]
     made = ["--mode", "token", "--epochs", "2", "--author", "Ann", "--licence", "CC0-1.0", "--include-pictures"]
     assert main(["adapt", str(base), *options, *made]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["card.json", "pack.safetensors", "pictures", "preview.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["card.json", "pack.safetensors", "pictures", "preview.webp"]
     assert main(["pack", "show", str(out)]) == 0
     card = json.loads(capsys.readouterr().out.partition("\n{")[2].join("{ "))
     assert (card["names"], card["author"], card["licence"]) == (["rumo"], "Ann", "CC0-1.0")
-    assert str(tmp_path) not in (out / CARD).read_text()  # nobody learns where it was made
+    assert not any(str(path) in (out / CARD).read_text() for path in (tmp_path, base.parent))  # nobody learns where it was made
     assert main(["pack", "check", str(out), "--model", str(base)]) == 0
     telling = ["tell", str(script), "--model", str(base), "--steps", "1", "--threads", "1"]
     assert main([*telling, "--out", str(tmp_path / "told"), "--pack", f"{out}:0.7"]) == 0
@@ -267,6 +329,11 @@ class TestBadInput:
             (pictures / f"{name}.txt").unlink()
         said = r"--like zebra: is \d tokens to the model \(.*\); expected a word that is one, such as"
         self.refused(base, pictures, tmp_path, ConfigError, said, like="zebra")
+        for name in "abc":
+            (pictures / f"{name}.txt").write_text("Søren waves.")
+        adapt(
+            replace(recipe(base, pictures, "pin"), names=("søren",)), tmp_path / "new"
+        )  # no vocabulary has it: that is not to know it
 
     def test_more_pictures_than_the_model_has_positions(self, pictures: Path, tmp_path: Path) -> None:
         build(replace(TINY, positions="absolute", context=0, summary=0, window=1)).save_pretrained(tmp_path / "base")
@@ -335,12 +402,15 @@ class TestBadInput:
             assert model.hash() == hash
             assert model.widened is None
 
-        refused(f"made for the model 0123; this is {hash}", base="0123")
         refused("is not the card of a pack", mode="magic")
         refused("is not the card of a pack", names=["../rumo"])
         refused("of another format, written by arldm 9; this is arldm", format=9, arldm="9")
         refused("lists no files; expected pack.safetensors", files={})
-        refused("its tensors are not of this model", names=["rumo", "vesna"])
+        refused("is not the card of a pack", like=3)
+        refused("is not the card of a pack", files={TENSORS: 3})
+        refused("is not the card of a pack", files=[TENSORS])
+        for altered in ({"names": ["rumo", "vesna"]}, {"names": ["vesna"]}, {"like": "momo"}, {"base": "0123"}):
+            refused(r"card\.json: says another names, like, mode, base than its pack\.safetensors", **altered)
         tensors = load_file(pack / TENSORS)
         save_file({name: tensor + 1 for name, tensor in tensors.items()}, pack / TENSORS)
         refused("has SHA-256 .*, its card says .*; it was altered, fetch the pack again")
@@ -349,6 +419,21 @@ class TestBadInput:
         (pack / CARD).unlink()
         with pytest.raises(ModelError, match="not there; expected a pack of `arldm adapt`"):
             read_pack(pack)
+
+    def test_a_pack_of_another_model(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        adapt(recipe(base, pictures, "token"), tmp_path / "pack")
+        other, made = build(seed=7), ARLDM.from_pretrained(base).hash()
+        with pytest.raises(ModelError, match=f"made for the model {made}; this is {other.hash()}"):
+            other.load_pack(tmp_path / "pack")
+
+    def test_pictures_in_a_pack_that_are_not_its_own(
+        self, base: Path, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        adapt(recipe(base, pictures, "pin", include_pictures=True), tmp_path / "pack")
+        assert main(["pack", "check", str(tmp_path / "pack"), "--model", str(base)]) == 0
+        picture(77).save(tmp_path / "pack" / "pictures" / "000.png")
+        assert main(["pack", "check", str(tmp_path / "pack"), "--model", str(base)]) == 2
+        assert "are other pictures than the card says" in capfd.readouterr().err
 
     def test_a_disk_that_is_full_at_the_end(
         self, base: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -361,7 +446,7 @@ class TestBadInput:
             with pytest.raises(OutputError, match="No space left on device"):
                 adapt(recipe(base, pictures, "token"), tmp_path / "pack")
         assert not (tmp_path / "pack").exists()
-        adapt(recipe(base, pictures, "token"), tmp_path / "pack")  # what was learned is not lost
+        adapt(recipe(base, pictures, "token", licence="CC0-1.0"), tmp_path / "pack")  # what was learned is not lost
         assert read_card(tmp_path / "pack").name == "rumo"
 
 

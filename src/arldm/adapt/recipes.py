@@ -26,6 +26,11 @@ class Adaptation:
     licence: str = ""
     include_pictures: bool = False
 
+    @property
+    def keeps_old(self) -> bool:
+        """Does it learn from old stories, too? Modes that leave all weights as they are can forget nobody."""
+        return bool(self.keep_old) and self.mode in ("full", "lora")
+
 
 #: the paper's, for published weights; what it says nothing of (low ranks, tokens) as diffusers' examples have it
 ADAPTATION_PAPER = {

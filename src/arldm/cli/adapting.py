@@ -27,13 +27,16 @@ class Adapt:
     mode: Literal["full", "lora", "token", "pin"] = "full"
     """What learns: all but the autoencoder, low-rank changes, the name alone, or nothing, but the pictures are looked at."""
     keep_old: str = ""
-    """Stories of the old cast to learn from, too, so that nobody is forgotten: toonsv, an archive, or a folder of told stories."""
+    """Stories of the old cast to learn from, too, so that nobody is forgotten: toonsv, an archive, or a folder of stories told by
+    the model itself. Modes token and pin, which leave all weights as they are, need none."""
     epochs: int = 0
     """How often each picture is learned from; 0 = what suits the model: the paper's 100, more for the embedded one."""
     learning_rate: float = 0.0
     """0 = what suits the model and the mode."""
     rank: int = RANK
     """Of the low-rank changes."""
+    ema: float = 0.0
+    """Decay of the moving average of what learns; 0 = none, runs are short."""
     precision: Literal["", "no", "bf16", "fp16"] = ""
     """Of products; "" = what suits the model."""
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
-from arldm.errors import ConfigError
+from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
-from arldm.model.pack import read_pack
+from arldm.model.pack import PICTURES, read_pack
 from arldm.model.widening import take_up
+from arldm.provenance import pixel_hash
+from arldm.story_files import read_picture
 from arldm.weight_files import fastest_device
 
 if TYPE_CHECKING:
@@ -40,18 +42,18 @@ def recipe_of(options: "Adapt") -> Adaptation:
     train = (ADAPTATION_TOONSV if small else ADAPTATION_PAPER)[options.mode]
     train = replace(
         train,
-        steps=math.ceil(epochs * (2 if options.keep_old else 1) / train.batch),  # half of the stories are old ones, then
         learning_rate=options.learning_rate or train.learning_rate,
         precision=options.precision or train.precision,
         optimizer=options.optimizer,
         gradient_checkpointing=options.gradient_checkpointing,
+        ema=options.ema,
         seed=options.seed,
         threads=options.threads,
         preview_every=options.preview_every,
         checkpoint_every=50,
         report_to="none",
     )
-    return Adaptation(
+    recipe = Adaptation(
         options.pictures,
         names,
         options.like.lower(),
@@ -64,11 +66,18 @@ def recipe_of(options: "Adapt") -> Adaptation:
         licence=options.licence,
         include_pictures=options.include_pictures,
     )
+    stories = epochs * (2 if recipe.keeps_old else 1)  # half of the stories are old ones, then
+    return replace(recipe, train=replace(train, steps=math.ceil(stories / train.batch)))
 
 
 def check(options: "PackCheck") -> int:
     """Raises ModelError for a pack that is not whole or not for the model."""
     pack = read_pack(options.pack)
+    pictures = tuple(pixel_hash(read_picture(path)) for path in sorted((options.pack / PICTURES).glob("*.png")))
+    if pictures and pictures != pack.card.pictures:
+        raise ModelError(
+            f"{options.pack / PICTURES}: are other pictures than the card says; they were altered, fetch the pack again"
+        )
     take_up(ARLDM.from_pretrained(options.model), pack, 1.0)
     print(f"{options.pack}: {pack.card.name} ({pack.card.mode}) is whole and for {options.model}")
     return 0

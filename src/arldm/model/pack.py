@@ -5,11 +5,12 @@ pack.safetensors                     token.*   how the embeddings of its names d
                                      delta.*   mode full: how weights differ from the model's
                                      past.*    mode pin: its pictures, as the history encoder reads them
 pytorch_lora_weights.safetensors     mode lora: in diffusers' layout, so that other tools read it
-preview.png                          what the adapted model drew
+preview.webp                         what a model with the pack drew
 pictures/                            what it was made from, if its author wanted that
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,8 +20,8 @@ from typing import Any, Literal
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 from torch import Tensor
 
 from arldm.errors import ModelError, OutputError, said
@@ -32,10 +33,11 @@ CARD, TENSORS, LORA, PREVIEW, PICTURES = (
     "card.json",
     "pack.safetensors",
     "pytorch_lora_weights.safetensors",
-    "preview.png",
+    "preview.webp",
     "pictures",
 )
-FORMAT = 1
+FORMAT = 2
+SEALED = ("names", "like", "mode", "base")  # of the card: written into the files of tensors, too, whose hashes it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,29 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
     """Write a pack, whole or not at all. Raises OutputError where something lies already."""
     if folder.exists():
         raise OutputError(f"{folder}: is there already; expected a new folder for the pack, choose another --out")
-    parts = {name: save(dict(tensors)) for name, tensors in ((TENSORS, pack.tensors), (LORA, pack.lora)) if tensors}
+    parts = {
+        name: save(dict(tensors), _seal(pack.card)) for name, tensors in ((TENSORS, pack.tensors), (LORA, pack.lora)) if tensors
+    }
     card = asdict(pack.card) | {"files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}}
     with replacing_folder(folder) as beside:
         for name, data in parts.items():
             put(beside / name, data)
-        put(beside / PREVIEW, encoded(preview))
+        put(beside / PREVIEW, _shrunk(preview))
         for number, picture in enumerate(pictures):
             put(beside / PICTURES / f"{number:03}.png", encoded(picture))
         text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
         put(beside / CARD, (text + "\n").encode())
+
+
+def _seal(card: Card) -> dict[str, str]:
+    return {"pack": json.dumps({name: getattr(card, name) for name in SEALED})}
+
+
+def _shrunk(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a WebP file: as PNG, it would be larger than all that a small pack has learned."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80)
+    return buffer.getvalue()
 
 
 def read_card(folder: Path) -> Card:
@@ -120,8 +135,9 @@ def read_card(folder: Path) -> Card:
         found.pop("arldm")
         card = Card(**{**found, "names": tuple(found["names"]), "pictures": tuple(found["pictures"])})
         named = bool(card.names) and all(map(str.isalpha, card.names)) and len(set(card.names)) == len(card.names)
-        if card.mode not in ("full", "lora", "token", "pin") or not named:
-            raise ValueError(f"mode {card.mode}, names {card.names}")
+        words = (card.like, card.base, card.author, card.licence, *card.pictures, *dict(card.files), *dict(card.files).values())
+        if card.mode not in ("full", "lora", "token", "pin") or not named or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"mode {card.mode}, names {card.names}, or values of another type")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -145,7 +161,11 @@ def read_pack(folder: Path) -> Pack:
                 raise ModelError(
                     f"{path}: has SHA-256 {got[:16]}, its card says {wanted[:16]}; it was altered, fetch the pack again"
                 )
-            tensors[name] = load_file(path)
+            tensors[name] = load(data)
+            if safe_open(path, "pt").metadata() != _seal(card):
+                raise ModelError(
+                    f"{folder / CARD}: says another {', '.join(SEALED)} than its {name}; it was altered, fetch the pack again"
+                )
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{path}: cannot be read ({said(error)}); fetch the pack again") from error
     return Pack(card, tensors[TENSORS], tensors.get(LORA, {}))

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,7 +40,7 @@ class Widened:
 
     hash: str
     tokenizers: tuple[CaptionTokenizer, CaptionTokenizer]
-    tables: list[nn.Module]
+    tables: list[nn.Embedding]
     weights: dict[str, Tensor] = field(default_factory=dict)
     pinned: list[Pinned] = field(default_factory=list)
 
@@ -93,9 +94,10 @@ def add_words(model: "ARLDM", names: Sequence[str], like: str) -> None:
     """Names as tokens of their own that mean, so far, what the word `like` means. Raises ConfigError."""
     check_words(model, names, like)
     model.tokenizer, model.past_tokenizer = (_with(tokenizer, names) for tokenizer in (model.tokenizer, model.past_tokenizer))
-    for tokenizer, part in zip((model.tokenizer, model.past_tokenizer), texts(model), strict=False):
+    first = model.widened.tables if model.widened else [part.get_input_embeddings() for part in texts(model)]
+    for tokenizer, part, before in zip((model.tokenizer, model.past_tokenizer), texts(model), first, strict=False):
         table = part.get_input_embeddings()
-        row = table.weight.detach()[_ids(tokenizer, like)]
+        row = before.weight.detach()[_ids(tokenizer, like)]  # as it was: packs may have moved it since
         wider = nn.Embedding.from_pretrained(torch.cat([table.weight.detach(), row.expand(len(names), -1)]), freeze=False)
         part.set_input_embeddings(wider)
         part.config.vocab_size = len(tokenizer)
@@ -106,18 +108,29 @@ def check_words(model: "ARLDM", names: Iterable[str], like: str) -> None:
     for name in names:
         if _knows(model, name):
             raise ConfigError(f"--name {name}: is a word that the model knows already; expected a new one, choose another name")
-    for tokenizer in (model.tokenizer, model.past_tokenizer):
-        if len(ids := _ids(tokenizer, like)) != 1:
+    both = (model.tokenizer, model.past_tokenizer)
+    for tokenizer in both:
+        if not _is_token(tokenizer, like):
+            ids = _ids(tokenizer, like)
             pieces = ", ".join(tokenizer.tokenizer.convert_ids_to_tokens(ids))
-            known = f", such as {', '.join(sorted(model.tokenizer.words)[:6])}" if model.tokenizer.words else ""
+            close = get_close_matches(
+                like, [word for word in model.tokenizer.words if all(_is_token(one, word) for one in both)], 6, cutoff=0.0
+            )
+            known = f", such as {', '.join(close)}" if close else ""
             raise ConfigError(f"--like {like}: is {len(ids)} tokens to the model ({pieces}); expected a word that is one{known}")
 
 
 def _knows(model: "ARLDM", name: str) -> bool:
     """Is this a word of the model's already?"""
     return name in model.tokenizer.words or any(
-        name in one.tokenizer.get_vocab() or len(_ids(one, name)) == 1 for one in (model.tokenizer, model.past_tokenizer)
+        name in one.tokenizer.get_vocab() or _is_token(one, name) for one in (model.tokenizer, model.past_tokenizer)
     )
+
+
+def _is_token(tokenizer: CaptionTokenizer, word: str) -> bool:
+    """Is it one token, and not the one that stands for all that is unknown?"""
+    ids = _ids(tokenizer, word)
+    return len(ids) == 1 and ids[0] != tokenizer.tokenizer.unk_token_id
 
 
 def texts(model: "ARLDM") -> list:
