@@ -14,6 +14,12 @@ from transformers import (
     CLIPVisionConfig,
     Dinov2Config,
     Dinov2Model,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+    SiglipConfig,
+    SiglipModel,
+    SwinConfig,
+    SwinModel,
     ViTConfig,
     ViTImageProcessorPil,
     ViTModel,
@@ -46,8 +52,16 @@ def write_clip(folder: Path) -> Path:
 
 def write_vit(folder: Path, kind: str = "vit") -> Path:
     with seeded(1):
-        model = ViTModel(ViTConfig(**VISION), add_pooling_layer=False) if kind == "vit" else Dinov2Model(Dinov2Config(**VISION))
-    model.save_pretrained(folder)
+        models = {
+            "vit": lambda: ViTModel(ViTConfig(**VISION), add_pooling_layer=False),
+            "dinov2": lambda: Dinov2Model(Dinov2Config(**VISION)),
+            "dinov2_with_registers": lambda: Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**VISION)),
+            "siglip": lambda: SiglipModel(
+                SiglipConfig(text_config={**SIZES, "vocab_size": 99, "projection_size": 16}, vision_config=VISION)
+            ),
+            "swin": lambda: SwinModel(SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1], num_heads=[2])),
+        }
+        models[kind]().save_pretrained(folder)
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
 
@@ -89,7 +103,7 @@ def test_figures_are_cosines_of_what_transformers_gives(clip: Encoder) -> None:
     assert found["clip_t"].value == pytest.approx(cosines.mean().item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["vit", "dinov2"])
+@pytest.mark.parametrize("kind", ["vit", "dinov2", "dinov2_with_registers"])
 def test_dino_is_the_class_token_of_either_kind(tmp_path: Path, kind: str) -> None:
     encoder = Encoder(write_vit(tmp_path / kind, kind))
     truth = stories()
@@ -100,6 +114,16 @@ def test_dino_is_the_class_token_of_either_kind(tmp_path: Path, kind: str) -> No
     assert np.allclose(encoder.pictures([picture(0)])[0], (seen / seen.norm()).numpy(), atol=1e-6)
     with pytest.raises(ModelError, match="reads no captions"):
         encoder.captions(["x"])
+
+
+def test_siglip_pools_pictures_and_what_has_no_class_token_is_refused(tmp_path: Path) -> None:
+    encoder = Encoder(write_vit(tmp_path / "siglip", "siglip"))
+    seen = encoder.model.vision_model(**encoder.processor(images=[picture(0)], return_tensors="pt")).pooler_output[0]
+    found = encoder.pictures([picture(0)])
+    assert np.allclose(found[0], (seen / seen.norm()).detach().numpy(), atol=1e-6)
+    assert found.shape == (1, encoder.width)
+    with pytest.raises(ModelError, match=r"swin: is a swin; expected one of clip, siglip, vit"):
+        Encoder(write_vit(tmp_path / "swin", "swin"))
 
 
 def test_a_character_counts_once_a_story_and_given_frames_are_not_judged() -> None:

@@ -67,7 +67,7 @@ class EvaluatePictures:
     classifier_scaling: Literal["unit", "imagenet"] = "unit"
     """How it looks, likewise: unit as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
     encoder: UseAppendAction[tuple[Path, ...]] = ()
-    """A transformers folder (CLIP, DINO): likeness to the true pictures and of characters to themselves. May be repeated."""
+    """A transformers folder (CLIP, SigLIP, ViT, DINOv2): likeness to the true pictures and of characters to themselves. May be repeated."""
     given: int = 0
     """Pictures given at the start of each story: they are left out of all sets."""
     unpaired: bool = False

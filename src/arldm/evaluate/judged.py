@@ -45,15 +45,17 @@ class EncoderJudge:
     body: Encoder
     name: str
     files: str  # SHA-256 of each
-    width: int
 
     @classmethod
     def of(cls, folder: Path) -> Self:
         """Read it. Raises ModelError."""
-        body = Encoder(folder, fastest_device())
-        config = body.model.config
         hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
-        return cls(body, called(folder), " ".join(hashed), config.projection_dim if body.reads else config.hidden_size)
+        return cls(Encoder(folder, fastest_device()), called(folder), " ".join(hashed))
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        return self.body.width
 
     @property
     def identity(self) -> str:

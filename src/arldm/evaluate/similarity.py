@@ -1,6 +1,6 @@
 """How alike pictures are to encoders of the user's own: CLIP-I, CLIP-T, DINO, and whether a character stays itself.
 
-An encoder is any local folder of transformers. All figures are means of cosines; intervals are over stories.
+An encoder is a local folder of transformers. All figures are means of cosines; intervals are over stories.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +19,25 @@ from arldm.evaluate.measures import Measure, Tally, measure
 from arldm.story import Story
 
 UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, or not looked at
+POOLED = ("clip", "siglip")  # models that pool a picture themselves
+CLASS_TOKEN = ("vit", "dinov2", "dinov2_with_registers")  # models whose first token stands for the picture
 
 
 class Encoder:
-    """A picture encoder of a local transformers folder; a CLIP reads captions, too."""
+    """A picture encoder of a local transformers folder; a CLIP reads captions, too. `width`: numbers in a row of features."""
 
     def __init__(self, folder: Path | str, device: torch.device | str = "cpu") -> None:
         folder = Path(folder)
         if not folder.is_dir():
-            raise ModelError(f"{folder}: no folder; expected a CLIP, ViT or DINOv2 folder of transformers, fetched as a whole")
+            raise ModelError(
+                f"{folder}: no folder; expected a CLIP, SigLIP, ViT or DINOv2 folder of transformers, fetched as a whole"
+            )
         self.folder, self.device = folder, device
         try:
-            self.reads = AutoConfig.from_pretrained(folder, local_files_only=True).model_type == "clip"
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            self.kind, self.reads = config.model_type, config.model_type == "clip"
+            if self.kind not in (*POOLED, *CLASS_TOKEN):
+                raise ModelError(f"{folder}: is a {self.kind}; expected one of {', '.join((*POOLED, *CLASS_TOKEN))}")
             self.model, told = AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
@@ -43,6 +50,8 @@ class Encoder:
         if missing := sorted(name for name in told["missing_keys"] if not any(part in name for part in UNUSED)):
             raise ModelError(f"{folder}: {missing[0]} is missing ({len(missing)} such); expected the weights of its config")
         self.model.to(device).eval().requires_grad_(False)
+        wide = config.vision_config if self.kind == "siglip" else config
+        self.width: int = config.projection_dim if self.reads else wide.hidden_size
 
     @torch.no_grad()
     def pictures(self, pictures: Sequence[Image.Image], batch: int = 32) -> np.ndarray:
@@ -53,7 +62,7 @@ class Encoder:
         for first in range(0, len(pictures), batch):
             shown = [picture.convert("RGB") for picture in pictures[first : first + batch]]
             inputs = self.processor(images=shown, return_tensors="pt").to(self.device)
-            seen = self.model.get_image_features(**inputs).pooler_output if self.reads else self._first(inputs)
+            seen = self.model.get_image_features(**inputs).pooler_output if self.kind in POOLED else self._first(inputs)
             rows.append(self._unit(seen))
         return np.concatenate(rows)
 
