@@ -97,6 +97,17 @@ class TestLayouts:
             write_vistorybench(find(tmp_path / "ours", "/a/ours"), tmp_path / "outputs", "base", "en", "20261124-120000")
         again = find(tmp_path / "outputs" / "ours")
         assert [one.read_bytes() for one in again.frames] == [one.read_bytes() for one in method.frames]
+        assert aligned(again, method).stories == again.stories
+
+    def test_stories_of_the_tree_keep_their_names(self, tmp_path: Path) -> None:
+        """They are numbered from 01 there, and whoever counted from 0 would be compared with the next story."""
+        reference = find(drawn(tmp_path / "truth", "test-000000/000.png", "test-000001/000.png", "test-000002/000.png"))
+        top = write_vistorybench(reference, tmp_path / "outputs", "base", "en", "20261124-120000")
+        found = aligned(find(tmp_path / "outputs" / "truth"), reference)
+        assert [one.read_bytes() for one in found.frames] == [one.read_bytes() for one in reference.frames]
+        (top / "stories.json").write_text('{"01": "test-000000"}')
+        with pytest.raises(PictureError, match=r"stories.json: does not name story 02; expected what arldm wrote"):
+            find(tmp_path / "outputs" / "truth")
 
     def test_folders_that_hold_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "empty" / "deeper").mkdir(parents=True)

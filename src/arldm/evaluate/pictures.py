@@ -6,6 +6,7 @@ pictures side by side in one folder.
 
 import hashlib
 import io
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from arldm.story_files import ENDINGS, STORY, STRIP, decoded
 from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
+NAMES = "stories.json"  # in a tree that we wrote: what its numbered stories were called
 SHOTS = ("shots", "shot")  # ViStoryBench, vistorybench/dataset_loader/read_outputs.py
 READ = ("RGB", "RGBA", "L", "LA", "P", "PA", "1")  # modes of Pillow that become RGB in one way only
 KINDS = {"CMYK": "in inks (CMYK)", "I;16": "of 16 bits", "I;16B": "of 16 bits", "I": "of more than 8 bits", "F": "of floats"}
@@ -123,14 +125,25 @@ def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
     kinds = sorted({"/".join(place[:-1]) for place in latest})
     if len(kinds) > 1:
         raise PictureError(f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, name it")
-    return {place[-1] if place else called(folder): _pictures(one) for place, (_, one) in latest.items()}
+    return {_named(place[-1], one) if place else called(folder): _pictures(one) for place, (_, one) in latest.items()}
+
+
+def _named(story: str, shots: Path) -> str:
+    """A story's name before `write_vistorybench` gave it a number. Raises PictureError where that is told in another way."""
+    path = shots.parent.parent / NAMES
+    if not path.exists():
+        return story
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))[story])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PictureError(f"{path}: does not name story {story}; expected what arldm wrote, write the tree again") from error
 
 
 def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, time: str) -> Path:
     """Copy pictures into ViStoryBench's tree, out/method/mode/language/time/story/shots/shot_01.png; `time` as 20261124-120000.
 
-    Its scripts want stories to be numbers: they are counted from 01, in order. Returns the stories' folder. Raises OutputError, and
-    ConfigError for a method whose name is no folder's.
+    Its scripts want stories to be numbers: they are counted from 01, in order; stories.json beside them keeps their names. Returns the
+    stories' folder. Raises OutputError, and ConfigError for a method whose name is no folder's.
     """
     if Path(pictures.name).name != pictures.name:
         raise ConfigError(f"{pictures.name}: expected a name without folders, which a folder of {out} can have")
@@ -138,6 +151,8 @@ def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, 
     for number, story in enumerate(pictures.stories.values(), 1):
         for frame, path in enumerate(story, 1):
             put(top / f"{number:02}" / "shots" / f"shot_{frame:02}{path.suffix.lower()}", path.read_bytes())
+    names = {f"{number:02}": name for number, name in enumerate(pictures.stories, 1)}
+    put(top / NAMES, (json.dumps(names, indent=1, ensure_ascii=False) + "\n").encode())
     return top
 
 
