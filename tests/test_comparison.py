@@ -21,9 +21,10 @@ from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Hashed, Store, digests
 from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
+from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
 from arldm.evaluate.networks import inception
 from arldm.evaluate.pictures import aligned, find, opened
-from arldm.evaluate.published import PUBLISHED, differences
+from arldm.evaluate.published import PUBLISHED, Task, differences
 from arldm.evaluate.report import score
 from arldm.evaluate.similarity import score_similarity
 from arldm.evaluate.webpage import page
@@ -329,11 +330,21 @@ class TestPage:
 
     def test_published_figures_are_marked(self) -> None:
         tasks = {task.name: task for task in PUBLISHED}
-        assert differences(tasks["PororoSV continuation"], True, {8832}) == [
-            "reference frames chosen at random there, given by you here"
+        here, pororo = {"paper": f"weights {WELL_KNOWN}", "clean": f"weights {WELL_KNOWN}"}, tasks["PororoSV continuation"]
+        always = [
+            "another data set, unless truth is PororoSV",
+            "reference frames chosen at random there, given by you here",
         ]
-        assert differences(tasks["PororoSV continuation"], False, {24})[:2] == ["other weights", "8,832 pictures there, 24 here"]
-        assert differences(tasks["PororoSV, captions with pronouns"], True, {24})[0] == "another chain"
+
+        def found(task: Task, protocols: dict[str, str], given: int = 1, count: int = 8832) -> list[str]:
+            tags = differences(task, protocols, "truth", given, {count}, WELL_KNOWN)
+            return [tag for tag in tags if tag not in always]
+
+        assert differences(pororo, here, "truth", 1, {8832}, WELL_KNOWN) == always
+        assert found(pororo, {"paper": "weights of mine"}, count=24) == ["other weights", "8,832 pictures there, 24 here"]
+        assert found(pororo, {"reader": "reader of ToonSV"}) == ["another network"]
+        assert found(pororo, here, given=0) == ["1 pictures given there, 0 here"]
+        assert found(tasks["PororoSV, captions with pronouns"], here) == ["another chain"]
 
 
 class TestCommand:

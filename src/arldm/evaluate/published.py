@@ -3,6 +3,7 @@
 Only what was read at its source. No two groups measure FID alike (docs/evaluation.md), hence the chain of each table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +21,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Rows that compare with each other. Chain "paper" is our protocol; `pictures` is what its sets hold, where that is known."""
+    """Rows that compare with each other. Chain "paper" is our protocol; `pictures` is what its sets hold, where that is known.
+
+    `given` pictures begin each story: 0 is visualization, 1 continuation.
+    """
 
     name: str
+    corpus: str
+    given: int | None
     chain: Literal["paper", "StoryGPT-V's"]
     pictures: int | None
     rows: tuple[Published, ...]
@@ -39,6 +45,8 @@ _GST6, _GST7, _GPTV = "arXiv 2403.08502, Table 6", "arXiv 2403.08502, Table 7", 
 PUBLISHED = (
     Task(
         "PororoSV visualization",
+        "PororoSV",
+        0,
         "paper",
         11_040,
         (
@@ -57,6 +65,8 @@ PUBLISHED = (
     ),
     Task(
         "PororoSV continuation",
+        "PororoSV",
+        1,
         "paper",
         8_832,
         (
@@ -71,14 +81,18 @@ PUBLISHED = (
     ),
     Task(
         "FlintstonesSV continuation",
+        "FlintstonesSV",
+        1,
         "paper",
         9_236,
         (Published("AR-LDM", 19.28, _ARLDM), Published("ContextualStory", 16.33, _CONTEXTUAL)),
     ),
-    Task("VIST-SIS continuation", "paper", None, (Published("AR-LDM", 16.95, _ARLDM),)),
-    Task("VIST-DII continuation", "paper", None, (Published("AR-LDM", 17.03, _ARLDM),)),
+    Task("VIST-SIS continuation", "VIST", 1, "paper", None, (Published("AR-LDM", 16.95, _ARLDM),)),
+    Task("VIST-DII continuation", "VIST", 1, "paper", None, (Published("AR-LDM", 17.03, _ARLDM),)),
     Task(
         "FlintstonesSV, captions with pronouns",
+        "FlintstonesSV",
+        None,
         "StoryGPT-V's",
         None,
         (
@@ -90,6 +104,8 @@ PUBLISHED = (
     ),
     Task(
         "PororoSV, captions with pronouns",
+        "PororoSV",
+        None,
         "StoryGPT-V's",
         None,
         (
@@ -102,15 +118,21 @@ PUBLISHED = (
 )
 
 
-def differences(task: Task, well_known: bool, pictures: set[int]) -> list[str]:
+def differences(
+    task: Task, protocols: Mapping[str, str], reference: str, given: int, pictures: set[int], well_known: str
+) -> list[str]:
     """Why these FIDs cannot be compared with ours by protocol `paper`, as far as can be seen from outside.
 
-    `well_known`: are our weights those that the field uses? `pictures` are the numbers that our sets hold.
+    `protocols` say what each of ours depends on; weights that the field uses are among it as the hash `well_known`. `pictures`
+    are the numbers that our sets hold.
     """
     found = ", ".join(f"{count:,}" for count in sorted(pictures))
+    network = [] if "paper" in protocols else ["another network"]
     return [
+        f"another data set, unless {reference} is {task.corpus}",
         *([] if task.chain == "paper" else ["another chain"]),
-        *([] if well_known else ["other weights"]),
+        *(network or ([] if well_known in protocols["paper"] else ["other weights"])),
+        *([f"{task.given} pictures given there, {given} here"] if task.given not in (None, given) else []),
         *([f"{task.pictures:,} pictures there, {found} here"] if task.pictures and pictures != {task.pictures} else []),
         "reference frames chosen at random there, given by you here",
     ]

@@ -127,11 +127,12 @@ def _strip(frames: Sequence[Path], told: str) -> str:
 
 
 def _published(report: Mapping[str, Any]) -> Iterator[str]:
-    well_known = all(WELL_KNOWN in told for told in report["protocols"].values())
+    protocols, reference, given = report["protocols"], report["reference"]["name"], report["given"]
     pictures = {one["pictures"] for one in (report["reference"], *report["methods"])}
     numbers = "".join(f'<th class="n">{name}</th>' for name in ("FID", "Char. F1", "Frame acc."))
     for task in PUBLISHED:
-        tags = "".join(f'<span class="tag">{escape(one)}</span>' for one in differences(task, well_known, pictures))
+        differ = differences(task, protocols, reference, given, pictures, WELL_KNOWN)
+        tags = "".join(f'<span class="tag">{escape(one)}</span>' for one in differ)
         rows = "".join(
             f"<tr><td>{escape(row.method)}</td>{''.join(map(_share, (row.fid, row.f1, row.accuracy)))}"
             f'<td class="soft source">{escape(row.source)}</td></tr>'
