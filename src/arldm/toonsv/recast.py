@@ -41,10 +41,14 @@ def starring(split: str, names: tuple[str, ...], frames: int = 5) -> Iterator[tu
 
 
 def portraits(name: str, draw: int, count: int = 5) -> list[Shot]:
-    """Pictures of someone alone, each from another story of the training split, whose captions have the name."""
+    """Pictures of someone alone, each from another story of the training split, whose captions have the name.
+
+    Each `draw` and each of the cast has stories of its own.
+    """
+    first = 40 * (len(NAMES) * draw + NAMES.index(name))
     alone = (
         shot
-        for _, shots in itertools.islice(starring("train", (name,)), 40 * draw, None)
+        for _, shots in itertools.islice(starring("train", (name,)), first, None)
         for shot in [next((s for s in shots if _is_portrait(s, name)), None)]
         if shot is not None
     )

@@ -1,0 +1,167 @@
+"""New characters, measured: `python runs/adaptation OUT [PART] [MODES ..]`. Stopped, run again: it goes on.
+
+PART  alone      (the default) each of the three characters that training never holds is learned from five sets of five pictures by
+                 `arldm adapt`, in a process of its own, then plays the lead in test stories; and the old cast plays
+      forgetting mode full and lora without old stories, one set of pictures
+      strangers  three strangers whom captions call by words that change, as in the paper's Figure 7
+      together   two of the packs of `alone` in one story
+      curves     mode full by epochs and by learning rate, one set of pictures; draws OUT/curves.png
+      table      what was found
+MODES full, lora, token, pin and none. SETS, STORIES, PRECISION ("no" where bf16 does not pay: docs/speed.md) may be set.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, islice
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from packs import learned, pictured
+from scores import STORIES, both, one_person, scores
+
+from arldm.adapt.recipes import ADAPTATION_TOONSV, EPOCHS_TOONSV
+from arldm.model.arldm import ARLDM
+from arldm.model.widening import add_words
+from arldm.toonsv import painted
+from arldm.toonsv.cast import Look
+from arldm.toonsv.recast import CALLED, STRANGER, called_by_many, portraits, portraits_called
+from arldm.writing import put
+
+LIKE = {"pako": "bromm", "vesna": "fenna", "rumo": "tilo"}
+SETS = int(os.environ.get("SETS", "5"))
+MODES = ["none", "pin", "token", "lora", "full"]
+MOVING = ("lora", "full")  # modes that move what the old cast is told with
+LOOKS = (Look("purple", "topper", "white", "tan"), Look("red", "beanie", "blue", "brown"), Look("green", "cap", "yellow", "pale"))
+EPOCHS = (10, 30, EPOCHS_TOONSV, 300)
+RATES = (1e-5, 1e-4, ADAPTATION_TOONSV["full"].learning_rate, 1e-3)
+KEEPING = ("--keep-old", "toonsv")
+COLUMNS = (
+    *("identity", "not_copied", "relevance", "relevance_before_recasting", "old_frame_accuracy", "old_relevance"),
+    *("both", "one_person", "minutes", "peak_gib", "bytes"),
+)
+
+
+def found(folder: Path, called: str, measure_it: Callable[[], dict[str, Any]]) -> Iterator[str]:
+    """A report, made unless it is there, as a line."""
+    report = folder / f"{called}.json"
+    if not report.exists():
+        put(report, (json.dumps(measure_it(), indent=1) + "\n").encode())
+        yield f"{folder.name} {called}: {json.dumps(json.loads(report.read_text()))}"
+
+
+def measured(out: Path, name: str, draw: int, called: str, *more: str) -> Iterator[str]:
+    """The figures of one set of pictures, learned in one way."""
+    folder = pictured(out / f"{name}-{draw}", portraits(name, draw))
+
+    def figures() -> dict[str, Any]:
+        model, taken = learned(folder, (name,), LIKE[name], called, *more)
+        return scores(model, name, draw, called.startswith(MOVING)) | taken
+
+    return found(folder, called, figures)
+
+
+def alone(out: Path, modes: Sequence[str]) -> Iterator[str]:
+    """Set by set."""
+    for draw in range(SETS):
+        for name in LIKE:
+            for mode in modes:
+                yield from measured(out, name, draw, mode, *KEEPING)
+
+
+def forgetting(out: Path, modes: Sequence[str]) -> Iterator[str]:
+    """Without old stories."""
+    for name in LIKE:
+        for mode in modes:
+            if mode in MOVING:
+                yield from measured(out, name, 0, f"{mode}-forgetting")
+
+
+def together(out: Path, modes: Sequence[str]) -> Iterator[str]:
+    """Two packs at once."""
+    for draw in range(SETS):
+        for names in combinations(LIKE, 2):
+            for mode in modes:
+                packs = [out / f"{name}-{draw}" / mode for name in names]
+                if all(map(Path.exists, packs)):
+
+                    def figures(names: tuple[str, ...] = names, packs: Sequence[Path] = packs) -> dict[str, Any]:
+                        model = ARLDM.from_pretrained("toonsv")
+                        for pack in packs:
+                            model.load_pack(pack)
+                        return both(model, names)
+
+                    yield from found(out / f"{'-and-'.join(names)}-{draw}", mode, figures)
+
+
+def strangers(out: Path, modes: Sequence[str]) -> Iterator[str]:
+    """Continuation: the first picture is given, the stranger in it is called by words that change.
+
+    Before and after adaptation; and "named": nothing learned, but the words mean to the model what "stranger" means.
+    """
+    words = [called.split()[1] for called in CALLED]
+    for number, look in enumerate(LOOKS):
+        folder = pictured(out / f"stranger-{number}", portraits_called(look))
+        truths = [painted(shots, f"called-{index}") for index, shots in islice(called_by_many("test", look), STORIES)]
+        for mode in ("named", *modes):
+
+            def figures(folder: Path = folder, truths: Sequence[Any] = truths, mode: str = mode) -> dict[str, Any]:
+                model, taken = learned(folder, words, STRANGER, "none" if mode == "named" else mode, *KEEPING)
+                if mode == "named":
+                    add_words(model, words, STRANGER)
+                return one_person(model, truths) | taken
+
+            yield from found(folder, mode, figures)
+
+
+def curves(out: Path, _: Sequence[str]) -> Iterator[str]:
+    """Identity, and what is kept of the old cast, by epochs at the usual learning rate and by learning rate at the usual epochs."""
+    name, usual = next(iter(LIKE)), ADAPTATION_TOONSV["full"].learning_rate
+    epochs = {number: ("full" if number == EPOCHS_TOONSV else f"full-{number}-epochs") for number in EPOCHS}
+    rates = {rate: ("full" if rate == usual else f"full-rate-{rate:g}") for rate in RATES}
+    asked = {called: ("--epochs", str(number)) for number, called in epochs.items()}
+    asked |= {called: ("--learning-rate", f"{rate:g}") for rate, called in rates.items()}
+    for called, more in asked.items():
+        yield from measured(out, name, 0, called, *KEEPING, *more)
+    figure = Figure((9, 3.6), layout="constrained")
+    for axes, across, reports in zip(figure.subplots(1, 2), ("epochs", "learning rate"), (epochs, rates), strict=True):
+        for metric in ("identity", "relevance", "old_frame_accuracy"):
+            values = [json.loads((out / f"{name}-0" / f"{called}.json").read_text())[metric] for called in reports.values()]
+            axes.plot(list(reports), values, marker="o", markersize=3, label=metric.replace("_", " "))
+        axes.set(xlabel=across, ylim=(0, 1.02), xscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(out / "curves.png", dpi=110)
+    yield str(out / "curves.png")
+
+
+def table(out: Path, _: Sequence[str]) -> Iterator[str]:
+    """Means over characters and sets, with the least and the most of each, in Markdown."""
+    yield "| mode | runs | " + " | ".join(name.replace("_", " ") for name in COLUMNS) + " |"
+    yield "|---" * (len(COLUMNS) + 2) + "|"
+    for mode in ("named", *MODES, *(f"{mode}-forgetting" for mode in MOVING)):
+        reports = [json.loads(path.read_text()) for path in sorted(out.glob(f"*/{mode}.json"))]
+        if reports:
+            yield (
+                f"| {mode} | {len(reports)} | "
+                + " | ".join(_cell([one[name] for one in reports if name in one]) for name in COLUMNS)
+                + " |"
+            )
+
+
+def _cell(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    number = "{:,.0f}" if min(values) >= 100 else "{:.3f}"
+    mean, least, most = (number.format(value) for value in (sum(values) / len(values), min(values), max(values)))
+    return mean if least == most else f"{mean} ({least} to {most})"
+
+
+if __name__ == "__main__":
+    parts = {part.__name__: part for part in (alone, forgetting, strangers, together, curves, table)}
+    place, *asked = sys.argv[1:]
+    part = parts[asked.pop(0)] if asked and asked[0] in parts else alone
+    for line in part(Path(place), asked or MODES):
+        print(line, flush=True)
