@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from itertools import permutations
 from pathlib import Path
 
 import choix
@@ -15,7 +16,7 @@ from arldm.evaluate.survey.crossed import Crossed, Variances
 from arldm.evaluate.survey.human import judge
 from arldm.evaluate.survey.page import page, table
 from arldm.evaluate.survey.power import Preferences, Simulation, assumed, power, raters_needed
-from arldm.evaluate.survey.ranking import PRIOR, bradley_terry
+from arldm.evaluate.survey.ranking import bradley_terry
 from arldm.evaluate.survey.study import QUESTIONS, Design
 from arldm.evaluate.survey.votes import Votes, read_votes
 from surveys import all_vote, study
@@ -137,16 +138,23 @@ def test_bradley_terry_is_that_of_choix_and_finds_the_order() -> None:
     clusters = [np.arange(600) % 20, np.arange(600) // 20]
     found = bradley_terry(3, first, second, values, clusters)
     pairs = [(a, b) if value else (b, a) for a, b, value in zip(first, second, values, strict=True)]
-    expected = choix.ilsr_pairwise(3, pairs, alpha=PRIOR)
+    expected = choix.opt_pairwise(3, 2 * pairs + [*permutations(range(3), 2)])  # twice all, as PRIOR is half a vote
     assert [one.value for one in found] == pytest.approx(list(expected - expected.mean()), abs=1e-6)
     assert all(one.low < true < one.high for one, true in zip(found, truth, strict=True))
     assert all(0.1 < one.high - one.low < 0.8 for one in found)
     once = bradley_terry(3, first, second, values, clusters)
-    twice = bradley_terry(3, *(np.repeat(part, 2) for part in (first, second, values)), [np.repeat(part, 2) for part in clusters])
+    doubled = (np.repeat(part, 2) for part in (first, second, values))
+    twice = bradley_terry(3, next(doubled), next(doubled), next(doubled), [np.repeat(part, 2) for part in clusters])
     for one, two in zip(once, twice, strict=True):  # votes that a rater gives on a story again tell nothing new
         assert two.high - two.low == pytest.approx(one.high - one.low, rel=0.1)
-    lost = bradley_terry(2, np.zeros(9, int), np.ones(9, int), np.ones(9), [np.arange(9), np.arange(9)])
-    assert all(math.isfinite(one.low + one.high) for one in lost)
+
+
+@pytest.mark.parametrize(("votes", "told"), [(2, False), (5, False), (9, True), (40, True)])
+def test_a_method_that_never_lost_is_as_sure_to_be_better_as_its_votes_are_many(votes: int, told: bool) -> None:
+    first = np.zeros(votes, int)
+    better, worse = bradley_terry(2, first, first + 1, np.ones(votes), [np.arange(votes), np.arange(votes)])
+    assert (better.low > 0 > worse.high) == told
+    assert math.isfinite(better.high)
 
 
 class TestReport:
@@ -205,6 +213,13 @@ class TestReport:
         assert report.without_failed != report.said
         assert table(report).count("Bradley-Terry, quality: ") == table(report).count("A was chosen in ") == 2
         assert page(report).count("(Bradley-Terry)") == page(report).count("A was chosen in ") == 2
+
+    def test_a_method_that_nobody_saw_has_no_place(self, tmp_path: Path) -> None:
+        made = study(tmp_path, Design(raters=1, pairs=6, checks=0), 6, ("ours", "theirs", "others"))
+        all_vote(made, tmp_path / "study")
+        votes = read_votes(tmp_path / "study", made)
+        two = [vote for vote in votes if "others" not in {made.pairs[vote.pair].a.side.method, made.pairs[vote.pair].b.side.method}]
+        assert set(judge(made, two).said.ranking["quality"]) == {"ours", "theirs"}
 
     def test_few_or_no_votes(self, tmp_path: Path) -> None:
         made = study(tmp_path, Design(raters=3, pairs=4, checks=1), 4)

@@ -152,12 +152,13 @@ def numbered(names: Sequence[str]) -> np.ndarray:
 
 
 def _ranking(study: Study, seen: Sequence[_Seen]) -> dict[str, dict[str, Interval]]:
-    place = {method: number for number, method in enumerate(study.methods)}
     found = {}
     for question in QUESTIONS:
         asked = [one for one in seen if one.vote.question == question]
         if not asked:
             continue
+        compared = {side for one in asked for side in _sides(one)}  # of others nothing is known yet
+        place = {method: number for number, method in enumerate(method for method in study.methods if method in compared)}
         first, second = (np.array([place[side] for side in sides]) for sides in zip(*map(_sides, asked), strict=True))
         values = np.array([{"a": 1.0, "tie": 0.5, "b": 0.0}[one.vote.answer] for one in asked])
         clusters = [numbered([one.vote.rater for one in asked]), numbered([one.pair.story for one in asked])]

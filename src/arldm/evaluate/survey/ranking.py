@@ -7,7 +7,7 @@ import numpy as np
 
 from arldm.evaluate.survey.crossed import Interval
 
-PRIOR = 0.1  # votes for each method of each pair, so that one who never lost stays finite
+PRIOR = 0.5  # votes added for each method of each pair (Haldane's correction), so that one who never lost stays finite
 
 
 def bradley_terry(
@@ -18,24 +18,33 @@ def bradley_terry(
     Vote k compared `first[k]` with `second[k]` and gave the first 1, 0.5 for a tie, or 0; all of shape (vote,). `clusters` says
     for each vote its rater, and again its story. Intervals are those of two-way clustered votes (Cameron, Gelbach and Miller 2011).
     """
-    wins = np.zeros((methods, methods))
+    wins = PRIOR * (1 - np.eye(methods))
     np.add.at(wins, (first, second), values)
     np.add.at(wins, (second, first), 1 - values)
-    strengths = choix.ilsr_pairwise_dense(wins, alpha=PRIOR, max_iter=10_000)
+    strengths = choix.ilsr_pairwise_dense(wins, max_iter=10_000)
     strengths = strengths - strengths.mean()
-    chance = 1 / (1 + np.exp(strengths[second] - strengths[first]))
-    contrast = np.zeros((len(values), methods))
-    contrast[np.arange(len(values)), first] = 1
-    contrast[np.arange(len(values)), second] = -1
+    scores, known = _scores(strengths, first, second, values)
+    won, lost = np.nonzero(~np.eye(methods, dtype=bool))
+    added, known_before = _scores(strengths, won, lost, np.ones(len(won)))
     # all strengths could be higher by the same: what rounding leaves of that direction must not be inverted
-    bread = np.linalg.pinv(contrast.T * (chance * (1 - chance)) @ contrast, rcond=1e-9, hermitian=True)
-    scores = contrast * (values - chance)[:, None]
-    alone = _spread(scores, np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel())  # of one rater on one story
-    parts = [_spread(scores, cluster) for cluster in clusters]
+    bread = np.linalg.pinv(known + PRIOR * known_before, rcond=1e-9, hermitian=True)
+    # added votes are as uncertain as others: without them, one who won twice and never lost would be sure to be better
+    before = PRIOR * added.T @ added
+    alone = before + _spread(scores, np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel())  # one rater, one story
+    parts = [before + _spread(scores, cluster) for cluster in clusters]
     variance = np.diag(bread @ (sum(parts) - alone) @ bread)
     floor = np.diag(bread @ alone @ bread)  # what clusters take away by chance is not less than what these leave
     half = 1.96 * np.sqrt(np.maximum(variance, floor))
     return [Interval(float(s), float(s - h), float(s + h)) for s, h in zip(strengths, half, strict=True)]
+
+
+def _scores(strengths: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How each vote pulls at each strength (vote, method), and what all of them tell of strengths (method, method)."""
+    chance = 1 / (1 + np.exp(strengths[second] - strengths[first]))
+    contrast = np.zeros((len(values), len(strengths)))
+    contrast[np.arange(len(values)), first] = 1
+    contrast[np.arange(len(values)), second] = -1
+    return contrast * (values - chance)[:, None], contrast.T * (chance * (1 - chance)) @ contrast
 
 
 def _spread(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
