@@ -61,7 +61,7 @@ def scores(model: ARLDM, name: str, draw: int, moved: bool) -> dict[str, Any]:
 
 def identity(name: str, truths: Sequence[Story], readings: Sequence[Sequence[Reading]], draw: int) -> dict[str, Any]:
     """In what share of the frames that should show the character it is seen, and nobody of the cast who is not there: it is no half
-    of the one that its name began as. And the same with a place, an action, a prop that its pictures never had, if they are read."""
+    of the one that its name began as. And the same with a place, an action, a prop that its pictures never had, if read."""
     had = [_shown({Key(*key): value for key, value in truth(shot.scene).items()}, name) for shot in portraits(name, draw)]
     hits: list[bool] = []
     new: dict[str, list[bool]] = {"place": [], "action": [], "prop": []}
