@@ -84,6 +84,12 @@ class TestCrossed:
         one = Crossed(np.array([value]), np.array([0]), np.array([0])).interval()
         assert one.high - one.low > 0.9
 
+    @pytest.mark.parametrize(("raters", "stories"), [(1, 30), (30, 1)])
+    def test_a_lone_rater_or_story_says_little_of_others(self, raters: int, stories: int) -> None:
+        rater, story = (part.ravel() for part in np.indices((raters, stories)))
+        interval = Crossed((np.arange(30) % 3 > 0).astype(float), rater, story).interval()
+        assert interval.high - interval.low > 0.8
+
     def test_intervals_cover_the_truth(self) -> None:
         """`runs/survey_coverage.py` measures this with more studies."""
         truth = Preferences(rater=0.2, story=0.3, ties=0.5)
@@ -220,6 +226,13 @@ class TestReport:
         votes = read_votes(tmp_path / "study", made)
         two = [vote for vote in votes if "others" not in {made.pairs[vote.pair].a.side.method, made.pairs[vote.pair].b.side.method}]
         assert set(judge(made, two).said.ranking["quality"]) == {"ours", "theirs"}
+
+    def test_nothing_is_planned_from_one_rater(self, tmp_path: Path) -> None:
+        made = study(tmp_path, Design(raters=1, pairs=6, checks=0), 6)
+        all_vote(made, tmp_path / "study")
+        report = judge(made, read_votes(tmp_path / "study", made))
+        assert report.said.comparisons["quality"][0].raters_for_margin == {}
+        assert "<td>-</td>" in page(report)
 
     def test_few_or_no_votes(self, tmp_path: Path) -> None:
         made = study(tmp_path, Design(raters=3, pairs=4, checks=1), 4)

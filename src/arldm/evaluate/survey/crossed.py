@@ -91,8 +91,10 @@ class Crossed:
         share = float((self.values.mean() - low) / (high - low))
         variances = self.variances()
         variance = variances.of_mean(self.per_rater, self.per_story, votes) / (high - low) ** 2
-        # a vote's worth: how many independent ones would vary as much; where all agree, no more than one for each rater or story
-        worth = share * (1 - share) / variance if variance > 0 else min(raters, stories)
+        # a vote's worth: how many independent ones would vary as much; where all agree, no more than one for each rater or story,
+        # and one in all where a lone rater or story says nothing of how others differ
+        fewest = min(raters, stories)
+        worth = share * (1 - share) / variance if variance > 0 and fewest > 1 else fewest
         degrees = variances.degrees(raters, stories, votes, self.per_rater, self.per_story)
         middle, half = wilson(share, worth, float(student.ppf(0.975, degrees)))
         ends = [low + (high - low) * min(1.0, max(0.0, end)) for end in (middle - half, middle + half)]

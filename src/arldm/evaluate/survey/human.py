@@ -138,10 +138,12 @@ def _compare(x: str, y: str, seen: Sequence[_Seen]) -> Comparison:
     units = defaultdict(list)
     for one, value in zip(seen, preferred, strict=True):
         units[one.pair.story].append(int(value) + 1)
-    pairs = len(seen) / (raters.max() + 1)
+    count, told = int(raters.max()) + 1, int(stories.max()) + 1
     variances = crossed.variances()
-    varied = MARGINS if any(asdict(variances).values()) else ()  # nothing can be planned from so few votes that they do not differ
-    needed = {margin: raters_needed(margin, variances, int(stories.max()) + 1, pairs) for margin in varied}
+    planned = min(count, told) > 1 and any(
+        asdict(variances).values()
+    )  # so few votes, or equal ones, say nothing of how others differ
+    needed = {margin: raters_needed(margin, variances, told, len(seen) / count) for margin in (MARGINS if planned else ())}
     return Comparison(x, y, len(seen), win, tie, lose, crossed.interval(-1, 1), variances, alpha(units.values()), needed)
 
 
