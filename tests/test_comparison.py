@@ -193,6 +193,7 @@ class TestJudges:
     def weights(self, path: Path, names: list[str]) -> Path:
         with seeded(1):
             held, facts = CharacterClassifier(names, thin=16).held()
+        held["fc.bias"] += 1  # or it would find nobody
         save_file(held, path, {"classifier": json.dumps(facts)})
         return path
 
@@ -210,15 +211,41 @@ class TestJudges:
         found = compare([reference, method], reference, {"means": Means()}, tmp_path / "cache", judges=judges, known=truths)
         assert found.judges == {"clip": encoder.identity, "classifier": classifier.identity}
         perfect, ours = (row.judged for row in found.methods)
-        assert list(perfect) == ["clip to truth", "clip self", "character F1", "frame accuracy"]
+        of_classifier = ["character F1", "precision", "recall", "frame accuracy"]
+        assert list(perfect) == ["clip to truth", "clip self", *of_classifier]
         assert perfect["clip to truth"].value == pytest.approx(1, abs=1e-5)
         assert ours["clip to truth"].value < 0.9999
         seen = classify(classifier.body, [opened(path) for path in method.frames])
         stories = [seen[first : first + 4] for first in range(0, 16, 4)]
         truth = casts(truths, ["momo", "ann"], "truth")
-        assert ours["character F1"] == score_characters(truth, stories).character_f1
+        expected = score_characters(truth, stories)
+        assert ours["character F1"] == expected.character_f1
+        assert (ours["precision"], ours["recall"]) == (expected.precision, expected.recall)
+        row = found.methods[1]
+        assert row.by_attribute["character F1"] == expected.by_character
+        assert set(row.by_attribute) == {"clip self", "character F1", "precision", "recall"}
+        assert row.by_story["frame accuracy"].keys() == method.stories.keys()
+        assert np.mean([*row.by_story["frame accuracy"].values()]) == pytest.approx(ours["frame accuracy"].value)
         assert "clip to truth" in table(found)
-        assert "frame accuracy" in page(found.to_dict(), [reference, method], reference)
+        text = page(found.to_dict(), [reference, method], reference)
+        assert "frame accuracy" in text
+        assert "character F1, each by itself" in text
+
+    def test_captions_and_reference_pictures_are_compared_with(self, told: list[Path], tmp_path: Path) -> None:
+        for who, seed in (("momo", 900), ("ann", 901), ("nobody", 902)):
+            (tmp_path / "cast" / who).mkdir(parents=True)
+            picture(seed).save(tmp_path / "cast" / who / "1.png")
+        reference, method = find(told[0]), aligned(find(told[1]), find(told[0]))
+        truths = known(reference)
+        encoder = EncoderJudge.of(write_clip(tmp_path / "clip"), truths, find(tmp_path / "cast"))
+        found = compare([method], reference, {"means": Means()}, tmp_path / "cache", judges=[encoder], known=truths)
+        pictures = [[opened(path) for path in frames] for frames in method.stories.values()]
+        looks = {"momo": [picture(900)], "ann": [picture(901)]}
+        expected = score_similarity(pictures, truths, {"clip": encoder.body}, references=looks)
+        for name, other in (("clip to captions", "clip_t"), ("clip cross", "clip_cross")):
+            measured, same = found.methods[0].judged[name], expected[other]
+            assert (measured.value, measured.count) == (pytest.approx(same.value, abs=1e-6), same.count)
+        assert set(found.methods[0].by_attribute["clip cross"]) == {"momo", "ann"}
 
     def test_given_frames_are_not_judged(self, told: list[Path], tmp_path: Path) -> None:
         """They are compared with, as where a model learns: a character is to stay as it was given."""
@@ -358,6 +385,10 @@ class TestCommand:
         report = json.loads((tmp_path / "r.json").read_text())
         assert [one["name"] for one in report["methods"]] == ["one", "two"]
         assert report["schema"] == 2
+        assert report["options"]["methods"] == [str(sets[1]), str(sets[2])]
+        assert report["options"]["reference"] == str(sets[0])
+        assert {"scipy", "transformers"} < report["versions"].keys()
+        assert "2000 resamples, seed 0" in report["intervals"]["judged"]
         assert set(report["methods"][0]["measured"]["reader"]) == {"fid", "kid", "pulls"}
         assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
         assert len(find(tmp_path / "tree" / "one").frames) == 24
@@ -388,6 +419,12 @@ class TestCommand:
             (["ours", "--network", "reader", "--given", "2"], "no more than the 2 given pictures"),
             (["ours", "--network", "reader", "--json", "."], "--json: . is a folder"),
             (["empty", "--network", "reader"], "empty: holds no pictures"),
+            (["ours", "--network", "reader", "--characters", "ours"], "--characters: given without --encoder"),
+            (
+                ["ours", "--network", "reader", "--characters", "ours", "--encoder", "x"],
+                "--characters: ours holds 000, who is in no",
+            ),
+            (["ours", "--network", "reader", "--classifier-names", "a"], "--classifier-names: given without --classifier"),
             (["nowhere", "--network", "reader"], "nowhere: is no folder"),
             (["fewer", "--network", "reader"], "fewer: lacks 1 story (002)"),
             (["single", "--network", "reader", "--unpaired"], "1 picture to compare; expected 2 or more"),

@@ -1,6 +1,8 @@
 """`arldm evaluate pictures`."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING
@@ -39,7 +41,8 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     notes = [*_of_the_network(options, networks), *found.notes]
     for note in notes:
         print(f"note: {note}")
-    report = {**found.to_dict(), "notes": notes, "network": options.network}
+    told = json.loads(json.dumps(asdict(options), default=str))  # paths as they were given
+    report = {**found.to_dict(), "notes": notes, "options": told}
     if options.json is not None:
         write(options.json, report)
     if options.page is not None:
@@ -58,6 +61,10 @@ def _check(options: "EvaluatePictures") -> None:
         raise ConfigError("arldm evaluate pictures: no methods; expected one folder of pictures or more")
     if options.given < 0:
         raise ConfigError(f"--given: got {options.given}; expected 0 or more pictures given at the start of each story")
+    if options.characters and not options.encoder:
+        raise ConfigError("--characters: given without --encoder; expected one or more that look at them")
+    if options.classifier_names and not options.classifier:
+        raise ConfigError("--classifier-names: given without --classifier; expected the file whose outputs they name")
     if options.network == "inception" and options.weights is None:
         raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
     for name, path in (("--json", options.json), ("--page", options.page)):
@@ -74,13 +81,23 @@ def _judges(options: "EvaluatePictures", truths: Sequence[Story]) -> list[Judge]
     """Those whom the user names; the reader, where it is asked and there is a truth to be read."""
     if options.unpaired and (options.classifier or options.encoder):
         raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
-    judges: list[Judge] = [EncoderJudge.of(folder) for folder in options.encoder]
+    looks = _looks(options.characters, truths) if options.characters else None
+    judges: list[Judge] = [EncoderJudge.of(folder, truths, looks) for folder in options.encoder]
     if options.classifier:
         names, scaling = options.classifier_names, options.classifier_scaling
         judges.append(ClassifierJudge.of(options.classifier, truths, called(options.reference), names, scaling))
     if options.network == "reader" and truths and tells_facts(truths):
         judges.append(ReaderJudge.embedded())
     return judges
+
+
+def _looks(folder: Path, truths: Sequence[Story]) -> Pictures:
+    """The reference pictures of characters, of whom one at least is in the stories."""
+    found, cast = find(folder), {who for story in truths for frame in story.frames for who in frame.characters}
+    if not cast & found.stories.keys():
+        expected = f"a folder for each character ({', '.join(sorted(cast)) or 'whom story.json names'})"
+        raise ConfigError(f"--characters: {folder} holds {next(iter(found.stories))}, who is in no story; expected {expected}")
+    return found
 
 
 def _sets(options: "EvaluatePictures") -> tuple[Pictures, list[Pictures]]:

@@ -67,7 +67,10 @@ class EvaluatePictures:
     classifier_scaling: Literal["unit", "imagenet"] = "unit"
     """How it looks, likewise: unit as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
     encoder: UseAppendAction[tuple[Path, ...]] = ()
-    """A transformers folder (CLIP, SigLIP, ViT, DINOv2): likeness to the true pictures and of characters to themselves. May be repeated."""
+    """A transformers folder (CLIP, SigLIP, ViT, DINOv2): likeness to the true pictures, to captions (CLIP)
+    and of characters to themselves. May be repeated."""
+    characters: Path | None = None
+    """Reference pictures, a folder for each character: how like them the frames that show it are, to the encoders."""
     given: int = 0
     """Pictures given at the start of each story: they are left out of all sets."""
     unpaired: bool = False

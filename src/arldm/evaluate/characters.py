@@ -27,12 +27,11 @@ class CharacterReport:
 
 def score_characters(truth: Casts, found: Casts, given: int = 0) -> CharacterReport:
     """Judge who was found against who should be there, from frame `given` on. Raises ConfigError where stories differ in length."""
-    hits = list(_hits(truth, found, given))
     return CharacterReport(
         frame_accuracy=measure(list(frame_accuracy(truth, found, given))),
         character_f1=measure(list(character_f1(truth, found, given))),
-        precision=measure([Tally(one.story, one.frame, one.who, one.there and one.found, one.found) for one in hits if one.found]),
-        recall=measure([Tally(one.story, one.frame, one.who, one.there and one.found, one.there) for one in hits if one.there]),
+        precision=measure(list(precision(truth, found, given))),
+        recall=measure(list(recall(truth, found, given))),
         by_character=by_attribute(list(character_f1(truth, found, given))),
     )
 
@@ -47,6 +46,20 @@ def character_f1(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
     """Micro F1 over frames and characters: twice the hits of all that is there and all that was found."""
     for one in _hits(truth, found, given):
         yield Tally(one.story, one.frame, one.who, 2 * (one.there and one.found), one.there + one.found)
+
+
+def precision(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
+    """Hits of all that was found."""
+    for one in _hits(truth, found, given):
+        if one.found:
+            yield Tally(one.story, one.frame, one.who, one.there, 1)
+
+
+def recall(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
+    """Hits of all that is there."""
+    for one in _hits(truth, found, given):
+        if one.there:
+            yield Tally(one.story, one.frame, one.who, one.found, 1)
 
 
 def casts(stories: Sequence[Story], known: Collection[str], name: str) -> list[list[tuple[str, ...]]]:

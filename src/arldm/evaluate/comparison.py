@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from arldm.errors import ConfigError
+from arldm.evaluate import fid, measures
 from arldm.evaluate.features import Features, Hashed, Network
-from arldm.evaluate.fid import FEW, Estimate, frechet, kernel_distance
+from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, Estimate, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
-from arldm.evaluate.measures import Measure, Tally, measure
+from arldm.evaluate.measures import RESAMPLES, Measure, Tally, by_attribute, by_story, measure
 from arldm.evaluate.pictures import Pictures
 from arldm.story import Story
 from arldm.writing import put
@@ -44,6 +45,8 @@ class Row:
     hash: str
     measured: dict[str, Measured]
     judged: dict[str, Measure]  # characters and similarity, of which more is better
+    by_story: dict[str, dict[str, float]]  # the same of each story
+    by_attribute: dict[str, dict[str, Measure]]  # the same of each character, or of what else was asked, the worst first
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,18 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in report.json (docs/evaluation.md)."""
-        packages = ("arldm", "torch", "numpy", "pillow")
-        versions = {package: version(package) for package in packages}
-        return {"schema": SCHEMA, **asdict(self), "notes": self.notes, "versions": versions}
+        packages = ("arldm", "torch", "numpy", "pillow", "scipy", "transformers")
+        return {
+            "schema": SCHEMA,
+            **asdict(self),
+            "notes": self.notes,
+            "intervals": {
+                "judged": f"bootstrap over stories, {RESAMPLES} resamples, seed {measures.SEED}",
+                "fid": "infinitesimal jackknife over stories",
+                "kid": f"blocks of whole stories, at least {BLOCKS}, of {BLOCK} pictures where there are more, seed {fid.SEED}",
+            },
+            "versions": {package: version(package) for package in packages},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,8 @@ def compare(
         for protocol, network in networks.items():
             drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
         for judge in judges:
-            tallies = _tallies(judge, drawn.hashed, whole, known, given, cache)
-            drawn.row.judged.update({name: measure(some) for name, some in tallies.items()})
+            for name, tallies in _tallies(judge, drawn.hashed, whole, known, given, cache).items():
+                _note(drawn.row, name, tallies, list(method.stories))
         rows.append(drawn.row)
     told = {protocol: network.identity for protocol, network in networks.items()}
     return Comparison(truth.row, rows, given, paired, told, {one.name: one.identity for one in judges})
@@ -126,6 +138,14 @@ def _tallies(judge: Judge, drawn: Hashed, whole: Hashed, known: Sequence[Story],
     return found
 
 
+def _note(row: Row, figure: str, tallies: Sequence[Tally], stories: Sequence[str]) -> None:
+    """Write down what is told of a method, as a whole and in parts."""
+    row.judged[figure] = measure(tallies)
+    row.by_story[figure] = {stories[number]: share for number, share in by_story(tallies).items()}
+    if len(parts := by_attribute(tallies)) > 1:
+        row.by_attribute[figure] = parts
+
+
 def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:
     hashed = Hashed.of(pictures)
     found = {protocol: hashed.seen_by(network, cache) for protocol, network in networks.items()}
@@ -135,7 +155,9 @@ def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path)
     whole = hashlib.sha256(
         "\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, hashed.digests, strict=True)).encode()
     )
-    row = Row(pictures.name, pictures.layout, len(pictures.stories), len(hashed.digests), dict(counted), whole.hexdigest(), {}, {})
+    row = Row(
+        pictures.name, pictures.layout, len(pictures.stories), len(hashed.digests), dict(counted), whole.hexdigest(), {}, {}, {}, {}
+    )
     return _Set(row, hashed, features)
 
 

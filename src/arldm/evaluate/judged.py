@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,9 +15,9 @@ from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
 from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
 from arldm.evaluate.measures import Tally
-from arldm.evaluate.pictures import Pictures, called
+from arldm.evaluate.pictures import Pictures, called, opened
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
-from arldm.evaluate.similarity import Encoder, paired, self_consistency
+from arldm.evaluate.similarity import Encoder, cross_consistency, paired, self_consistency
 from arldm.story import Frame, Story
 from arldm.story_files import STORY, read_facts
 from arldm.toonsv.questions import QUESTIONS, reading
@@ -45,12 +45,22 @@ class EncoderJudge:
     body: Encoder
     name: str
     files: str  # SHA-256 of each
+    captions: Mapping[str, np.ndarray]  # of each caption (width), if it reads any
+    looks: Mapping[str, np.ndarray]  # of the reference pictures of each character (picture, width)
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
-        """Read it. Raises ModelError."""
+    def of(cls, folder: Path, known: Sequence[Story] = (), references: Pictures | None = None) -> Self:
+        """Read it, and let it look at what stories are told by: captions, and reference pictures, of each character a folder.
+
+        Raises ModelError, PictureError.
+        """
+        body = Encoder(folder, fastest_device())
         hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
-        return cls(Encoder(folder, fastest_device()), called(folder), " ".join(hashed))
+        told = sorted({frame.caption for story in known for frame in story.frames} - {""}) if body.reads else []
+        captions = dict(zip(told, body.captions(told), strict=True)) if told else {}
+        shown = references.stories if references is not None else {}
+        looks = {who: body.pictures([opened(path) for path in paths]) for who, paths in shown.items()}
+        return cls(body, called(folder), " ".join(hashed), captions, looks)
 
     @property
     def width(self) -> int:
@@ -67,12 +77,21 @@ class EncoderJudge:
         return self.body.pictures(pictures)
 
     def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
-        """How alike frames are to the true ones, and frames of one character to each other and to given ones."""
+        """How alike frames are to the true ones and to their captions, and those that show a character to each other (given ones,
+        too) and to pictures of it."""
         cast = [frame.characters for frame in story.frames]
-        return {
-            f"{self.name} to truth": paired([seen], [true], given),
-            f"{self.name} self": self_consistency([seen], [cast], given),
-        }
+        captions = [self.captions.get(frame.caption) for frame in story.frames]
+        found = {f"{self.name} to truth": paired([seen], [true], given)}
+        if self.captions:
+            found[f"{self.name} to captions"] = (
+                Tally(0, frame, "pair", float(seen[frame] @ caption), 1)
+                for frame, caption in enumerate(captions)
+                if frame >= given and caption is not None
+            )
+        found[f"{self.name} self"] = self_consistency([seen], [cast], given)
+        if self.looks:
+            found[f"{self.name} cross"] = cross_consistency([seen], [cast], self.looks, given)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +128,13 @@ class ClassifierJudge:
         return np.array([[name in some for name in self.body.names] for some in found], np.float32)
 
     def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
-        """The field's two."""
+        """The field's two, and what the first is made of."""
         found = [[name for name, yes in zip(self.body.names, row > 0, strict=True) if yes] for row in seen]
         casts = [[frame.characters for frame in story.frames]], [found]
         return {
             "character F1": characters.character_f1(*casts, given),
+            "precision": characters.precision(*casts, given),
+            "recall": characters.recall(*casts, given),
             "frame accuracy": characters.frame_accuracy(*casts, given),
         }
 
@@ -148,8 +169,8 @@ class ReaderJudge:
 
 
 def known(reference: Pictures) -> list[Story]:
-    """What the reference's stories say of their frames: who is in them (story.json), what is true (truth.json), nothing where
-    neither lies.
+    """What the reference's stories say of their frames: captions and who is in them (story.json), what is true (truth.json),
+    nothing where neither lies.
 
     Raises DatasetError, ScriptError.
     """
@@ -161,24 +182,27 @@ def tells_facts(stories: Sequence[Story]) -> bool:
     return all(any(frame.facts for frame in story.frames) for story in stories)
 
 
-def _known(name: str, frames: Sequence[Path]) -> Story:
-    folder = frames[0].parent
-    casts = _casts(folder / STORY) or [()] * len(frames)
-    facts = read_facts(folder) or [()] * len(frames)
-    if not len(casts) == len(facts) == len(frames):
+def _known(name: str, pictures: Sequence[Path]) -> Story:
+    folder = pictures[0].parent
+    frames = _frames(folder / STORY) or [Frame("")] * len(pictures)
+    facts = read_facts(folder) or [()] * len(pictures)
+    if not len(frames) == len(facts) == len(pictures):
         raise DatasetError(
-            f"{folder / STORY}: tells of {min(len(casts), len(facts))} frames where {len(frames)} pictures lie; "
+            f"{folder / STORY}: tells of {min(len(frames), len(facts))} frames where {len(pictures)} pictures lie; "
             "expected one for each, tell it again"
         )
-    told = (Frame("", characters=cast, facts=true) for cast, true in zip(casts, facts, strict=True))
-    return Story(name, tuple(told))
+    return Story(name, tuple(replace(frame, facts=true) for frame, true in zip(frames, facts, strict=True)))
 
 
-def _casts(path: Path) -> list[tuple[str, ...]]:
+def _frames(path: Path) -> list[Frame]:
+    """Captions and casts alone; the pictures are looked at elsewhere."""
     if not path.exists():
         return []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["frames"]
-        return [tuple(str(name) for name in entry.get("characters") or ()) for entry in entries]
+        return [
+            Frame(str(entry.get("caption") or ""), characters=tuple(str(name) for name in entry.get("characters") or ()))
+            for entry in entries
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: is not a story ({error}); expected what arldm wrote, tell it again") from error

@@ -39,9 +39,7 @@ def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
 
     One story alone has no interval: its ends are the value.
     """
-    sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    for tally in tallies:
-        sums[tally.story] += (tally.won, tally.held)
+    sums = _sums(tallies)
     if not any(held for _, held in sums.values()):
         return Measure(float("nan"), float("nan"), float("nan"), 0)
     won, held = np.stack(list(sums.values()), axis=1)  # (story), (story)
@@ -51,6 +49,12 @@ def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
         found = bootstrap((won, held), _share, paired=True, n_resamples=RESAMPLES, batch=AT_ONCE, method="percentile", rng=dice)
         low, high = (float(end) for end in found.confidence_interval)
     return Measure(value, low, high, len(tallies))
+
+
+def by_story(tallies: Sequence[Tally]) -> dict[int, float]:
+    """The share alone for each story that had something to win."""
+    sums = _sums(tallies)
+    return {story: float(won / held) for story, (won, held) in sums.items() if held}
 
 
 def by_attribute(tallies: Sequence[Tally]) -> dict[str, Measure]:
@@ -69,6 +73,14 @@ def by_group(tallies: Sequence[Tally], group: Callable[[Tally], T]) -> dict[T, M
     for tally in tallies:
         groups[group(tally)].append(tally)
     return {name: measure(some) for name, some in groups.items()}
+
+
+def _sums(tallies: Sequence[Tally]) -> dict[int, np.ndarray]:
+    """What each story won and held: (2)."""
+    sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
+    for tally in tallies:
+        sums[tally.story] += (tally.won, tally.held)
+    return sums
 
 
 def _share(won: np.ndarray, held: np.ndarray, axis: int = -1) -> np.ndarray:

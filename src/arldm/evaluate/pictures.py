@@ -142,8 +142,8 @@ def _named(story: str, shots: Path) -> str:
 def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, time: str) -> Path:
     """Copy pictures into ViStoryBench's tree, out/method/mode/language/time/story/shots/shot_01.png; `time` as 20261124-120000.
 
-    Its scripts want stories to be numbers: they are counted from 01, in order; stories.json beside them keeps their names. Returns the
-    stories' folder. Raises OutputError, and ConfigError for a method whose name is no folder's.
+    Its scripts want stories to be numbers: they are counted from 01, in order; stories.json beside them keeps their names. Returns
+    the stories' folder. Raises OutputError, and ConfigError for a method whose name is no folder's.
     """
     if Path(pictures.name).name != pictures.name:
         raise ConfigError(f"{pictures.name}: expected a name without folders, which a folder of {out} can have")

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
+from math import nan
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -36,6 +37,7 @@ def page(report: Mapping[str, Any], methods: Sequence[Pictures], reference: Pict
         lead=escape(lead),
         notes=_notes(report["notes"]),
         figures="".join(_figures(report)),
+        parts="".join(_parts(report["methods"])),
         ranked=escape(f"protocol {protocol}"),
         stories="".join(
             _stories(row["measured"][protocol]["pulls"], one, reference, report["paired"])
@@ -62,6 +64,19 @@ def _figures(report: Mapping[str, Any]) -> Iterator[str]:
         cells = "".join(_cell(found[column][number], found[column], min) for column in columns)
         cells += "".join(_cell(shares[name][number], shares[name], max, digits=3) for name in judged)
         yield f'<tr><td class="name">{escape(row["name"])}</td><td class="n">{row["pictures"]:,}</td>{cells}</tr>'
+
+
+def _parts(methods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The figures that are told of each character or attribute, a table each, folded up."""
+    heads = "".join(f"<th>{escape(row['name'])}</th>" for row in methods)
+    for figure in dict.fromkeys(figure for row in methods for figure in row["by_attribute"]):
+        parts = [row["by_attribute"].get(figure, {}) for row in methods]
+        lines = ""
+        for name in dict.fromkeys(name for part in parts for name in part):
+            found = [_three(part[name]) if name in part else (nan, nan, nan) for part in parts]
+            lines += f'<tr><td class="name">{escape(name)}</td>{"".join(_cell(one, found, max, digits=3) for one in found)}</tr>'
+        table = f"<table><tr><th></th>{heads}</tr>{lines}</table>"
+        yield f'<details class="sheet"><summary>{escape(figure)}, each by itself</summary>{table}</details>'
 
 
 def _scaled(row: Mapping[str, Any], protocol: str, kind: str) -> Figure:
