@@ -140,10 +140,9 @@ def _compare(x: str, y: str, seen: Sequence[_Seen]) -> Comparison:
         units[one.pair.story].append(int(value) + 1)
     count, told = int(raters.max()) + 1, int(stories.max()) + 1
     variances = crossed.variances()
-    planned = min(count, told) > 1 and any(
-        asdict(variances).values()
-    )  # so few votes, or equal ones, say nothing of how others differ
-    needed = {margin: raters_needed(margin, variances, told, len(seen) / count) for margin in (MARGINS if planned else ())}
+    # so few votes, or equal ones, say nothing of how others differ
+    planned = MARGINS if min(count, told) > 1 and any(asdict(variances).values()) else ()
+    needed = {margin: raters_needed(margin, variances, told, len(seen) / count) for margin in planned}
     return Comparison(x, y, len(seen), win, tie, lose, crossed.interval(-1, 1), variances, alpha(units.values()), needed)
 
 
