@@ -119,7 +119,7 @@ class TestArguments:
             ),
             ("train toonsv", "Missing from arldm train toonsv: --out PATH"),
             ("train pororo-visualization", "Missing from arldm train pororo-visualization: --out PATH"),
-            ("evaluate", "Expected one of {toonsv, pictures}"),
+            ("evaluate", "Expected one of {toonsv, pictures, truth}"),
             ("evaluate pictures", "Missing from arldm evaluate pictures: --reference PATH"),
         ],
     )

@@ -23,6 +23,8 @@ from arldm.datasets.vist import read_vist
 from arldm.errors import CaptionError, ConfigError, DatasetError, ModelError
 from arldm.evaluate.classifier import CharacterClassifier
 from arldm.evaluate.inception import FIDInception
+from arldm.evaluate.judged import known
+from arldm.evaluate.pictures import find, opened
 from arldm.model.arldm import ARLDM
 from arldm.model.latents import drawn_from
 from arldm.recipes import RECIPES, Judges, Paper
@@ -98,6 +100,19 @@ def test_judges_say_how_far_a_run_is(recipe: Paper, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere: no folder"):  # before anything is trained
         run(replace(few, judges=Judges(clip_encoder=tmp_path / "nowhere")), tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_true_pictures_of_a_split_are_a_reference(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "truth", str(place / "archive"), "--out", str(tmp_path / "truth"), "--split", "train"]) == 0
+    found, stories = find(tmp_path / "truth"), Archive(place / "archive").stories("train")
+    assert list(found.stories) == [f"{number:05}" for number in range(len(stories))]
+    for known_story, paths, story in zip(known(found), found.stories.values(), stories, strict=True):
+        assert [frame.caption for frame in known_story.frames] == [frame.caption for frame in story.frames]
+        assert [frame.characters for frame in known_story.frames] == [frame.characters for frame in story.frames]
+        shown = [frame.picture.tobytes() for frame in story.frames if frame.picture is not None]
+        assert [opened(path).tobytes() for path in paths] == shown
+    assert main(["evaluate", "truth", str(place / "archive"), "--out", str(tmp_path / "other"), "--stories", "-1"]) == 2
+    assert "expected one or more of them" in capsys.readouterr().err
 
 
 def test_a_row_is_what_the_paper_did() -> None:

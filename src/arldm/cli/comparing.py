@@ -1,4 +1,4 @@
-"""`arldm evaluate pictures`."""
+"""`arldm evaluate pictures`, and `arldm evaluate truth`, which makes its reference."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,9 @@ from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
+from arldm.cli.preparing import check_installed
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, known, tells_facts
@@ -15,10 +18,11 @@ from arldm.evaluate.pictures import Pictures, aligned, called, find, write_visto
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
 from arldm.story import Story
+from arldm.story_files import write_known
 from arldm.writing import put
 
 if TYPE_CHECKING:
-    from arldm.cli.evaluations import EvaluatePictures
+    from arldm.cli.evaluations import EvaluatePictures, WriteTruth
 
 
 def evaluate_pictures(options: "EvaluatePictures") -> int:
@@ -119,3 +123,18 @@ def _of_the_network(options: "EvaluatePictures", networks: object) -> list[str]:
     if next(iter(networks.values())).weights != PUBLISHED:
         return [f"The weights are not the file that the field uses ({FILE}): these figures compare with nobody else's."]
     return []
+
+
+def write_truth(options: "WriteTruth") -> int:
+    """Write the stories of an archive's split, numbered as `arldm sample` numbers them; the same command goes on."""
+    check_installed()
+    from arldm.datasets.archive import Archive
+
+    split = Archive(options.dataset).stories(options.split, options.captions)
+    if options.stories < 0 or not len(split):
+        got = f"{options.dataset}: {len(split)} stories in its split {options.split}, --stories {options.stories}"
+        raise ConfigError(f"{got}; expected one or more of them, 0 for all")
+    for number, story in enumerate(tqdm(split.first(options.stories or len(split)), unit="story", leave=False)):
+        write_known(story, options.out / f"{number:05}")
+    print(options.out)
+    return 0

@@ -91,11 +91,33 @@ class EvaluatePictures:
 
 
 @dataclass(frozen=True)
+class WriteTruth:
+    """Write the true pictures of a split as folders of stories, for --reference: of each clip the middle still."""
+
+    dataset: Annotated[Positional[Path], arg(metavar="ARCHIVE")]
+    """An archive of `arldm prepare`."""
+    out: Path
+    """One folder a story is made in here, by its number."""
+    split: Split = "test"
+    captions: str = ""
+    """Which kind, where an archive has several: sis or dii."""
+    stories: int = 0
+    """The first ones alone; 0 = all."""
+
+    def __call__(self) -> int:
+        from arldm.cli.comparing import write_truth
+
+        return write_truth(self)
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Say in numbers how good stories are."""
 
     of: Annotated[
-        Annotated[EvaluateToonSV, subcommand("toonsv")] | Annotated[EvaluatePictures, subcommand("pictures")],
+        Annotated[EvaluateToonSV, subcommand("toonsv")]
+        | Annotated[EvaluatePictures, subcommand("pictures")]
+        | Annotated[WriteTruth, subcommand("truth")],
         arg(name=""),
     ]
 
