@@ -370,7 +370,7 @@ class TestPage:
         assert differences(pororo, here, "truth", 1, {8832}, WELL_KNOWN) == always
         assert found(pororo, {"paper": "weights of mine"}, count=24) == ["other weights", "8,832 pictures there, 24 here"]
         assert found(pororo, {"reader": "reader of ToonSV"}) == ["another network"]
-        assert found(pororo, here, given=0) == ["1 pictures given there, 0 here"]
+        assert found(pororo, here, given=0) == ["given pictures: 1 there, 0 here"]
         assert found(tasks["PororoSV, captions with pronouns"], here) == ["another chain"]
 
 

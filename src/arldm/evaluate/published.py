@@ -132,7 +132,7 @@ def differences(
         f"another data set, unless {reference} is {task.corpus}",
         *([] if task.chain == "paper" else ["another chain"]),
         *(network or ([] if well_known in protocols["paper"] else ["other weights"])),
-        *([f"{task.given} pictures given there, {given} here"] if task.given not in (None, given) else []),
+        *([f"given pictures: {task.given} there, {given} here"] if task.given not in (None, given) else []),
         *([f"{task.pictures:,} pictures there, {found} here"] if task.pictures and pictures != {task.pictures} else []),
         "reference frames chosen at random there, given by you here",
     ]
