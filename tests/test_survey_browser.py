@@ -123,10 +123,32 @@ def test_a_picture_is_enlarged_and_a_lost_server_waited_for(made: tuple[Study, P
         assert page.locator("dialog p").inner_text() == study.captions[study.pairs[pairs[0]].story][1]
         page.keyboard.press("Escape")
     type_keys(page, answer(study.pairs[pairs[0]], "theirs"))
-    page.get_by_text("Your answers are kept here").wait_for()
+    page.get_by_text("They are kept here").wait_for()
     with served(folder, port=int(address.rpartition(":")[2])):
         page.wait_for_url(f"**/r/{rater}/2")
     assert sum(vote.rater == rater for vote in read_votes(folder, study)) == len(QUESTIONS)
+    context.close()
+
+
+@needs_browser
+def test_a_page_that_the_browser_kept_and_a_refusal_by_a_proxy(tmp_path: Path, browser: Browser) -> None:
+    made, folder = study(tmp_path, Design(raters=1, pairs=3, checks=0), 3), tmp_path / "study"
+    rater, pairs = next(iter(made.raters.items()))
+    answers = answer(made.pairs[pairs[0]], "ours")
+    context = browser.new_context()
+    context.set_default_timeout(PATIENT)
+    kept, other = context.new_page(), context.new_page()
+    with served(folder) as (_, address):
+        for page in (kept, other):
+            page.goto(f"{address}/r/{rater}/1")
+        other.route("**/1", lambda route: route.fulfill(status=413, body="<h1>Too large</h1>"))
+        click(other, answers)
+        other.get_by_text("The answers were refused").wait_for()
+        other.unroute("**/1")
+        other.get_by_role("button", name="Send").click()
+        other.wait_for_url(f"**/r/{rater}/2")
+        kept.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")  # as on the way back
+        kept.get_by_text("cannot be changed").wait_for()
     context.close()
 
 

@@ -50,7 +50,8 @@ async function submit() {
   if (reply.ok) location.assign(form.dataset.next);
   else if (reply.status === 409) location.reload(); // answered before, in another window: those answers are shown
   else {
-    status.textContent = (await reply.json()).error ?? "The answers were refused; please reload the page.";
+    const { error } = await reply.json().catch(() => ({})); // whatever stands before the server may refuse in HTML
+    status.textContent = error ?? "The answers were refused; please reload the page.";
     sending = false;
     show();
   }
@@ -71,6 +72,10 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "Enter" && !open() && !document.activeElement.matches("a, .picture")) submit();
   else return;
   event.preventDefault();
+});
+
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload(); // kept by the browser when it went on: it is still sending, and knows of no answers
 });
 
 for (const picture of document.querySelectorAll(".picture"))
