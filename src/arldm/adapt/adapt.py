@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, as_read, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, as_read, in_orders, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
@@ -21,6 +21,7 @@ from arldm.config import to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
+from arldm.model.condition import Condition
 from arldm.model.noise import seeded
 from arldm.model.pack import Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, take_up, texts
@@ -32,7 +33,7 @@ from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
 
-HOLD = 1.0  # how much it counts that the rest is read as before
+HOLD = 10.0  # how much it counts what is read, beside what is drawn
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
 
@@ -78,7 +79,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
     old = old_stories(model, recipe, len(story.frames))
     new = model.batch([story])
-    school = School(of_character(model, new, recipe.train.seed), old and as_read(model, old), recipe.train.batch, recipe.train.seed)
+    school = School(_lesson(model, recipe, new), old and as_read(model, old), recipe.train.batch, recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
@@ -90,6 +91,12 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old), "model_hash": base}
     fit(Adapting(model), school, recipe.train, run, options=options | learned_from, preview=preview)
     return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
+
+
+def _lesson(model: ARLDM, recipe: Adaptation, new: StoryBatch) -> Lesson:
+    """Where weights learn, the names are to mean something of their own; where names alone do, the denoiser says what they mean."""
+    seed = recipe.train.seed
+    return Lesson(in_orders(new, seed)) if recipe.mode == "token" else of_character(model, new, len(recipe.names), seed)
 
 
 def _hash(batch: StoryBatch) -> str:
@@ -140,11 +147,12 @@ class Adapting(nn.Module):
         self.model = model
 
     def loss(self, batch: Lesson, generators: list[torch.Generator]) -> Tensor:
-        """The model's own, and what keeps it from reading stories otherwise than before."""
+        """The model's own; where a lesson says what is to be read and told, the denoiser is told that, and reading learns apart."""
         model, stories = self.model, batch.stories
+        if batch.told is None:
+            return model.loss(stories, generators)
         dropped = model.dropped(stories, generators)
         condition = model.condition(stories, dropped)
-        far = strayed(model, condition.tokens, batch.answers, dropped)
-        if model.prior is not None:
-            condition = model.shown(condition, dropped, generators, batch.true)
-        return model.errors_of(stories.latents, condition, generators).mean() + HOLD * far
+        far = strayed(model.conditioner.answers(condition.tokens), batch, dropped)
+        told = torch.where(dropped[:, :, None, None], condition.tokens, model.conditioner.summary(batch.told))
+        return model.errors_of(stories.latents, Condition(told, condition.keep), generators).mean() + HOLD * far

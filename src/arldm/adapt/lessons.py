@@ -9,83 +9,137 @@ from torch import Tensor
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
+from arldm.model.widening import texts
 from arldm.train.stories import turn
 
+NEW = 10.0  # how much it counts that a name is read as somebody else, beside each of all the answers that stay
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """Stories, and where a prior decides what the denoiser is told (model/prior.py), how the model read them before it learned.
+    """Stories, and for a model that sums up what it reads and decides the rest (model/prior.py) what it is to read and to be told.
 
-    Learned readings of one's own drift: nothing else says any more what a mood or a hat was.
+    Such a model does not learn that by the denoiser's gradient: none goes through a decision, and readings of its own would drift.
     """
 
     stories: StoryBatch
-    true: Tensor | None = None  # (batch, frame, summary) numbers of the values that each frame shows; negative where it is open
-    answers: Tensor | None = None  # (batch, frame, summary, dim) what is to be read of each frame, of which the length says nothing
+    read: Tensor | None = None  # (batch, frame, summary, dim) answers that captions and history are to be read as
+    told: Tensor | None = None  # (batch, frame, summary, dim) answers that the denoiser is told: what the frames show
+    counts: Tensor | None = None  # (batch, frame, summary) how much it counts how each is read
 
     def __len__(self) -> int:
         return len(self.stories.latents)
 
     def to(self, device: torch.device | str) -> "Lesson":
         """The same on another device."""
-        true, answers = (None if one is None else one.to(device) for one in (self.true, self.answers))
-        return Lesson(self.stories.to(device), true, answers)
+        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self._answers()))
 
     def one(self, story: int) -> "Lesson":
         """One of the stories."""
-        true, answers = (None if one is None else one[story : story + 1] for one in (self.true, self.answers))
-        return Lesson(picked(self.stories, story), true, answers)
+        rows = (one if one is None else one[story : story + 1] for one in self._answers())
+        return Lesson(picked(self.stories, story), *rows)
 
     def beside(self, other: "Lesson") -> "Lesson":
         """These stories and then others."""
-        pairs = ((self.true, other.true), (self.answers, other.answers))
-        true, answers = (None if one is None or two is None else torch.cat((one, two)) for one, two in pairs)
-        return Lesson(joined([self.stories, other.stories]), true, answers)
+        pairs = zip(self._answers(), other._answers(), strict=True)
+        both = (None if one is None or two is None else torch.cat((one, two)) for one, two in pairs)
+        return Lesson(joined([self.stories, other.stories]), *both)
+
+    def _answers(self) -> tuple[Tensor | None, ...]:
+        return self.read, self.told, self.counts
+
+
+def is_summed_up(model: ARLDM) -> bool:
+    """Does a few tokens' worth of answers stand between what is read and the denoiser, and are some of them decided?"""
+    return model.prior is not None and model.history == "pictures"
 
 
 @torch.no_grad()
 def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     """Stories that are to be read as the model reads them now."""
-    if model.prior is None or model.conditioner.queries is None:
+    if not is_summed_up(model):
         return Lesson(stories)
-    nothing = torch.zeros(stories.caption_ids.shape[:2], dtype=torch.bool, device=model.device)
-    answers = model.condition(stories, nothing).tokens - model.conditioner.queries
-    return Lesson(stories, model.seen(stories) if model.history == "pictures" else None, answers)
+    read = _answers(model, stories)
+    return Lesson(stories, read, _decided(model, model.looked_at(stories)), torch.ones(read.shape[:3], device=read.device))
 
 
 @torch.no_grad()
-def of_character(model: ARLDM, story: StoryBatch, seed: int) -> Lesson:
-    """The pictures of a new character in several orders, to be read as the model reads them now.
+def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson:
+    """The pictures of a new character, whose names are the last `new` tokens, in several orders.
 
-    But what all of them show alike is the character's own, a coat perhaps: its names are to tell it, whatever they told before.
+    The names begin as a word that the model knows, and it would go on to read them as that: told of the old one, the denoiser could
+    tell the two apart by the places of the pictures alone. So where the names are the answer, it becomes another one, half of it
+    the old. And what all of the pictures show alike is the character's own, a coat perhaps: the names are to tell it, whatever
+    they told before.
     """
+    stories = in_orders(story, seed)
+    if not is_summed_up(model):
+        return Lesson(stories)
+    assert model.prior is not None
+    lesson = as_read(model, stories)
+    assert lesson.read is not None
+    assert lesson.told is not None
+    assert lesson.counts is not None
+    decided = model.prior.values.flatten(1).any(-1)  # (summary)
+    named = ~decided & (F.cosine_similarity(lesson.read, _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
+    direction = torch.randn(lesson.read.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed)))
+    read, told = (torch.where(named[..., None], _half(one, direction), one) for one in (lesson.read, lesson.told))
+    shown = model.prior.sure(model.looked_at(stories).flatten(0, 1))  # (batch * frame, summary)
+    alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
+    own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
+    return Lesson(stories, torch.where(alike[:, None], own, read), told, torch.where(named | alike, NEW, lesson.counts))
+
+
+def in_orders(story: StoryBatch, seed: int) -> StoryBatch:
+    """The pictures of a story in several orders, as a batch."""
     frames = story.latents.shape[1]
     orders = [
         torch.randperm(frames, generator=torch.Generator().manual_seed(derived_seed("order", seed, k))) for k in range(ORDERS)
     ]
-    lesson = as_read(model, joined([picked(story, 0, order) for order in orders]))
-    if model.prior is None or lesson.true is None or lesson.answers is None:
-        return lesson
-    shown = lesson.true.flatten(0, 1)
-    alike = (shown == shown[0]).all(0) & (shown[0] >= 0)  # (summary)
-    own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
-    return Lesson(lesson.stories, lesson.true, torch.where(alike[:, None], own, lesson.answers))
+    return joined([picked(story, 0, order) for order in orders])
 
 
-def strayed(model: ARLDM, tokens: Tensor, answers: Tensor | None, dropped: Tensor) -> Tensor | float:
-    """How far what is read of frames, tokens (batch, frame, summary, dim), is from their answers: 0 to 2, the mean of 1 - cosine.
+def _answers(model: ARLDM, stories: StoryBatch) -> Tensor:
+    nothing = torch.zeros(stories.caption_ids.shape[:2], dtype=torch.bool, device=model.device)
+    return model.conditioner.answers(model.condition(stories, nothing).tokens)
 
-    Of what the prior decides, since no gradient of the denoiser's goes through a decision; `dropped` frames (batch, frame) are read
-    as nothing, and do not count.
+
+def _decided(model: ARLDM, seen: Tensor) -> Tensor:
+    """What is seen, as the denoiser is told it."""
+    assert model.prior is not None
+    flat = seen.flatten(0, 1)
+    lots = torch.rand(flat.shape[:2], generator=torch.Generator().manual_seed(0)).to(flat.device)
+    return model.prior(flat, lots).view_as(seen)
+
+
+def _unnamed(model: ARLDM, stories: StoryBatch, new: int) -> Tensor:
+    """The answers if the names were no words that the model knows."""
+    tables = [part.get_input_embeddings().weight for part in texts(model)]
+    kept = [table[-new:].clone() for table in tables]
+    for table in tables:
+        table[-new:] = table[:-new].mean(0)
+    answers = _answers(model, stories)
+    for table, rows in zip(tables, kept, strict=True):
+        table[-new:] = rows
+    return answers
+
+
+def _half(answers: Tensor, direction: Tensor) -> Tensor:
+    """Answers (.., dim) turned half way towards a direction (dim), as long as they were."""
+    turned = F.normalize(F.normalize(answers, dim=-1) + F.normalize(direction.to(answers), dim=0), dim=-1)
+    return turned * answers.norm(dim=-1, keepdim=True)
+
+
+def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
+    """How far answers (batch, frame, summary, dim) are from what is to be read: the mean of 1 - cosine, each as much as it counts.
+
+    `dropped` frames (batch, frame) are read as nothing, and do not count.
     """
-    if answers is None or model.prior is None or (queries := model.conditioner.queries) is None:
-        return 0.0
-    decided = model.prior.values.flatten(1).any(-1)  # (summary)
-    far = 1 - F.cosine_similarity((tokens - queries)[:, :, decided], answers[:, :, decided], dim=-1)
-    kept = ~dropped[:, :, None].expand_as(far)
-    return (far * kept).sum() / kept.sum().clamp_min(1)
+    assert lesson.read is not None
+    assert lesson.counts is not None
+    far = ((1 - F.cosine_similarity(answers, lesson.read, dim=-1)) * lesson.counts).mean(-1)
+    return (far * ~dropped).sum() / (~dropped).sum().clamp_min(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

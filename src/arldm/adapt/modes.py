@@ -4,23 +4,33 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 
+from arldm.adapt.lessons import is_summed_up
 from arldm.model.arldm import ARLDM
 from arldm.model.pack import Mode, theirs
 from arldm.model.widening import texts
 
-#: the U-Net's attention and convolutions, the transformers' and the context's layers
-LAYERS = r"(unet\..*\.(to_q|to_k|to_v|to_out\.0|conv1|conv2|ff\.net\.0\.proj|ff\.net\.2))"
-LAYERS += r"|((text_encoder|history_encoder\.text)\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2|query|key|value|dense))"
-LAYERS += r"|(conditioner\..*\.(linear1|linear2))"
+#: layers that low ranks change: the U-Net's attention and convolutions, the context's, and the transformers'
+DENOISER = r"(unet\..*\.(to_q|to_k|to_v|to_out\.0|conv1|conv2|ff\.net\.0\.proj|ff\.net\.2))"
+CONTEXT = r"(conditioner\..*\.(linear1|linear2))"
+ENCODERS = r"((text_encoder|history_encoder\.text)\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2|query|key|value|dense))"
 
 
 def let_learn(model: ARLDM, mode: Mode, new: int, rank: int) -> None:
-    """Have learn what the mode says, and of the tables of tokens, but in mode full, the last `new` rows alone."""
-    if mode == "full":
+    """Have learn what the mode says, and of the tables of tokens the last `new` rows alone, where not all learns.
+
+    In a model that sums up what it reads, the encoders below the summary stay as they are, their names' rows aside: what is new is
+    read as well without them, and what is old worse with them (docs/log.md).
+    """
+    whole = mode == "full" and not is_summed_up(model)
+    if whole:
         return
     model.requires_grad_(False)
+    if mode == "full":
+        for part in (model.unet, model.conditioner):
+            part.requires_grad_(True)
     if mode == "lora":
-        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS), model)
+        layers = "|".join((DENOISER, CONTEXT) if is_summed_up(model) else (DENOISER, CONTEXT, ENCODERS))
+        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), model)
     for part in texts(model):
         table = part.get_input_embeddings().weight.requires_grad_(True)
         learning = (torch.arange(len(table)) >= len(table) - new)[:, None]

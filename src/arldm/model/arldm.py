@@ -214,26 +214,30 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     @torch.no_grad()
     def seen(self, batch: StoryBatch) -> Tensor:
-        """What each frame to draw shows, as far as a model with a prior can tell: numbers of values (batch, frame, summary), or -1.
-
-        It is asked for the frame's caption once more, as if that came after the frame.
-        """
+        """What each frame to draw shows, as far as a prior can tell: numbers of values (batch, frame, summary), or -1."""
         assert self.prior is not None
+        answers = self.looked_at(batch)
+        return self.prior.sure(answers.flatten(0, 1)).view(answers.shape[:3])
+
+    @torch.no_grad()
+    def looked_at(self, batch: StoryBatch) -> Tensor:
+        """The answers (batch, frame, summary, dim) to the frames' captions, asked once more as if each came after its frame."""
         frames = range(batch.past_ids.shape[1])
         past = self.read_past(frames, batch.past_ids, batch.past_keep, batch.past_pictures)
         caption = self.read_captions(batch.caption_ids, batch.caption_keep)
         summary = self.conditioner(caption, batch.caption_keep, [t + 1 for t in frames[batch.given :]], past).tokens
-        return self.prior.sure((summary - self.conditioner.queries).flatten(0, 1)).view(summary.shape[:3])
+        return self.conditioner.answers(summary)
 
     def decided(self, condition: Condition, lots: Tensor, true: Tensor | None = None) -> Condition:
         """The condition (batch, frame, token, dim) told as one value a token, if this model has a prior.
 
         lots and `true` (batch, frame, summary) are as in Prior: as it was read and by lot where nothing is told, or as it is true.
         """
-        if self.prior is None or (queries := self.conditioner.queries) is None:
+        if self.prior is None:
             return condition
-        flat = (values if values is None else values.flatten(0, 1) for values in (condition.tokens - queries, lots, true))
-        return replace(condition, tokens=queries + self.prior(*flat).view_as(condition.tokens))
+        answers = self.conditioner.answers(condition.tokens)
+        flat = (values if values is None else values.flatten(0, 1) for values in (answers, lots, true))
+        return replace(condition, tokens=self.conditioner.summary(self.prior(*flat).view_as(answers)))
 
     def read_captions(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Captions (batch, frame, token) by CLIP: (batch, frame, token, dim)."""

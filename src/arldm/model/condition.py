@@ -93,6 +93,16 @@ class Conditioner(nn.Module):
             joined = Condition(*(torch.cat(pair, dim=2) for pair in ((joined.tokens, history.tokens), (joined.keep, history.keep))))
         return joined if self.context is None else self._summed_up(joined)
 
+    def answers(self, summary: Tensor) -> Tensor:
+        """What was found, without the queries: (.., summary, dim)."""
+        assert self.queries is not None
+        return summary - self.queries
+
+    def summary(self, answers: Tensor) -> Tensor:
+        """The other way round."""
+        assert self.queries is not None
+        return self.queries + answers
+
     def visible(self, frame: int, past: Sequence[int], pinned: Collection[int] = ()) -> list[int]:
         """Which entries of `past` a frame may see: earlier ones, as far as memory reaches, or pinned."""
         return [k for k, j in enumerate(past) if j < frame and (frame - j <= self.memory or j in pinned)]
