@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import HOLD, Adapting, adapt
-from arldm.adapt.lessons import Lesson, School, as_read, in_orders, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, of_character, strayed
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recipes import Adaptation
@@ -171,6 +171,26 @@ def test_old_stories_are_as_long_as_there_are_pictures(base: Path, pictures: Pat
     old = old_stories(build(long), replace(recipe(base, pictures), keep_old="toonsv", old=2), frames=7)
     assert old is not None
     assert old.latents.shape[:2] == (2, 7)
+
+
+def test_half_of_the_old_stories_speak_of_whom_the_character_is_like(base: Path, pictures: Path) -> None:
+    model, asked = ARLDM.from_pretrained(base), replace(recipe(base, pictures), keep_old="toonsv", old=4, like="tilo")
+    old = old_stories(model, asked, frames=2)
+    assert old is not None
+    ids = model.tokenizer.tokenizer("tilo", add_special_tokens=False)["input_ids"]
+    told = [any(set(ids) <= set(frame.tolist()) for frame in story) for story in old.caption_ids]  # type: ignore[arg-type]
+    assert told == [True, True, False, False]
+
+
+def test_new_names_are_words_of_their_own(deciding: ARLDM) -> None:
+    add_words(deciding, ("rumo",), "momo")
+    tables = [part.get_input_embeddings().weight for part in texts(deciding)]
+    before = [table.detach().clone() for table in tables]
+    fresh(deciding, 1, 0)
+    for table, old in zip(tables, before, strict=True):
+        assert torch.equal(table[:-1], old[:-1])
+        assert abs(float(cosines(table[-1].detach(), old[-1]))) < 0.9
+        torch.testing.assert_close(table[-1].norm(), old[-1].norm())
 
 
 def batches(model: ARLDM) -> tuple[StoryBatch, StoryBatch]:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, as_read, in_orders, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
@@ -80,6 +80,8 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     old = old_stories(model, recipe, len(story.frames))
     new = model.batch([story])
     school = School(_lesson(model, recipe, new), old and as_read(model, old), recipe.train.batch, recipe.train.seed)
+    if recipe.mode != "token":
+        fresh(model, len(recipe.names), recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift

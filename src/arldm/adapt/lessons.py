@@ -70,8 +70,8 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
 
     The names begin as a word that the model knows, and it would go on to read them as that: told of the old one, the denoiser could
     tell the two apart by the places of the pictures alone. So where the names are the answer, it becomes another one, half of it
-    the old. And what all of the pictures show alike is the character's own, a coat perhaps: the names are to tell it, whatever
-    they told before.
+    the old. And what all of the pictures show alike is the character's own, a coat perhaps: the names are to tell it, whatever they
+    told before.
     """
     stories = in_orders(story, seed)
     if not is_summed_up(model):
@@ -89,6 +89,17 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
     alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
     own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
     return Lesson(stories, torch.where(alike[:, None], own, read), told, torch.where(named | alike, NEW, lesson.counts))
+
+
+@torch.no_grad()
+def fresh(model: ARLDM, new: int, seed: int) -> None:
+    """Make the last `new` tokens words that are like no other: what begins as an old word is read as that for long, or the old one
+    goes along with the new."""
+    if is_summed_up(model):
+        for part in texts(model):
+            rows = part.get_input_embeddings().weight[-new:]
+            word = torch.randn(rows.shape, generator=torch.Generator().manual_seed(derived_seed("word", seed)))
+            rows.copy_(F.normalize(word.to(rows), dim=-1) * rows.norm(dim=-1, keepdim=True))
 
 
 def in_orders(story: StoryBatch, seed: int) -> StoryBatch:
