@@ -174,7 +174,8 @@ def test_old_stories_are_as_long_as_there_are_pictures(base: Path, pictures: Pat
 
 
 def test_half_of_the_old_stories_speak_of_whom_the_character_is_like(base: Path, pictures: Path) -> None:
-    model, asked = ARLDM.from_pretrained(base), replace(recipe(base, pictures), keep_old="toonsv", old=4, like="tilo")
+    long = replace(TINY, text=replace(TINY.text, max_tokens=128), past=replace(TINY.past, max_tokens=128))
+    model, asked = build(long), replace(recipe(base, pictures), keep_old="toonsv", old=4, like="tilo")
     old = old_stories(model, asked, frames=2)
     assert old is not None
     ids = model.tokenizer.tokenizer("tilo", add_special_tokens=False)["input_ids"]

@@ -153,8 +153,8 @@ class Adapting(nn.Module):
         model, stories = self.model, batch.stories
         if batch.told is None:
             return model.loss(stories, generators)
-        dropped = model.dropped(stories, generators)
+        dropped, noised = model.dropped(stories, generators), model.noised(stories.latents, generators)
         condition = model.condition(stories, dropped)
         far = strayed(model.conditioner.answers(condition.tokens), batch, dropped)
         told = torch.where(dropped[:, :, None, None], condition.tokens, model.conditioner.summary(batch.told))
-        return model.errors_of(stories.latents, Condition(told, condition.keep), generators).mean() + HOLD * far
+        return model.errors_of(noised, Condition(told, condition.keep)).mean() + HOLD * far

@@ -149,24 +149,28 @@ class ARLDM(nn.Module, PushToHubMixin):
 
         Each frame loses its condition with probability `dropout`; a story's by the story's own one of the `generators`.
         """
-        dropped = self.dropped(batch, generators)
+        dropped, noised = self.dropped(batch, generators), self.noised(batch.latents, generators)
         condition = self.condition(batch, dropped)
         if isinstance(batch, StoryBatch) and self.prior is not None:  # where conditions were read once, that was done by then
             true = self.seen(batch) if self.history == "pictures" else None
             condition = self.shown(condition, dropped, generators, true)
-        return self.errors_of(batch.latents, condition, generators)
+        return self.errors_of(noised, condition)
 
-    def errors_of(self, latents: Tensor, condition: Condition, generators: list[torch.Generator]) -> Tensor:
-        """The square errors (batch * frame, channel, h, w) of latents (batch, frame, channel, h, w) under their condition.
+    def noised(self, latents: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (batch, frame, channel, h, w) with noise, their timesteps, and what is to be said of them; frames in the batch.
 
         Each frame has its own timestep and noise, by its story's own one of the `generators`.
         """
         timesteps = torch.cat([self.timesteps(latents.shape[1], generator) for generator in generators]).to(latents.device)
         noise = randn_tensor(latents.shape, generators, latents.device).flatten(0, 1)
-        latents = latents.flatten(0, 1)  # (batch * frame, channel, h, w)
+        latents = latents.flatten(0, 1)
         noisy = self.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
-        predicted = predict(self.unet, noisy, timesteps, condition.folded())
-        return nn.functional.mse_loss(predicted, self.target(latents, noise, timesteps), reduction="none")
+        return noisy, timesteps, self.target(latents, noise, timesteps)
+
+    def errors_of(self, noised: tuple[Tensor, Tensor, Tensor], condition: Condition) -> Tensor:
+        """The square errors (batch * frame, channel, h, w) of what is said of `noised` latents under their condition."""
+        noisy, timesteps, target = noised
+        return nn.functional.mse_loss(predict(self.unet, noisy, timesteps, condition.folded()), target, reduction="none")
 
     def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
         """`loss`, where a wrapper (data parallel) must go through the module's call."""
