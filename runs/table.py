@@ -35,5 +35,19 @@ def lines(out: Path) -> Iterator[str]:
                 yield f"| {history} | {given} | {row} | {distance:.2f} | {len(found)} |"
 
 
+def differences(out: Path) -> Iterator[str]:
+    """By how much pictures are better than less of the past, the mean over seeds."""
+    for given in (0, 1):
+        means = {
+            history: {name: sum(report["metrics"][name]["value"] for report in found) / len(found) for name in METRICS}
+            for history in HISTORIES
+            if (found := reports(out, history, given))
+        }
+        for less in ("captions", "none"):
+            if {"pictures", less} <= means.keys():
+                gained = (f"{name.replace('_', ' ')} {means['pictures'][name] - means[less][name]:+.3f}" for name in METRICS)
+                yield f"given {given}, pictures minus {less}: {', '.join(gained)}"
+
+
 if __name__ == "__main__":
-    print("\n".join(lines(Path(sys.argv[1]))))
+    print("\n".join([*lines(Path(sys.argv[1])), "", *differences(Path(sys.argv[1]))]))
