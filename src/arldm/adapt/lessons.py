@@ -12,7 +12,7 @@ from arldm.model.noise import derived_seed
 from arldm.model.widening import texts
 from arldm.train.stories import turn
 
-NEW = 10.0  # how much it counts that a name is read as somebody else, beside each of all the answers that stay
+NEW = 30.0  # how much it counts that a name is read as somebody else, beside each of all the answers that stay
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
 
 
@@ -69,9 +69,9 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
     """The pictures of a new character, whose names are the last `new` tokens, in several orders.
 
     The names begin as a word that the model knows, and it would go on to read them as that: told of the old one, the denoiser could
-    tell the two apart by the places of the pictures alone. So where the names are the answer, it becomes another one, half of it
-    the old. And what all of the pictures show alike is the character's own, a coat perhaps: the names are to tell it, whatever they
-    told before.
+    tell the two apart by the places of the pictures alone. So where the names are the answer, it becomes one like no other; half of
+    the old one, it would be drawn as that (docs/log.md). And what all of the pictures show alike is the character's own, a coat
+    perhaps: the names are to tell it, whatever they told before.
     """
     stories = in_orders(story, seed)
     if not is_summed_up(model):
@@ -84,7 +84,7 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
     decided = model.prior.values.flatten(1).any(-1)  # (summary)
     named = ~decided & (F.cosine_similarity(lesson.read, _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
     direction = torch.randn(lesson.read.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed)))
-    read, told = (torch.where(named[..., None], _half(one, direction), one) for one in (lesson.read, lesson.told))
+    read, told = (torch.where(named[..., None], _turned(one, direction), one) for one in (lesson.read, lesson.told))
     shown = model.prior.sure(model.looked_at(stories).flatten(0, 1))  # (batch * frame, summary)
     alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
     own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
@@ -136,10 +136,9 @@ def _unnamed(model: ARLDM, stories: StoryBatch, new: int) -> Tensor:
     return answers
 
 
-def _half(answers: Tensor, direction: Tensor) -> Tensor:
-    """Answers (.., dim) turned half way towards a direction (dim), as long as they were."""
-    turned = F.normalize(F.normalize(answers, dim=-1) + F.normalize(direction.to(answers), dim=0), dim=-1)
-    return turned * answers.norm(dim=-1, keepdim=True)
+def _turned(answers: Tensor, direction: Tensor) -> Tensor:
+    """Answers (.., dim), as long as they were, that all point in one direction (dim)."""
+    return F.normalize(direction.to(answers), dim=0) * answers.norm(dim=-1, keepdim=True)
 
 
 def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
