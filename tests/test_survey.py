@@ -228,6 +228,14 @@ class TestMethods:
             told_by_method(tmp_path)
 
 
+def vote_once(study: Study, folder: Path) -> None:
+    """The first rater's first pair, a row for each question."""
+    votes = Votes(folder, study)
+    rater, pairs = next(iter(study.raters.items()))
+    votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
+    votes.close()
+
+
 class TestVotes:
     def test_the_first_answers_count(self, own: tuple[Study, Path]) -> None:
         study, folder = own
@@ -261,10 +269,7 @@ class TestVotes:
 
     def test_are_neither_changed_nor_removed(self, own: tuple[Study, Path]) -> None:
         study, folder = own
-        votes = Votes(folder, study)
-        rater, pairs = next(iter(study.raters.items()))
-        votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
-        votes.close()
+        vote_once(study, folder)
         file = sqlite3.connect(folder / VOTES)
         for change in ("update votes set answer = 'b'", "delete from votes"):
             with pytest.raises(sqlite3.IntegrityError, match="votes are not"):
@@ -283,10 +288,7 @@ class TestVotes:
     )
     def test_rows_that_do_not_belong_are_named(self, own: tuple[Study, Path], change: str, said: str) -> None:
         study, folder = own
-        votes = Votes(folder, study)
-        rater, pairs = next(iter(study.raters.items()))
-        votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
-        votes.close()
+        vote_once(study, folder)
         file = sqlite3.connect(folder / VOTES, isolation_level=None)  # as somebody's script may have written it, without our rules
         file.executescript(
             "create table other as select * from votes; drop table votes; alter table other rename to votes;" + change
@@ -297,10 +299,7 @@ class TestVotes:
 
     def test_rows_that_do_not_belong_can_be_taken_out_as_it_is_said(self, own: tuple[Study, Path]) -> None:
         study, folder = own
-        votes = Votes(folder, study)
-        rater, pairs = next(iter(study.raters.items()))
-        votes.put(rater, pairs[0], dict.fromkeys(QUESTIONS, "a"))
-        votes.close()
+        vote_once(study, folder)
         with sqlite3.connect(folder / VOTES) as file:
             for foreign in ("nobody", "else"):
                 file.execute("insert into votes values (?, 'p', 'quality', 'a', '', 0, '')", (foreign,))

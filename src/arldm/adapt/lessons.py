@@ -60,8 +60,7 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     """Stories that are to be read as the model reads them now."""
     if not is_summed_up(model):
         return Lesson(stories)
-    read = _answers(model, stories)
-    return Lesson(stories, read, _decided(model, model.looked_at(stories)), torch.ones(read.shape[:3], device=read.device))
+    return Lesson(stories, *_as_now(model, stories, model.looked_at(stories)))
 
 
 @torch.no_grad()
@@ -77,18 +76,16 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
     if not is_summed_up(model):
         return Lesson(stories)
     assert model.prior is not None
-    lesson = as_read(model, stories)
-    assert lesson.read is not None
-    assert lesson.told is not None
-    assert lesson.counts is not None
+    seen = model.looked_at(stories)
+    *now, counts = _as_now(model, stories, seen)
     decided = model.prior.values.flatten(1).any(-1)  # (summary)
-    named = ~decided & (F.cosine_similarity(lesson.read, _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
-    direction = torch.randn(lesson.read.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed)))
-    read, told = (torch.where(named[..., None], _turned(one, direction), one) for one in (lesson.read, lesson.told))
-    shown = model.prior.sure(model.looked_at(stories).flatten(0, 1))  # (batch * frame, summary)
+    named = ~decided & (F.cosine_similarity(now[0], _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
+    direction = torch.randn(seen.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed)))
+    read, told = (torch.where(named[..., None], _turned(one, direction), one) for one in now)
+    shown = model.prior.sure(seen.flatten(0, 1))  # (batch * frame, summary)
     alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
     own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
-    return Lesson(stories, torch.where(alike[:, None], own, read), told, torch.where(named | alike, NEW, lesson.counts))
+    return Lesson(stories, torch.where(alike[:, None], own, read), told, torch.where(named | alike, NEW, counts))
 
 
 @torch.no_grad()
@@ -109,6 +106,12 @@ def in_orders(story: StoryBatch, seed: int) -> StoryBatch:
         torch.randperm(frames, generator=torch.Generator().manual_seed(derived_seed("order", seed, k))) for k in range(ORDERS)
     ]
     return joined([picked(story, 0, order) for order in orders])
+
+
+def _as_now(model: ARLDM, stories: StoryBatch, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a lesson that leaves all as it is says of stories of which this is `seen`: read, told, counts."""
+    read = _answers(model, stories)
+    return read, _decided(model, seen), torch.ones(read.shape[:3], device=read.device)
 
 
 def _answers(model: ARLDM, stories: StoryBatch) -> Tensor:
