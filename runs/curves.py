@@ -1,7 +1,8 @@
 """Curves of the embedded model, as reports, a table in Markdown and pictures: `python runs/curves.py OUT DOCS [STORIES]`.
 
 By sampling steps and scheduler, by guidance, and by frame of stories of 50 frames (by training step: runs/training.py).
-Reports stay in OUT; stopped, run again: it goes on. PRECISION may be set ("no" where bf16 does not pay: docs/speed.md).
+Reports stay in OUT, and the long stories; stopped, run again: it goes on. PRECISION may be set ("no" where bf16 does not pay:
+docs/speed.md).
 """
 
 import json
@@ -12,10 +13,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import bootstrap
 
 from arldm.cli import main as arldm
 from arldm.config import TellConfig
+from arldm.evaluate.consistency import consistency
+from arldm.evaluate.reader import Reader
+from arldm.evaluate.told import ToldStories
+from arldm.story import Frame, Story
+from arldm.toonsv import plot
 
 STEPS = (4, 6, 8, 10, 12, 16, 20, 50, 100)
 SETTINGS = [
@@ -30,6 +38,7 @@ LOOKS = {
     "window of 4, first frame pinned": ("--memory", "4", "--pinned", "0"),
     "memory of 48": ("--memory", "48"),
 }
+FRAMES, EARLY, LATE = 50, range(1, 6), range(40, 50)  # counted from 0
 SHOWN = ("relevance", "consistency")
 
 
@@ -94,17 +103,34 @@ def main(out: Path, docs: Path, stories: int) -> None:
     draw(docs / "steps.png", "sampling steps", steps, log=True)
     guided = sorted((key for key in found if key[:2] == ("ddim", TellConfig().steps)), key=lambda key: key[2])
     draw(docs / "guidance.png", "guidance", {metric: ([key[2] for key in guided], of(metric, guided)) for metric in SHOWN})
-    longs = {
-        name: report(out / f"long-{name.replace(' ', '-')}.json", "--frames", 50, "--stories", max(8, stories // 4), *look)
-        for name, look in LOOKS.items()
-    }
     by_frame = {}
-    for name, one in longs.items():
-        shares = {int(frame): measure["value"] for frame, measure in one["by_frame"]["consistency"].items()}
-        by_frame[name] = smooth(shares)
-        early, late = ([shares[frame] for frame in frames if frame in shares] for frames in (range(1, 6), range(40, 50)))
-        print(f"{name}: frames 2-6 {sum(early) / len(early):.3f}, frames 41-50 {sum(late) / len(late):.3f}")
+    for name, look in LOOKS.items():
+        kept = out / f"long-{name.replace(' ', '-')}"
+        one = report(kept.with_suffix(".json"), "--frames", FRAMES, "--stories", stories, "--keep", kept, *look)
+        by_frame[name] = smooth({int(frame): measure["value"] for frame, measure in one["by_frame"]["consistency"].items()})
+        print(f"{name}: {fall(kept, stories)}")
     draw(docs / "frames.png", "frame of the story (mean of five)", by_frame)
+
+
+def fall(kept: Path, stories: int) -> str:
+    """Consistency of told stories' early and late frames, and by how much it falls, with a bootstrap over stories."""
+    told, reader, true = ToldStories(kept, {}), Reader.from_pretrained("toonsv"), []
+    for number in range(stories):
+        frames = (Frame(shot.caption, None, (), None, shot.facts) for shot in plot("test", number, FRAMES))
+        true.append(Story(f"test-{number:06d}", tuple(frames)))
+    readings = [reader.read(told.read(number, FRAMES)) for number in range(stories)]
+    sums = np.zeros((4, stories))  # early won and held, late won and held
+    for tally in consistency(true, readings):
+        for row, frames in enumerate((EARLY, LATE)):
+            if tally.frame in frames:
+                sums[2 * row : 2 * row + 2, tally.story] += tally.won, tally.held
+
+    def fallen(early: np.ndarray, asked: np.ndarray, late: np.ndarray, later: np.ndarray, axis: int = -1) -> np.ndarray:
+        return early.sum(axis) / asked.sum(axis) - late.sum(axis) / later.sum(axis)
+
+    ends = bootstrap(tuple(sums), fallen, paired=True, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    early, late = (sums[k].sum() / sums[k + 1].sum() for k in (0, 2))
+    return f"frames 2-6 {early:.3f}, frames 41-50 {late:.3f}, a fall of {early - late:.3f} [{ends.low:.3f}, {ends.high:.3f}]"
 
 
 def smooth(shares: Mapping[int, float], width: int = 5) -> tuple[list[float], list[float]]:
