@@ -1,8 +1,9 @@
 """What each metric sees and what it does not: `python runs/metrics.py OUT [STORIES]`.
 
 True stories of the test split against the same captions drawn by another hand, the same pictures through the autoencoder, by a hand
-that forgets, and dealt out among the stories; and, where `runs/toonsv_table.sh` left them in TABLE, as its three models tell them.
-Writes OUT/report.json and OUT/report.html by `arldm evaluate pictures`. Stopped, run again: what was drawn is not drawn again.
+that forgets, and dealt out among the stories; as the embedded model tells them; and, where `runs/toonsv_table.sh` left them in
+TABLE, as its three models do. Writes OUT/report.json and OUT/report.html by `arldm evaluate pictures`. Stopped, run again: what was
+drawn is not drawn again. PRECISION may be set ("no" where bf16 does not pay: docs/speed.md).
 """
 
 import os
@@ -61,6 +62,10 @@ def sets(out: Path, stories: int) -> Iterator[Path]:
             if not (out / name / f"test-{index:06d}" / "truth.json").exists():  # which is written last
                 write_known(drawn(index), out / name / f"test-{index:06d}")
         yield out / name
+    how = ["--stories", str(stories), "--precision", os.environ.get("PRECISION", "bf16")]
+    if code := arldm(["evaluate", "toonsv", *how, "--keep", str(out / "embedded")]):
+        raise SystemExit(code)
+    yield out / "embedded"
     for history in ("pictures", "captions", "none"):
         told = TABLE / f"{history}-given0-seed0"
         if told.exists():

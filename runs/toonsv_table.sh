@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 from="${FROM:-runs/out/toonsv}"
 out="${OUT:-runs/out/table}"
-steps="${STEPS:-1500}"
+steps="${STEPS:-1200}"
 stories="${STORIES:-200}"
 precision="${PRECISION:-bf16}"
 
