@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arldm.adapt.likeness import form_of, turned
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
@@ -80,8 +81,8 @@ def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson
     *now, counts = _as_now(model, stories, seen)
     decided = model.prior.values.flatten(1).any(-1)  # (summary)
     named = ~decided & (F.cosine_similarity(now[0], _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
-    direction = torch.randn(seen.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed)))
-    read, told = (torch.where(named[..., None], _turned(one, direction), one) for one in now)
+    direction = _direction(model, stories, now[1], named, seed)
+    read, told = (torch.where(named[..., None], turned(one, direction), one) for one in now)
     shown = model.prior.sure(seen.flatten(0, 1))  # (batch * frame, summary)
     alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
     own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
@@ -139,9 +140,11 @@ def _unnamed(model: ARLDM, stories: StoryBatch, new: int) -> Tensor:
     return answers
 
 
-def _turned(answers: Tensor, direction: Tensor) -> Tensor:
-    """Answers (.., dim), as long as they were, that all point in one direction (dim)."""
-    return F.normalize(direction.to(answers), dim=0) * answers.norm(dim=-1, keepdim=True)
+def _direction(model: ARLDM, stories: StoryBatch, told: Tensor, named: Tensor, seed: int) -> Tensor:
+    """What the names are to mean (dim): the character's form, or where the model knows no forms, anything."""
+    if model.config.forms:
+        return form_of(model, picked(stories, 0), told[:1], named[:1], seed)
+    return F.normalize(torch.randn(told.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed))), dim=0)
 
 
 def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
