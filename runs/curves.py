@@ -86,6 +86,9 @@ def draw(path: Path, across: str, curves: Mapping[str, tuple[Sequence[float], Se
     for name, (x, y) in curves.items():
         axes.plot(x, y, marker="o", markersize=3, label=name)
     axes.set(xlabel=across, ylabel="share of facts", ylim=(None, 1.0), xscale="log" if log else "linear")
+    if log:
+        axes.set_xticks(STEPS, map(str, STEPS), minor=False)
+        axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
