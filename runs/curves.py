@@ -1,7 +1,7 @@
 """Curves of the embedded model, as reports, a table in Markdown and pictures: `python runs/curves.py OUT DOCS [STORIES]`.
 
 By sampling steps and scheduler, by guidance, and by frame of stories of 50 frames (by training step: runs/training.py).
-Reports stay in OUT, and the long stories; stopped, run again: it goes on. PRECISION may be set ("no" where bf16 does not pay:
+Reports and long stories stay in OUT; stopped, run again: it goes on. PRECISION may be set ("no" where bf16 does not pay:
 docs/speed.md).
 """
 
