@@ -39,8 +39,7 @@ class Scenes:
     indices: list[int]  # of random scenes
     latents: np.ndarray  # (scene, channel, h, w) float16, normalised
     lenders: np.ndarray  # (scene, summary); which frame of the stories lends each token
-    forms: np.ndarray | None = None  # (scene, stand, dim); directions of those who have no name, 0 where there is none
-    queries: np.ndarray | None = None  # (summary, dim), which tokens hold beside what is told
+    who: np.ndarray | None = None  # (scene, stand, dim); tokens of who stands where, in the place of what is lent
 
     @classmethod
     def drawn(cls, model: ARLDM, lending: ReadStories, shown: Tensor, count: int, folder: Path) -> "Scenes":
@@ -65,7 +64,8 @@ class Scenes:
         assert prior is not None
         assert queries is not None
         told = np.stack([directions(prior, random_scene("train", index)) for index in self.indices])
-        return replace(self, forms=told, queries=queries.detach().float().cpu().reshape(len(TO_DRAW), -1).numpy())
+        lent = self.lending.tokens[self.lenders[:, WHO], WHO]
+        return replace(self, who=told_as(lent, told, queries.detach().float().cpu().reshape(len(TO_DRAW), -1).numpy()[WHO]))
 
     def __len__(self) -> int:
         return len(self.indices) // self.lending.stories.frames
@@ -78,8 +78,8 @@ class Scenes:
         """Scenes in the place of stories, by number."""
         rows = self.rows(stories)
         lent = self.lending.tokens[self.lenders[rows], np.arange(self.lenders.shape[1])]
-        if self.forms is not None and self.queries is not None:
-            lent[:, WHO] = told_as(lent[:, WHO], self.forms[rows], self.queries[WHO])
+        if self.who is not None:
+            lent[:, WHO] = self.who[rows]
         return self.lending.batch_of(lent, self.latents[rows])
 
 
