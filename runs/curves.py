@@ -21,6 +21,7 @@ from scipy.stats import bootstrap
 from arldm.cli import main as arldm
 from arldm.config import TellConfig
 from arldm.evaluate.consistency import consistency
+from arldm.evaluate.measures import sums_by_story
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.told import ToldStories
 from arldm.story import Frame, Story
@@ -131,16 +132,14 @@ def fall(kept: Path, stories: int) -> str:
         frames = (Frame(shot.caption, None, (), None, shot.facts) for shot in plot("test", number, FRAMES))
         true.append(Story(f"test-{number:06d}", tuple(frames)))
     readings = [reader.read(told.read(number, FRAMES)) for number in range(stories)]
-    sums = np.zeros((4, stories))  # early won and held, late won and held
-    for tally in consistency(true, readings):
-        for row, frames in enumerate((EARLY, LATE)):
-            if tally.frame in frames:
-                sums[2 * row : 2 * row + 2, tally.story] += tally.won, tally.held
+    tallies = consistency(true, readings)
+    parts = (sums_by_story([tally for tally in tallies if tally.frame in frames]) for frames in (EARLY, LATE))
+    sums = [row for part in parts for row in np.stack([part[story] for story in range(stories)], axis=1)]  # each won, held
 
     def fallen(early: np.ndarray, asked: np.ndarray, late: np.ndarray, later: np.ndarray, axis: int = -1) -> np.ndarray:
         return early.sum(axis) / asked.sum(axis) - late.sum(axis) / later.sum(axis)
 
-    ends = bootstrap(tuple(sums), fallen, paired=True, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    ends = bootstrap(sums, fallen, paired=True, method="percentile", rng=np.random.default_rng(0)).confidence_interval
     early, late = (sums[k].sum() / sums[k + 1].sum() for k in (0, 2))
     return f"frames 2-6 {early:.3f}, frames 41-50 {late:.3f}, a fall of {early - late:.3f} [{ends.low:.3f}, {ends.high:.3f}]"
 

@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from arldm.adapt import likeness
+from arldm.adapt import likeness as likening
 from arldm.adapt.lessons import as_read
-from arldm.adapt.likeness import form_of
+from arldm.adapt.likeness import likeness
 from arldm.model.arldm import ARLDM
-from arldm.model.prior import Prior
+from arldm.model.batch import StoryBatch
+from arldm.model.condition import Condition
+from arldm.model.noise import item_generators
+from arldm.model.prior import Prior, turned
 from arldm.recipes import TINY
 from arldm.story import Frame, Story
 from arldm.toonsv import paint
@@ -21,7 +26,7 @@ from arldm.toonsv.forms import FORMS, PARTS, random_form, strange
 from arldm.toonsv.parts import CROWN, EAR, MARK, MUZZLE
 from arldm.toonsv.scenes import random_scene
 from arldm.toonsv.world import Dice
-from arldm.train.scenes import directions, strange_picture, told_as
+from arldm.train.scenes import directions, strange_picture
 from conftest import build, picture
 
 
@@ -59,18 +64,18 @@ def test_nothing_but_the_figures_looks_otherwise() -> None:
     assert not changed[:40].any()
 
 
-def test_forms_are_told_as_loud_as_names() -> None:
+def test_answers_that_turn_stay_as_loud() -> None:
     prior = Prior(3, 4, 16, FORMS)
     index = next(k for k in range(99) if strange(random_scene("train", k)).figures[0].form)
     forms = directions(prior, random_scene("train", index))
-    assert np.linalg.norm(forms[0]) == pytest.approx(1, abs=1e-5)
-    dice = np.random.default_rng(0)
-    tokens, queries = dice.normal(size=(1, 3, 16)).astype(np.float32), dice.normal(size=(3, 16)).astype(np.float32)
-    told = told_as(tokens, forms[None], queries)
-    there = forms.any(-1)
-    assert np.array_equal(told[:, ~there], tokens[:, ~there])
-    np.testing.assert_allclose(np.linalg.norm(told - queries, axis=-1), np.linalg.norm(tokens - queries, axis=-1), rtol=1e-5)
-    np.testing.assert_allclose((told - queries)[0, 0] @ forms[0], np.linalg.norm(tokens[0, 0] - queries[0]), rtol=1e-5)
+    assert float(forms[0].norm()) == pytest.approx(1, abs=1e-5)
+    assert forms.any(-1).tolist() == [bool(figure.form) for figure in strange(random_scene("train", index)).figures] + [False] * (
+        3 - len(random_scene("train", index).figures)
+    )
+    answers = torch.randn(5, 3, 16)
+    told = turned(answers, forms)
+    torch.testing.assert_close(told[:, 0].norm(dim=-1), answers[:, 0].norm(dim=-1))
+    torch.testing.assert_close(told[:, 0] @ forms[0], answers[:, 0].norm(dim=-1))
 
 
 def test_what_forms_mean_is_always_the_same() -> None:
@@ -83,18 +88,41 @@ def knowing() -> ARLDM:
     return build(replace(TINY, choices=4, forms=FORMS))
 
 
-def test_a_new_character_is_found_without_moving_the_model(knowing: ARLDM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(likeness, "TRIED", 3)
-    monkeypatch.setattr(likeness, "STEPS", 4)
+@pytest.fixture
+def told(knowing: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[StoryBatch, Tensor, Tensor]:
+    """A story, what it is told as, and which answers speak of the character."""
+    for name, few in (("TRIED", 3), ("STEPS", 4), ("SURE", 2)):
+        monkeypatch.setattr(likening, name, few)
     story = knowing.batch([Story("n", tuple(Frame("Rumo waves.", picture(t)) for t in range(2)))])
-    told = as_read(knowing, story).told
-    assert told is not None
-    named = torch.zeros(told.shape[:3], dtype=torch.bool)
+    answers = as_read(knowing, story).told
+    assert answers is not None
+    named = torch.zeros(answers.shape[:3], dtype=torch.bool)
     named[..., 0] = True
+    return story, answers, named
+
+
+def test_a_new_character_is_found_without_moving_the_model(knowing: ARLDM, told: tuple[StoryBatch, Tensor, Tensor]) -> None:
     before = knowing.hash()
-    found = form_of(knowing, story, told, named, 0)
-    assert torch.equal(found, form_of(knowing, story, told, named, 0))
+    found = likeness(knowing, *told, 0)
+    assert torch.equal(found, likeness(knowing, *told, 0))
     assert float(found.norm()) == pytest.approx(1, abs=1e-5)
     assert knowing.hash() == before
     assert all(weight.grad is None for weight in knowing.parameters())
-    assert not torch.equal(found, form_of(knowing, story, told, named, 1))
+
+
+def test_who_is_told_better_than_by_any_form_stays_who_it_was(knowing: ARLDM, told: tuple[StoryBatch, Tensor, Tensor]) -> None:
+    story, answers, named = told
+
+    @torch.no_grad()
+    def error(direction: Tensor) -> float:
+        tokens = knowing.conditioner.summary(torch.where(named[..., None], turned(answers, direction), answers))
+        condition = Condition(tokens, torch.ones(tokens.shape[:-1], dtype=torch.bool))
+        places = range(likening.ASKED + likening.STEPS, likening.ASKED + likening.STEPS + likening.SURE)
+        return sum(
+            float(knowing.errors_of(knowing.noised(story.latents, item_generators(0, [k])), condition).mean()) for k in places
+        )
+
+    tried = sorted(F.normalize(torch.randn(200, answers.shape[-1], generator=torch.Generator().manual_seed(0)), dim=-1), key=error)
+    for began, stays in ((tried[0], True), (tried[-1], False)):
+        answers[named] = turned(answers[named], began)
+        assert torch.allclose(likeness(knowing, story, answers, named, 0), began, atol=1e-5) == stays

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arldm.adapt.likeness import form_of, turned
+from arldm.adapt.likeness import likeness
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
+from arldm.model.prior import turned
 from arldm.model.widening import texts
 from arldm.train.stories import turn
 
@@ -143,7 +144,7 @@ def _unnamed(model: ARLDM, stories: StoryBatch, new: int) -> Tensor:
 def _direction(model: ARLDM, stories: StoryBatch, told: Tensor, named: Tensor, seed: int) -> Tensor:
     """What the names are to mean (dim): the character's form, or where the model knows no forms, anything."""
     if model.config.forms:
-        return form_of(model, picked(stories, 0), told[:1], named[:1], seed)
+        return likeness(model, picked(stories, 0), told[:1], named[:1], seed)
     return F.normalize(torch.randn(told.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed))), dim=0)
 
 

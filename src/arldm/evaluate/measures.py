@@ -39,7 +39,7 @@ def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
 
     One story alone has no interval: its ends are the value.
     """
-    sums = _sums(tallies)
+    sums = sums_by_story(tallies)
     if not any(held for _, held in sums.values()):
         return Measure(float("nan"), float("nan"), float("nan"), 0)
     won, held = np.stack(list(sums.values()), axis=1)  # (story), (story)
@@ -53,7 +53,7 @@ def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
 
 def by_story(tallies: Sequence[Tally]) -> dict[int, float]:
     """The share alone for each story that had something to win."""
-    sums = _sums(tallies)
+    sums = sums_by_story(tallies)
     return {story: float(won / held) for story, (won, held) in sums.items() if held}
 
 
@@ -75,7 +75,7 @@ def by_group(tallies: Sequence[Tally], group: Callable[[Tally], T]) -> dict[T, M
     return {name: measure(some) for name, some in groups.items()}
 
 
-def _sums(tallies: Sequence[Tally]) -> dict[int, np.ndarray]:
+def sums_by_story(tallies: Sequence[Tally]) -> dict[int, np.ndarray]:
     """What each story won and held: (2)."""
     sums: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for tally in tallies:

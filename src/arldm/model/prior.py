@@ -12,6 +12,11 @@ def likeness(tokens: Tensor, values: Tensor) -> Tensor:
     return SHARP * F.linear(F.normalize(tokens, dim=1), F.normalize(values, dim=1))
 
 
+def turned(answers: Tensor, directions: Tensor) -> Tensor:
+    """Answers (.., dim), as long as they were, that point in other directions (.., dim) of length 1, or all in one (dim)."""
+    return directions.to(answers) * answers.norm(dim=-1, keepdim=True)
+
+
 class Prior(nn.Module):
     """The values that each token of the summary can stand for. The denoiser is told one of them and nothing between.
 
@@ -41,7 +46,7 @@ class Prior(nn.Module):
         if true is not None:
             chosen = torch.where(true < 0, chosen, true)
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
-        return torch.where(self.values.any(-1).any(-1)[:, None], values * answers.norm(dim=-1, keepdim=True), answers)
+        return torch.where(self.values.any(-1).any(-1)[:, None], turned(answers, values), answers)
 
     def of_form(self, numbers: Tensor) -> Tensor:
         """The directions (.., dim) in which characters of forms nobody has a name for are told, by their numbers (.., forms)."""

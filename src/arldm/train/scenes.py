@@ -16,7 +16,7 @@ from torch import Tensor
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch
-from arldm.model.prior import Prior
+from arldm.model.prior import Prior, turned
 from arldm.rendered import Rows, drawn, look, picture
 from arldm.toonsv.cast import Scene
 from arldm.toonsv.forms import strange
@@ -59,13 +59,14 @@ class Scenes:
         return scenes.with_forms(model) if formed else scenes
 
     def with_forms(self, model: ARLDM) -> "Scenes":
-        """The same, told with the forms that are to be seen."""
-        prior, queries = model.prior, model.conditioner.queries
-        assert prior is not None
-        assert queries is not None
-        told = np.stack([directions(prior, random_scene("train", index)) for index in self.indices])
-        lent = self.lending.tokens[self.lenders[:, WHO], WHO]
-        return replace(self, who=told_as(lent, told, queries.detach().float().cpu().reshape(len(TO_DRAW), -1).numpy()[WHO]))
+        """The same, told with the forms that are to be seen: as loud as whom they stand for."""
+        assert model.prior is not None
+        assert model.conditioner.queries is not None
+        forms = torch.stack([directions(model.prior, random_scene("train", index)) for index in self.indices])
+        queries = model.conditioner.queries.detach().float().cpu()[WHO]
+        answers = torch.from_numpy(self.lending.tokens[self.lenders[:, WHO], WHO]) - queries
+        told = torch.where(forms.any(-1, keepdim=True), turned(answers, forms), answers)
+        return replace(self, who=(queries + told).numpy())
 
     def __len__(self) -> int:
         return len(self.indices) // self.lending.stories.frames
@@ -95,19 +96,13 @@ def strangely() -> str:
 
 
 @torch.no_grad()
-def directions(prior: Prior, scene: Scene) -> np.ndarray:
+def directions(prior: Prior, scene: Scene) -> Tensor:
     """How the forms of a scene are told: (stand, dim), 0 where there is none."""
-    found = np.zeros((len(STANDS), prior.forms.shape[1]), np.float32)
+    found = torch.zeros(len(STANDS), prior.forms.shape[1])
     for row, figure in zip(found, strange(scene).figures, strict=False):
         if figure.form is not None:
-            row[:] = prior.of_form(torch.tensor(figure.form.numbers, device=prior.forms.device)).cpu()
+            row[:] = prior.of_form(torch.tensor(figure.form.numbers, device=prior.forms.device))
     return found
-
-
-def told_as(tokens: np.ndarray, forms: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Tokens (scene, stand, dim) that tell forms in the place of whom they told, as loud; as they were where a form is 0."""
-    loud = np.linalg.norm(tokens - queries, axis=-1, keepdims=True)
-    return np.where(forms.any(-1, keepdims=True), queries + loud * forms, tokens)
 
 
 def wanted(shown: np.ndarray, count: int, kinds: Sequence[str] = KINDS[:2]) -> dict[int, np.ndarray]:
