@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import several
 from arldm.errors import ConfigError
-from arldm.train import fit
+from arldm.train import fit, step
 from arldm.train.engine import check, compile_parts, save_memory
 from conftest import build
 from toy import TRAIN, batches, toy
@@ -120,6 +120,30 @@ def test_a_gpu_without_bf16_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ConfigError, match=expected):
         check(config, 1)
     check(TRAIN, 1)
+
+
+@pytest.mark.parametrize(
+    ("processor", "pays"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": False, "amx_bf16": False}, False),  # torch would take twelve times as long
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"cpu_name": "Intel(R) Xeon(R)", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"cpu_name": "Intel(R) Xeon(R)", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"architecture": "aarch64"}, False),
+    ],
+)
+def test_bf16_is_for_processors_that_know_it(processor: dict[str, Any], pays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
+    step.bf16_pays.cache_clear()
+    assert step.settled("auto") == ("bf16" if pays else "no")
+    assert step.settled("fp16") == "fp16"
+    step.bf16_pays.cache_clear()
+
+
+def test_a_run_may_choose_its_precision(plain: Path, tmp_path: Path) -> None:
+    run = trained(tmp_path, precision="auto")
+    assert (weights(run) == weights(plain)) == (step.settled("auto") == "no")
 
 
 def test_two_optimizers_for_the_same_weights_are_refused() -> None:

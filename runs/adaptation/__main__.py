@@ -7,7 +7,7 @@ PART  alone      (the default) each of the three characters that training never 
       together   two of the packs of `alone` in one story
       curves     mode full by epochs and by learning rate, one set of pictures; draws OUT/curves.png
       table      what was found
-MODES full, lora, token, pin and none. SETS, STORIES, PRECISION ("no" where bf16 does not pay: docs/speed.md) may be set.
+MODES full, lora, token, pin and none. SETS, STORIES, PRECISION (bf16 where it pays) may be set.
 """
 
 import json

@@ -14,7 +14,7 @@ from arldm.toonsv import painted
 from arldm.toonsv.plot import Shot
 from arldm.writing import put
 
-PRECISION = os.environ.get("PRECISION", "bf16")
+PRECISION = os.environ.get("PRECISION", "auto")
 
 
 def pictured(folder: Path, shots: list[Shot]) -> Path:

@@ -20,9 +20,10 @@ from arldm.toonsv import painted, story
 from arldm.toonsv.cast import NAMES, PROPS, Key, truth
 from arldm.toonsv.plot import plot
 from arldm.toonsv.recast import STRANGER, portraits, starring
+from arldm.train.step import settled
 
 STORIES = int(os.environ.get("STORIES", "40"))
-HOW = TellConfig(precision="bf16" if PRECISION == "bf16" else "no")
+HOW = TellConfig(precision="bf16" if settled(PRECISION) == "bf16" else "no")
 BATCH = 8
 
 Reading = dict[Key, str]

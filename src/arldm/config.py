@@ -115,7 +115,8 @@ class TrainConfig:
     shift: float = 1.0  # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (the same, eq. 23)
     ema: float = 0.999  # 0 = no average is kept
     offload_ema: bool = False  # keep the average on the CPU
-    precision: Literal["no", "bf16", "fp16"] = "no"  # of products; weights are always float32
+    # of products; weights are always float32; "auto" = bf16 where that is faster, else "no"
+    precision: Literal["no", "bf16", "fp16", "auto"] = "no"
     allow_tf32: bool = False  # on GPUs, products of float32 with 10 bits of mantissa
     gradient_checkpointing: bool = False  # of U-Net, CLIP and BLIP: a third more time, a fraction of the memory
     torch_compile: bool = False  # U-Net, CLIP and BLIP

@@ -49,7 +49,7 @@ AUTOENCODER_TRAIN = TrainConfig(
     warmup=50,
     betas=(0.9, 0.99),
     ema=0.998,
-    precision="bf16",
+    precision="auto",
     checkpoint_every=250,
     preview_every=250,
 )
@@ -83,7 +83,7 @@ DECODER_TRAIN = TrainConfig(
     warmup=50,
     betas=(0.9, 0.99),
     ema=0.99,
-    precision="bf16",
+    precision="auto",
     checkpoint_every=100,
     preview_every=500,
 )
@@ -96,7 +96,7 @@ TOONSV_TRAIN = TrainConfig(
     betas=(0.9, 0.99),
     shift=2.5,  # what is told decides most where little is to be seen
     ema=0.998,
-    precision="bf16",
+    precision="auto",
     checkpoint_every=200,
     preview_every=500,
 )
@@ -108,7 +108,7 @@ ENCODERS_TRAIN = TrainConfig(
     warmup=50,
     betas=(0.9, 0.99),
     ema=0.995,
-    precision="bf16",
+    precision="auto",
     checkpoint_every=100,
     preview_every=0,
 )

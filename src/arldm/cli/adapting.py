@@ -37,8 +37,8 @@ class Adapt:
     """Of the low-rank changes."""
     ema: float = 0.0
     """Decay of the moving average of what learns; 0 = none, runs are short."""
-    precision: Literal["", "no", "bf16", "fp16"] = ""
-    """Of products; "" = what suits the model."""
+    precision: Literal["", "no", "bf16", "fp16", "auto"] = ""
+    """Of products; "auto" = bf16 where that is faster; "" = what suits the model."""
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
     gradient_checkpointing: bool = False
     """A third more time, a fraction of the memory."""

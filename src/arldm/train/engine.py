@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
+from arldm.train.step import settled
 
 #: a collective operation may have to wait while the main process draws a corpus or a sample; who is dead is found otherwise (peers)
 LONGEST_WAIT = timedelta(days=2)
@@ -30,7 +31,9 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     # positions, for one, are idle in a model without history; and DDP that looks for idle weights never moves weights to other
     # buckets after the first step, so a run that was resumed adds numbers in the same order
     idle = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.accelerator.is_available(), kwargs_handlers=[idle])
+    accelerator = Accelerator(
+        mixed_precision=settled(config.precision), cpu=not torch.accelerator.is_available(), kwargs_handlers=[idle]
+    )
     if not accelerator.distributed_type.startswith(("NO", "MULTI_")):
         kind = accelerator.distributed_type.value
         raise ConfigError(f"started under {kind}; expected plain processes (torchrun), and --train.fsdp to share weights out")

@@ -1,6 +1,7 @@
 """The parts of a training step as plain functions: `Learner` takes them, and a plan of memory, with tensors that are not there."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -10,6 +11,23 @@ from arldm.config import TrainConfig
 from arldm.train.sharing import share
 
 PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@cache
+def bf16_pays() -> bool:
+    """Is bf16 faster than float32 here? Without instructions for it, torch takes ten times as long (docs/speed.md)."""
+    if torch.accelerator.is_available():
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    known = torch.cpu.get_capabilities()
+    pairs_of_products = known.get("avx512_bf16", False)  # on Intel's no faster than float32, and there is the casting
+    return bool(known.get("amx_bf16", False) or (pairs_of_products and "AMD" in known.get("cpu_name", "")))
+
+
+def settled(precision: str) -> str:
+    """One of PRECISIONS: what "auto" is on this machine, any other itself."""
+    if precision == "auto":
+        return "bf16" if bf16_pays() else "no"
+    return precision
 
 
 def gradients(
@@ -24,7 +42,8 @@ def gradients(
     Weights are float32; with a `precision`, products are of it (autocast).
     """
     device = next(objective.parameters()).device
-    with torch.autocast(device.type, PRECISIONS[config.precision], enabled=config.precision != "no"):
+    precision = settled(config.precision)
+    with torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "no"):
         loss = objective(batch, generators)
     backward(loss / config.gradient_accumulation_steps)
     return loss.detach().float()
