@@ -18,7 +18,7 @@ NOSES = ("none", "dark", "pink")
 MARKS = ("none", "none", "whiskers", "spots", "patch", "freckles")
 TAILS = ("none", "thin", "round", "bushy", "fan")
 LEVELS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-SHARE = 0.5  # of the named figures of a scene
+SHARE = 0.75  # of the named figures of a scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Form:
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """Where it lies among all forms: FORMS numbers, about 0 in the mean, from -1 to 1."""
+        """Where it lies among all forms: FORMS numbers, about 0 in the mean, those of colours from -STRONG to STRONG, all else to 1."""
         found: list[float] = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -53,7 +53,7 @@ class Form:
                 kinds = dict.fromkeys(PARTS[field.name])
                 found += [(value == part) - 1 / len(kinds) for part in kinds]
             elif isinstance(value, str):
-                found += [int(value[k : k + 2], 16) / 127.5 - 1 for k in (1, 3, 5)]
+                found += [STRONG * (int(value[k : k + 2], 16) / 127.5 - 1) for k in (1, 3, 5)]
             else:
                 found.append(value if isinstance(value, float) else 2.0 * value - 1)
         return tuple(found)
@@ -63,6 +63,7 @@ PARTS = {"ears": EARS, "crown": CROWNS, "muzzle": MUZZLES, "nose": NOSES, "mark"
 MEASURES = ("ear_size", "ear_place", "width", "height", "eyes_apart", "eyes_high")
 CHANCES = {"ears_second": 0.35, "limbs_second": 0.2, "inner": 0.6}
 FORMS = 44  # numbers of a form
+STRONG = 2.0  # colours are few of the numbers and much of the picture, and no two are as far apart as two parts are
 
 
 def random_form(dice: Dice) -> Form:
@@ -74,7 +75,7 @@ def random_form(dice: Dice) -> Form:
 
 
 def strange(scene: Scene) -> Scene:
-    """The scene with forms in the place of about half of its named figures; the same scene always has the same."""
+    """The scene with forms in the place of most of its named figures; the same scene always has the same."""
     dice = Dice(f"toonsv/forms/{scene}")
 
     def other(figure: Figure) -> Figure:

@@ -1,7 +1,7 @@
 """Single scenes mixed into training, in which what stories seldom show is frequent: three figures together, things that are held.
 
 Nobody tells a scene. So its condition is lent: each fact's token by some frame of the stories in which that fact is the same.
-A model that knows forms (toonsv/forms.py) is shown them in the place of half of the named figures, and told them by their numbers.
+A model that knows forms (toonsv/forms.py) is shown them in the place of most of the named figures, and told them by their numbers.
 """
 
 from collections.abc import Sequence
