@@ -45,7 +45,7 @@ class Form:
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """Where it lies among all forms: FORMS numbers, about 0 in the mean, those of colours from -STRONG to STRONG, all else to 1."""
+        """Where it lies among all forms: FORMS numbers from -1 to 1, those of colours from -STRONG to STRONG."""
         found: list[float] = []
         for field in fields(self):
             value = getattr(self, field.name)
