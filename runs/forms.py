@@ -41,10 +41,8 @@ class Judged:
         drawn = Scenes.drawn(model, told, truth, SCENES, cache)
         scenes = [strange(random_scene("train", index)) for index in drawn.indices]
         rows = [row for row, scene in enumerate(scenes) if any(figure.form for figure in scene.figures)][:LOOKED_AT]
-        assert drawn.who is not None
         self.model, self.scenes = model, [scenes[row] for row in rows]
-        self.tokens = torch.from_numpy(told.tokens[drawn.lenders[rows], np.arange(drawn.lenders.shape[1])])
-        self.tokens[:, WHO] = torch.from_numpy(drawn.who[rows])
+        self.tokens = torch.from_numpy(drawn.tokens(rows))
         self.latents = torch.from_numpy(drawn.latents[rows]).float()
         found = [strange_details(scene, self.latents.shape[-1])[KINDS.index("form")] for scene in self.scenes]
         self.there = torch.from_numpy(np.stack(found)).float()

@@ -108,6 +108,7 @@ def test_a_new_character_is_found_without_moving_the_model(knowing: ARLDM, told:
     assert float(found.norm()) == pytest.approx(1, abs=1e-5)
     assert knowing.hash() == before
     assert all(weight.grad is None for weight in knowing.parameters())
+    assert not torch.equal(found, likeness(knowing, *told, 1))
 
 
 def test_who_is_told_better_than_by_any_form_stays_who_it_was(knowing: ARLDM, told: tuple[StoryBatch, Tensor, Tensor]) -> None:

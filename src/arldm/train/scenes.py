@@ -78,10 +78,14 @@ class Scenes:
     def batch(self, stories: Sequence[int]) -> ReadBatch:
         """Scenes in the place of stories, by number."""
         rows = self.rows(stories)
+        return self.lending.batch_of(self.tokens(rows), self.latents[rows])
+
+    def tokens(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """What some scenes are told by, by number: (scene, summary, dim)."""
         lent = self.lending.tokens[self.lenders[rows], np.arange(self.lenders.shape[1])]
         if self.who is not None:
             lent[:, WHO] = self.who[rows]
-        return self.lending.batch_of(lent, self.latents[rows])
+        return lent
 
 
 def strange_picture(scene: Scene, size: int) -> np.ndarray:
