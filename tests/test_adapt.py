@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import HOLD, Adapting, adapt
-from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, of_character, strayed
+from arldm.adapt.lessons import FIGURE, HELD, NEW, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
+from arldm.adapt.recasting import Recast, recastings
 from arldm.adapt.recipes import Adaptation
 from arldm.cli import main
 from arldm.cli.packs import parsed
@@ -31,6 +32,10 @@ from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
 from arldm.model.widening import add_words, take_up, texts
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
+from arldm.toonsv import painted
+from arldm.toonsv.cutouts import cut_out
+from arldm.toonsv.questions import FREE, TO_DRAW, kind
+from arldm.toonsv.recast import portraits
 from conftest import TINY, build
 
 TRAIN = TrainConfig(steps=2, batch=2, learning_rate=1e-2, warmup=0, ema=0.0, threads=1, preview_every=0, report_to="none")
@@ -207,7 +212,7 @@ def batches(model: ARLDM) -> tuple[StoryBatch, StoryBatch]:
 def test_every_second_story_is_an_old_one(base: Path) -> None:
     model = ARLDM.from_pretrained(base)
     story, others = batches(model)
-    new, old = of_character(model, story, 1, 0), as_read(model, others)
+    new, old = Lesson(in_orders(story, 0)), as_read(model, others)
     school = School(new, old, 2, 0)
     seen = [school(number).stories.latents for number in range(8)]
     assert torch.equal(school(3).stories.latents, seen[3])
@@ -221,14 +226,19 @@ def test_every_second_story_is_an_old_one(base: Path) -> None:
     assert not any(torch.equal(alone[1], one) for one in old.stories.latents)
 
 
-DECIDED = 2  # of the three tokens of the summary; the third is told as it is read
+DECIDED = [k for k, key in enumerate(TO_DRAW) if kind(key) in FREE]  # the others are told as they are read
+OPEN = [k for k in range(len(TO_DRAW)) if k not in DECIDED]
 
 
 @pytest.fixture
 def deciding() -> ARLDM:
-    model = build(replace(TINY, choices=4))
+    long = {"text": replace(TINY.text, max_tokens=160), "past": replace(TINY.past, max_tokens=160)}
+    model = build(replace(TINY, summary=len(TO_DRAW), choices=4, **long))  # type: ignore[arg-type]
     assert model.prior is not None
-    model.prior.values[:DECIDED] = torch.randn(DECIDED, 4, TINY.text.width, generator=torch.Generator().manual_seed(1))
+    drawn = torch.Generator().manual_seed(1)
+    kinds = {name: torch.randn(4, TINY.text.width, generator=drawn) for name in sorted(FREE)}
+    for k in DECIDED:
+        model.prior.values[k] = kinds[kind(list(TO_DRAW)[k])]
     return model
 
 
@@ -248,7 +258,7 @@ def test_what_was_read_before_is_to_be_read_after(deciding: ARLDM) -> None:
         assert float(strayed(answers, old, kept)) == pytest.approx(0, abs=1e-6)
         other = answers.clone()
         other[:, 0, 0] *= -1
-        assert float(strayed(other, old, kept)) == pytest.approx(2 / 9, abs=1e-5)
+        assert float(strayed(other, old, kept)) == pytest.approx(2 / 3 / len(TO_DRAW), abs=1e-5)
         kept[:, 0] = True
         assert float(strayed(other, old, kept)) == pytest.approx(0, abs=1e-6)
 
@@ -261,38 +271,74 @@ def test_the_denoiser_is_told_what_a_picture_shows(deciding: ARLDM) -> None:
     assert deciding.prior is not None
     values = torch.nn.functional.normalize(deciding.prior.values, dim=-1)
     told = torch.nn.functional.normalize(old.told, dim=-1)
-    likest = torch.einsum("bfsd,scd->bfsc", told, values).amax(-1)
-    torch.testing.assert_close(likest[:, :, :DECIDED], torch.ones(4, 3, DECIDED))
-    assert torch.equal(old.told[:, :, DECIDED:], deciding.looked_at(others)[:, :, DECIDED:])
+    likest = torch.einsum("bfsd,scd->bfsc", told, values).amax(-1)[:, :, DECIDED]
+    torch.testing.assert_close(likest, torch.ones_like(likest))
+    assert torch.equal(old.told[:, :, OPEN], deciding.looked_at(others)[:, :, OPEN])
 
 
-def test_a_new_name_is_read_as_somebody_else(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the name is the answer, and nowhere else, and always as the same."""
-    story, _ = batches(deciding)
-    plain, whose = as_read(deciding, in_orders(story, 0)), torch.tensor([False, False, True])
-    assert plain.read is not None
-    assert cosines(plain.read, of_character(deciding, story, 1, 0).read)[:, :, DECIDED].max() > 0.99  # names change little here
-    monkeypatch.setattr("arldm.adapt.lessons._unnamed", lambda *_: plain.read * torch.where(whose, -1, 1)[:, None])  # type: ignore[operator]
-    new = of_character(deciding, story, 1, 0)
-    for found, before in ((new.read, plain.read), (new.told, plain.told)):
-        assert cosines(found, before)[:, :, DECIDED].abs().max() < 0.9
-        assert found is not None
-        torch.testing.assert_close(cosines(found[:1, :1], found)[:, :, DECIDED], torch.ones(len(new), 3))
-    assert cosines(new.told, plain.told)[:, :, :DECIDED].min() > 0.999
-    assert new.told is not None
-    assert plain.told is not None
-    torch.testing.assert_close(new.told.norm(dim=-1), plain.told.norm(dim=-1))
+@pytest.fixture
+def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, list[Recast], list[Frame], Callable[[], Lesson]]:
+    """Pako in the parts of six old stories."""
+    monkeypatch.setattr("arldm.adapt.lessons.RECAST", 6)
+    add_words(deciding, ("pako",), "momo")
+    shots = portraits("pako", 0)
+    frames = list(painted(shots, "pako").frames)
+    cutouts = [cut_out(frame.picture) for frame in frames if frame.picture is not None]
+    monkeypatch.setattr("arldm.adapt.lessons.holding", lambda _: [shot.scene.prop is not None for shot in shots])
+    stories = recastings(cutouts, [shot.scene.prop is not None for shot in shots], ("pako",), "momo", 6, 0)
+    return deciding, stories, frames, lambda: of_character(deciding, frames, cutouts, ("pako",), "momo", 0)
 
 
-def test_what_all_pictures_show_is_what_the_name_is_to_tell(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = torch.tensor([[3, 1, -1], [3, 2, -1], [3, 1, -1]])
-    assert deciding.prior is not None
-    monkeypatch.setattr(deciding.prior, "sure", lambda answers: shown.repeat(len(answers) // 3, 1))
-    story, _ = batches(deciding)
-    new = of_character(deciding, story, 1, 0)
-    assert new.read is not None
-    assert torch.equal(new.read[:, :, 0], deciding.prior.values[0, 3].expand(len(new), 3, -1))
-    assert not (new.read[:, :, 1] == deciding.prior.values[1, 1]).all(-1).any()
+def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
+    model, stories, _, lesson = cast_in
+    found, old = lesson(), as_read(model, model.batch([story.old for story in stories]))
+    assert torch.equal(found.stories.caption_ids, model.batch([story.new for story in stories]).caption_ids)
+    who = torch.zeros(found.read.shape[:3], dtype=torch.bool)
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            if part is not None:
+                who[row, t, WHO[part.figure]] = True
+    assert who.any()
+    ours = found.read[who]
+    torch.testing.assert_close(cosines(ours, ours[:1]), torch.ones(len(ours)))
+    torch.testing.assert_close(ours.norm(dim=-1), old.read[who].norm(dim=-1))
+    assert cosines(ours, old.read[who]).abs().max() < 0.9
+    assert torch.equal(found.counts == NEW, who)
+    torch.testing.assert_close(found.read[~who], old.read[~who])
+
+
+def test_it_is_told_as_its_cutout_shows_it_and_the_rest_as_it_was(cast_in: tuple) -> None:
+    model, stories, frames, lesson = cast_in
+    found, old = lesson(), as_read(model, model.batch([story.old for story in stories]))
+    shown = as_read(model, model.batch([Story(str(k), (frame,)) for k, frame in enumerate(frames)])).told
+    assert shown is not None
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            others = set(range(len(TO_DRAW)))
+            if part is not None and part.cutout is not None:
+                mine, theirs = FIGURE[part.figure][1:], FIGURE[0][1:]
+                torch.testing.assert_close(cosines(found.told[row, t, mine], shown[part.cutout, 0, theirs]), torch.ones(len(mine)))
+                assert float(cosines(found.told[row, t, WHO[part.figure]], found.read[row, t, WHO[part.figure]])) > 0.999
+                if part.prop:
+                    torch.testing.assert_close(found.told[row, t, HELD], shown[part.cutout, 0, HELD])
+                others -= {*FIGURE[part.figure], *(HELD if part.prop else ())}
+            torch.testing.assert_close(found.told[row, t, list(others)], old.told[row, t, list(others)])
+
+
+def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, stories, _, lesson = cast_in
+    clothes, hat = (next(k for k in FIGURE[0] if list(TO_DRAW)[k].attribute == name) for name in ("clothes", "hat"))
+    sure = torch.full((1, len(TO_DRAW)), -1)
+    sure[0, clothes], sure[0, hat] = 3, 1
+    monkeypatch.setattr(model.prior, "sure", lambda answers: sure.expand(len(answers), -1))
+    found = lesson()
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            if part is not None:
+                where = FIGURE[part.figure][FIGURE[0].index(clothes)]
+                assert torch.equal(found.read[row, t, where], model.prior.values[where, 3])
+                bare = FIGURE[part.figure][FIGURE[0].index(hat)]
+                assert not torch.equal(found.read[row, t, bare], model.prior.values[bare, 1])  # no stranger has a hat of its own
 
 
 def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:

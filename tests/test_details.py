@@ -11,15 +11,12 @@ from arldm.model.noise import item_generators
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import MOODS, Figure, Look, Place, Prop, Scene
 from arldm.toonsv.details import KINDS, details
-from arldm.toonsv.forms import random_form
-from arldm.toonsv.world import Dice
 from arldm.train.details import Detailed, detailed, weights
 from conftest import story
 
 ALONE = Scene(Place("beach", "rose", "palm", "left"), "clear", "day", (Figure("tilo", "happy", "stand", "red"),))
 STRANGER = Figure("stranger", "calm", "hold", None, Look("red", "topper", "blue", "tan"))
-NOBODY = Figure("oona", "sad", "stand", "blue", form=random_form(Dice("nobody")))
-ALL = Scene(Place("kitchen", "mint", "stove", "right"), "clear", "day", (STRANGER, NOBODY), Prop("ball", "green"))
+ALL = Scene(Place("kitchen", "mint", "stove", "right"), "clear", "day", (STRANGER,), Prop("ball", "green"))
 
 
 def seen(scene: Scene) -> dict[str, np.ndarray]:
@@ -31,18 +28,13 @@ class TestDetails:
         assert {name for name, cells in seen(ALONE).items() if cells.any()} == {"mood"}
         assert all(cells.any() for cells in seen(ALL).values())
         bare = replace(STRANGER, look=Look("red", "none", "blue", "tan"))
-        assert not seen(replace(ALL, figures=(bare, NOBODY)))["hat_colour"].any()
+        assert not seen(replace(ALL, figures=(bare,)))["hat_colour"].any()
 
     def test_a_hat_is_above_the_face_and_a_face_is_small(self) -> None:
         found = seen(ALL)
         hat, face = (np.argwhere(found[name]).mean(0) for name in ("hat_colour", "mood"))
         assert hat[0] < face[0]
         assert 0 < found["mood"].mean() < 0.15
-
-    def test_a_form_is_a_head_and_more(self) -> None:
-        found = seen(replace(ALL, figures=(NOBODY,)))
-        assert found["form"].sum() > found["mood"].sum()
-        assert not seen(replace(ALL, figures=(replace(NOBODY, form=None),)))["form"].any()
 
     @pytest.mark.parametrize("index", range(4))
     def test_another_mood_changes_nothing_elsewhere(self, index: int) -> None:

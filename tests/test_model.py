@@ -335,7 +335,7 @@ BROKEN = {
     "pickle": (lambda folder: (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"x"), "a pickle, which can run code"),
     "cut": (_cut, "not a whole safetensors file"),
     "not json": (lambda folder: (folder / "arldm.json").write_text("{"), "cannot be understood"),
-    "later format": (_config(format=99), f"format 99, written by arldm {OURS}; arldm {OURS} reads formats 1 to 5"),
+    "later format": (_config(format=99), f"format 99, written by arldm {OURS}; arldm {OURS} reads formats 1 to 4"),
     "unknown option": (_config(model={"nam": 1}), "unknown option 'nam'"),
     "no such model": (_config(model=to_dict(TINY) | {"window": "four"}), "describes no model that can be built"),
     "statistics": (lambda folder: (folder / "vae" / "statistics.json").write_text('{"shift": [0], "scale": [1]}'), "1 shifts"),

@@ -1,37 +1,31 @@
 """Scenes beside the stories: which are chosen, who lends them their tokens, and a batch that holds both."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from arldm.errors import ConfigError
 from arldm.model.condition import Condition
-from arldm.toonsv.forms import FORMS, strange
 from arldm.toonsv.questions import TO_DRAW, all_to_draw
 from arldm.toonsv.scenes import is_trained, random_scene
 from arldm.train.details import DetailedStories
 from arldm.train.read import ReadStories
-from arldm.train.scenes import WHO, Scenes, lenders, wanted
+from arldm.train.scenes import Scenes, lenders, wanted
 from arldm.train.stories import CachedStories
 from arldm.train.toonsv import shown
-from conftest import TINY, build
 
 STORIES, FRAMES, COUNT = 300, 5, 10
 SHOWN = shown(STORIES, FRAMES)
 
 
-def lending(dim: int = 2, side: int = 2) -> ReadStories:
+def lending() -> ReadStories:
     """Stories whose tokens say which frame and which fact they are of."""
     rows = np.arange(STORIES * FRAMES, dtype=np.float32)
     tokens = np.stack(np.broadcast_arrays(rows[:, None], np.arange(len(TO_DRAW), dtype=np.float32)), axis=-1)
-    tokens = np.pad(tokens, ((0, 0), (0, 0), (0, dim - 2)))
     none = torch.zeros(len(rows), 1, dtype=torch.bool)
-    latents = np.zeros((len(rows), 4, side, side), np.float16)
+    latents = np.zeros((len(rows), 4, 2, 2), np.float16)
     stories = CachedStories(FRAMES, latents, np.zeros((len(rows), 1, 1, 3), np.uint8), (none, none, none, none), "train", "here")
-    return ReadStories(stories, tokens, Condition(torch.zeros(1, 1, len(TO_DRAW), dim), torch.ones(1, 1, len(TO_DRAW)).bool()))
+    return ReadStories(stories, tokens, Condition(torch.zeros(1, 1, len(TO_DRAW), 2), torch.ones(1, 1, len(TO_DRAW)).bool()))
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +73,3 @@ def test_a_batch_of_both(facts: dict[int, np.ndarray]) -> None:
     assert tokens[:, 0].tolist() == lent[number].tolist()
     assert tokens[:, 1].tolist() == list(range(len(TO_DRAW)))
     assert both.stories.condition.keep.all()
-
-
-def test_forms_are_told_in_the_place_of_whom_they_stand_for(tmp_path: Path) -> None:
-    model = build(replace(TINY, history="pictures", summary=len(TO_DRAW), choices=4, forms=FORMS))
-    read = lending(model.config.text.width, side=8)
-    scenes = Scenes.drawn(model, read, SHOWN, COUNT, tmp_path)
-    assert scenes.who is not None
-    changed = (np.abs(scenes.who - read.tokens[scenes.lenders[:, WHO], WHO]) > 1e-3).any(-1)
-    formed = np.zeros(changed.shape, bool)
-    for row, index in zip(formed, scenes.indices, strict=True):
-        forms = [figure.form is not None for figure in strange(random_scene("train", index)).figures]
-        row[: len(forms)] = forms
-    assert formed.any()
-    assert np.array_equal(changed, formed)
-    told = scenes.batch([0, 1]).condition.tokens.flatten(0, 1)
-    rows = scenes.rows([0, 1])
-    assert np.array_equal(told[:, WHO].numpy(), scenes.who[rows])
-    others = [k for k in range(len(TO_DRAW)) if k not in WHO]
-    assert np.array_equal(told[:, others].numpy(), read.tokens[scenes.lenders[rows][:, others], others])
-    plain = Scenes.drawn(build(replace(TINY, summary=len(TO_DRAW))), read, SHOWN, COUNT, tmp_path / "plain")
-    assert plain.who is None
-    assert len(set(plain.indices) & set(scenes.indices)) < COUNT  # some of which stories show enough, for their forms

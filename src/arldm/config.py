@@ -88,7 +88,6 @@ class ModelConfig:
     context: int = 0  # layers in which queries read caption and history together, before the U-Net does; 0, as in the paper
     summary: int = 0  # queries, which sum up what they read and to which alone the U-Net attends; 0 if there is no context
     choices: int = 0  # values, at most, among which a token of the summary is decided by lot where nothing tells it; 0 = none is
-    forms: int = 0  # numbers that a character's form has, if the denoiser knows forms (model/prior.py); 0 = it does not
     memory: int = 0  # past frames that the context reads; 0 = no more than the window
     text: TextConfig = TextConfig()
     past: HistoryConfig = HistoryConfig()

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, is_summed_up, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import old_stories
-from arldm.adapt.pictures import read_pictures
+from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recipes import Adaptation
 from arldm.config import to_dict
 from arldm.errors import ConfigError, OutputError
@@ -77,9 +77,9 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
 def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: str) -> dict[str, Tensor]:
     """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
-    old = old_stories(model, recipe, len(story.frames))
-    new = model.batch([story])
-    school = School(_lesson(model, recipe, new), old and as_read(model, old), recipe.train.batch, recipe.train.seed)
+    new, lesson = model.batch([story]), _lesson(model, recipe, story)
+    old = old_stories(model, recipe, lesson.stories.latents.shape[1])
+    school = School(lesson, old and as_read(model, old), recipe.train.batch, recipe.train.seed)
     if recipe.mode != "token":
         fresh(model, len(recipe.names), recipe.train.seed)
     with seeded(recipe.train.seed):
@@ -95,10 +95,12 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
 
 
-def _lesson(model: ARLDM, recipe: Adaptation, new: StoryBatch) -> Lesson:
-    """Where weights learn, the names are to mean something of their own; where names alone do, the denoiser says what they mean."""
+def _lesson(model: ARLDM, recipe: Adaptation, story: Story) -> Lesson:
+    """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart."""
     seed = recipe.train.seed
-    return Lesson(in_orders(new, seed)) if recipe.mode == "token" else of_character(model, new, len(recipe.names), seed)
+    if recipe.mode == "token" or not is_summed_up(model):
+        return Lesson(in_orders(model.batch([story]), seed))
+    return of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
 
 
 def _hash(batch: StoryBatch) -> str:

@@ -1,21 +1,33 @@
 """What an adaptation learns from: the new character's pictures as stories, old stories, and what the model made of them before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arldm.adapt.likeness import likeness
+from arldm.adapt.recasting import Part, recastings
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
 from arldm.model.prior import turned
 from arldm.model.widening import texts
+from arldm.story import Frame, Story
+from arldm.toonsv.cast import ACTIONS, EXTRA_KINDS
+from arldm.toonsv.cutouts import Cutout
+from arldm.toonsv.questions import STANDS, TO_DRAW
 from arldm.train.stories import turn
 
 NEW = 30.0  # how much it counts that a name is read as somebody else, beside each of all the answers that stay
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
+RECAST = 64  # old stories in which the new character plays a part
+BLOCK = 8  # stories that are read at once
+LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
+#: which of the questions are of whom stands where, of what is held, and of a figure by where it stands
+WHO = [k for k, key in enumerate(TO_DRAW) if key.attribute == "who" and key.entity in STANDS]
+HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
+FIGURE = [[k for k, key in enumerate(TO_DRAW) if key.entity == where] for where in STANDS]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,26 +47,27 @@ class Lesson:
 
     def to(self, device: torch.device | str) -> "Lesson":
         """The same on another device."""
-        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self._answers()))
+        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self.answers()))
 
     def one(self, story: int) -> "Lesson":
         """One of the stories."""
-        rows = (one if one is None else one[story : story + 1] for one in self._answers())
+        rows = (one if one is None else one[story : story + 1] for one in self.answers())
         return Lesson(picked(self.stories, story), *rows)
 
     def beside(self, other: "Lesson") -> "Lesson":
         """These stories and then others."""
-        pairs = zip(self._answers(), other._answers(), strict=True)
+        pairs = zip(self.answers(), other.answers(), strict=True)
         both = (None if one is None or two is None else torch.cat((one, two)) for one, two in pairs)
         return Lesson(joined([self.stories, other.stories]), *both)
 
-    def _answers(self) -> tuple[Tensor | None, ...]:
+    def answers(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """What is to be read, what is to be told, and how much it counts."""
         return self.read, self.told, self.counts
 
 
 def is_summed_up(model: ARLDM) -> bool:
-    """Does a few tokens' worth of answers stand between what is read and the denoiser, and are some of them decided?"""
-    return model.prior is not None and model.history == "pictures"
+    """Do the answers to ToonSV's questions stand between what is read and the denoiser, and are some of them decided?"""
+    return model.prior is not None and model.history == "pictures" and model.config.summary == len(TO_DRAW)
 
 
 @torch.no_grad()
@@ -66,28 +79,69 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
 
 
 @torch.no_grad()
-def of_character(model: ARLDM, story: StoryBatch, new: int, seed: int) -> Lesson:
-    """The pictures of a new character, whose names are the last `new` tokens, in several orders.
+def of_character(
+    model: ARLDM, frames: Sequence[Frame], cutouts: Sequence[Cutout], names: Sequence[str], like: str, seed: int
+) -> Lesson:
+    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames.
 
-    The names begin as a word that the model knows, and it would go on to read them as that: told of the old one, the denoiser could
-    tell the two apart by the places of the pictures alone. So where the names are the answer, it becomes one like no other; half of
-    the old one, it would be drawn as that (docs/log.md). And what all of the pictures show alike is the character's own, a coat
-    perhaps: the names are to tell it, whatever they told before.
+    The names begin as a word that the model knows, and it would go on to read them as that. So where a name is the answer, the
+    answer becomes one like no other; half of the old one, it would be drawn as that (docs/log.md). All else is read as it was with
+    whom the part was written for; but what all pictures show alike, a coat perhaps, is the character's own: the names are to tell
+    it.
     """
-    stories = in_orders(story, seed)
-    if not is_summed_up(model):
-        return Lesson(stories)
     assert model.prior is not None
-    seen = model.looked_at(stories)
-    *now, counts = _as_now(model, stories, seen)
-    decided = model.prior.values.flatten(1).any(-1)  # (summary)
-    named = ~decided & (F.cosine_similarity(now[0], _unnamed(model, stories, new), dim=-1) < 0.5)  # (batch, frame, summary)
-    direction = _direction(model, stories, now[1], named, seed)
-    read, told = (torch.where(named[..., None], turned(one, direction), one) for one in now)
-    shown = model.prior.sure(seen.flatten(0, 1))  # (batch * frame, summary)
+    seen = model.looked_at(model.batch([Story(str(k), (frame,)) for k, frame in enumerate(frames)]))  # (picture, 1, summary, dim)
+    shown, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
     alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
-    own = model.prior.values[torch.arange(len(alike), device=shown.device), shown[0]]
-    return Lesson(stories, torch.where(alike[:, None], own, read), told, torch.where(named | alike, NEW, counts))
+    worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
+    own = {place: int(shown[0, place]) for place, k in enumerate(FIGURE[0]) if alike[place] and _asked(k) in worn}
+    stories = recastings(cutouts, holding(shown), names, like, RECAST, seed)
+    generator = torch.Generator().manual_seed(derived_seed("name", seed))
+    direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
+    lesson: Lesson | None = None
+    for first in range(0, len(stories), BLOCK):
+        block = stories[first : first + BLOCK]
+        found = as_read(model, model.batch([story.old for story in block]))
+        for row, story in enumerate(block):
+            for t, part in enumerate(story.parts):
+                if part is not None:
+                    _play(model, found, (row, t), part, looks, own, direction)
+        found = Lesson(model.batch([story.new for story in block]), *found.answers())
+        lesson = found if lesson is None else lesson.beside(found)
+    assert lesson is not None
+    return lesson
+
+
+def _play(
+    model: ARLDM, lesson: Lesson, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
+) -> None:
+    """Have a frame read as with the new character in it, and told as its cutout shows it."""
+    read, told, counts = lesson.answers()
+    assert read is not None
+    assert told is not None
+    assert counts is not None
+    assert model.prior is not None
+    figure = FIGURE[part.figure]
+    if part.cutout is not None:
+        told[at][figure] = looks[part.cutout][FIGURE[0]]
+        if part.prop:
+            told[at][HELD] = looks[part.cutout][HELD]
+    for place, value in own.items():
+        read[at][figure[place]] = model.prior.values[figure[place], value]
+        counts[at][figure[place]] = NEW
+    for answers in (read, told) if part.cutout is not None else (read,):
+        answers[at][WHO[part.figure]] = turned(answers[at][WHO[part.figure]], direction)
+    counts[at][WHO[part.figure]] = NEW
+
+
+def holding(shown: Tensor) -> list[bool]:
+    """Does the figure of a picture hold something, by the numbers (picture, question) of what is seen of it?"""
+    action = next(place for place, k in enumerate(FIGURE[0]) if _asked(k) == "action")
+    return (shown[:, action] == ACTIONS.index("hold")).tolist()
+
+
+def _asked(question: int) -> str:
+    return list(TO_DRAW)[question].attribute
 
 
 @torch.no_grad()
@@ -127,25 +181,6 @@ def _decided(model: ARLDM, seen: Tensor) -> Tensor:
     flat = seen.flatten(0, 1)
     lots = torch.rand(flat.shape[:2], generator=torch.Generator().manual_seed(0)).to(flat.device)
     return model.prior(flat, lots).view_as(seen)
-
-
-def _unnamed(model: ARLDM, stories: StoryBatch, new: int) -> Tensor:
-    """The answers if the names were no words that the model knows."""
-    tables = [part.get_input_embeddings().weight for part in texts(model)]
-    kept = [table[-new:].clone() for table in tables]
-    for table in tables:
-        table[-new:] = table[:-new].mean(0)
-    answers = _answers(model, stories)
-    for table, rows in zip(tables, kept, strict=True):
-        table[-new:] = rows
-    return answers
-
-
-def _direction(model: ARLDM, stories: StoryBatch, told: Tensor, named: Tensor, seed: int) -> Tensor:
-    """What the names are to mean (dim): the character's form, or where the model knows no forms, anything."""
-    if model.config.forms:
-        return likeness(model, picked(stories, 0), told[:1], named[:1], seed)
-    return F.normalize(torch.randn(told.shape[-1], generator=torch.Generator().manual_seed(derived_seed("name", seed))), dim=0)
 
 
 def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from typing import Any
 
 from PIL import Image
 
-from arldm.errors import DatasetError
+from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
 from arldm.story import Frame
 from arldm.story_files import ENDINGS, decoded
+from arldm.toonsv.cutouts import Cutout, cut_out
 
 METADATA = "metadata.jsonl"
 LEAST, MOST = 2, 20  # pictures; the paper takes 4 or 5
@@ -26,13 +27,21 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
 
     Raises DatasetError for too few or too many, a caption without a name; PictureError for what is no picture.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
-    if not LEAST <= len(paths) <= MOST:
-        raise DatasetError(f"{folder}: has {len(paths)} pictures; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
+    paths = _paths(folder)
     told = _metadata(folder) if (folder / METADATA).exists() else {}
     return tuple(Frame(_caption(path, told, names), flattened(path), (names[0],)) for path in paths)
+
+
+def read_cutouts(folder: Path) -> list[Cutout]:
+    """The character without what is behind it, of each picture in the same order. Raises DatasetError, PictureError."""
+    found = []
+    for path in _paths(folder):
+        picture = decoded(path, path)
+        try:
+            found.append(cut_out(picture.convert("RGBA") if picture.has_transparency_data else flattened(path)))
+        except PictureError as error:
+            raise PictureError(f"{path}: {error}") from error
+    return found
 
 
 def flattened(path: Path) -> Image.Image:
@@ -44,6 +53,15 @@ def flattened(path: Path) -> Image.Image:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _paths(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
+    if not LEAST <= len(paths) <= MOST:
+        raise DatasetError(f"{folder}: has {len(paths)} pictures; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
+    return paths
 
 
 def _caption(path: Path, told: dict[str, str], names: Sequence[str]) -> str:

@@ -34,8 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "clip": (0, math.inf),
     "dropout": (0, 1),
     **dict.fromkeys(("layers", "encoder_layers", "text_layers", "vision_layers", "window", "train_timesteps"), (1, math.inf)),
-    **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary", "choices", "forms"), (0, math.inf)),
-    **dict.fromkeys(("finish", "details"), (0, math.inf)),
+    **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary", "choices", "finish", "details"), (0, math.inf)),
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
     **dict.fromkeys(("patch", "channels", "unshuffle", "max_tokens", "vocabulary"), (1, math.inf)),
     "mode_scale": (0, 1.75),  # beyond 2 / (pi - 2) it is no distribution any more

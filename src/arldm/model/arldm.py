@@ -65,7 +65,7 @@ class ARLDM(nn.Module, PushToHubMixin):
             summary=config.summary,
             memory=config.memory,
         )
-        self.prior = Prior(config.summary, config.choices, config.text.width, config.forms) if config.choices else None
+        self.prior = Prior(config.summary, config.choices, config.text.width) if config.choices else None
         self.unet = build_unet(config.denoiser, config.latents.channels, side, config.text.width)
         self.latents = Latents(config.latents).requires_grad_(False)
 

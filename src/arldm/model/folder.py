@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ARLDM")
 
-FORMAT = 5  # 1 knew neither context, coordinates nor stem, 2 no prior, 3 no finish, 4 no forms: read as models without
+FORMAT = 4  # 1 knew neither context nor coordinates nor stem, 2 no prior, 3 no finish; they are read as models without them
 CONFIG = "arldm.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 

@@ -28,13 +28,10 @@ class Prior(nn.Module):
 
     LEAST = 0.5  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
 
-    def __init__(self, summary: int, choices: int, dim: int, forms: int = 0) -> None:
+    def __init__(self, summary: int, choices: int, dim: int) -> None:
         super().__init__()
         self.values: Tensor  # (summary, choices, dim); zeros where there is no value
         self.register_buffer("values", torch.zeros(summary, choices, dim))
-        if forms:
-            self.forms: Tensor  # (forms, dim), always the same: what each number of a form means
-            self.register_buffer("forms", torch.randn(forms, dim, generator=torch.Generator().manual_seed(0)))
 
     def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
         """The answers (n, summary, dim), without their queries, each as long as it was but become the value that is chosen for it.
@@ -47,10 +44,6 @@ class Prior(nn.Module):
             chosen = torch.where(true < 0, chosen, true)
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
         return torch.where(self.values.any(-1).any(-1)[:, None], turned(answers, values), answers)
-
-    def of_form(self, numbers: Tensor) -> Tensor:
-        """The directions (.., dim) in which characters of forms nobody has a name for are told, by their numbers (.., forms)."""
-        return F.normalize(numbers @ self.forms, dim=-1)
 
     def sure(self, answers: Tensor) -> Tensor:
         """The number (n, summary) of the one value that is likely; -1 where there are several, or none at all."""

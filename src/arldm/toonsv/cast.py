@@ -3,11 +3,8 @@
 Everything that can be judged in a picture is a discrete value from one of these tuples, so that reading it back is exact.
 """
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from arldm.toonsv.forms import Form
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 MOODS = ("calm", "happy", "sad", "angry", "surprised", "sleepy")
 ACTIONS = ("stand", "wave", "cheer", "sit", "jump", "run", "hold", "hug", "highfive")
@@ -85,7 +82,6 @@ class Figure:
     action: str
     shirt: str | None = None
     look: Look | None = None
-    form: "Form | None" = field(default=None, repr=False)  # of a named figure that is drawn as nobody; no story has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where a picture shows what is small and tells much: faces, skins, hats, things that are held, heads that nobody knows."""
+"""Where a picture shows what is small and tells much: faces, skins, hats, things that are held."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ import numpy as np
 from arldm.toonsv.cast import COLOURS, MOODS, SKINS, Figure, Scene
 from arldm.toonsv.paint import paint
 
-KINDS = ("mood", "skin", "hat_colour", "colour", "form")  # attributes; the colour is a thing's
+KINDS = ("mood", "skin", "hat_colour", "colour")  # attributes; the last is a thing's
 FINE = 8  # pixels along a cell when it is looked at
 DIFFERENT = 16  # of 255; less is the smoothing of an edge
 
@@ -17,7 +17,7 @@ def details(scene: Scene, cells: int) -> np.ndarray:
     """For each of KINDS the cells that would look otherwise if it were another: bool (kind, cells, cells)."""
     seen = _pixels(scene, cells)
     found = np.zeros((len(KINDS), cells, cells), bool)
-    for number, other in enumerate((_moods(scene), _skins(scene), _hats(scene), _thing(scene), _formless(scene))):
+    for number, other in enumerate((_moods(scene), _skins(scene), _hats(scene), _thing(scene))):
         if other != scene:
             apart = abs(_pixels(other, cells) - seen).max(-1) > DIFFERENT
             found[number] = apart.reshape(cells, FINE, cells, FINE).any((1, 3))
@@ -51,10 +51,6 @@ def _hats(scene: Scene) -> Scene:
 
 def _thing(scene: Scene) -> Scene:
     return replace(scene, prop=scene.prop and replace(scene.prop, colour=_next(scene.prop.colour, COLOURS)))
-
-
-def _formless(scene: Scene) -> Scene:
-    return replace(scene, figures=tuple(replace(figure, form=None) for figure in scene.figures))
 
 
 def _next(value: str, values: Sequence[str]) -> str:

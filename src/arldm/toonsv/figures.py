@@ -4,7 +4,6 @@ from arldm.toonsv.canvas import INK, NAMED, Pen, Point, arc, shade, tint
 from arldm.toonsv.cast import CAST, Figure, Prop
 from arldm.toonsv.faces import Features, face, snore
 from arldm.toonsv.heads import EXTRA_FEATURES, HEADS, SKIN, Head, extra_head
-from arldm.toonsv.parts import formed
 from arldm.toonsv.props import prop
 
 HEAD_Y = -96.0  # of a standing figure, in units above its feet
@@ -56,7 +55,7 @@ def _looks(who: Figure) -> tuple[str, str, str, Head | None]:
     """Colours of the garment, the hands and the limbs, and the head of a named character."""
     if who.look is not None:
         return NAMED[who.look.coat], SKIN[who.look.skin], "#4a4560", None
-    head = HEADS[SPECIES[who.who]] if who.form is None else formed(who.form)
+    head = HEADS[SPECIES[who.who]]
     limbs = head.limbs or head.colour
     return NAMED[who.shirt or "white"], limbs, limbs, head
 

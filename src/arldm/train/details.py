@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, StoryBatch
 from arldm.rendered import Rows, drawn, look
-from arldm.toonsv.cast import Scene
 from arldm.toonsv.details import DIFFERENT, FINE, KINDS, details
-from arldm.toonsv.forms import strange
 from arldm.train.read import ReadStories
 from arldm.train.scenes import Scenes
 from arldm.train.stories import CachedStories, turn
@@ -50,30 +48,22 @@ class Detailed(nn.Module):
         return (errors * batch.weights.flatten(0, 1)[:, None]).mean()
 
 
-def weights(
-    folder: Path, split: str, stories: Sequence[int], frames: int, cells: int, more: float, strangely: str = ""
-) -> np.ndarray:
+def weights(folder: Path, split: str, stories: Sequence[int], frames: int, cells: int, more: float) -> np.ndarray:
     """How much each cell of drawn stories, by number, counts: float32 (story * frame, cells, cells), 1 in the mean.
 
     A cell that shows a kind of detail counts 1 + `more` / sqrt(share of all cells that show this kind), so that what is seldom seen
-    counts more often than it is seen. What was looked at is kept in `folder`, continued if interrupted. `strangely` is how forms
-    look, where scenes hold some (train/scenes.py).
+    counts more often than it is seen. What was looked at is kept in `folder`, continued if interrupted.
     """
     if not more:
         return np.ones((len(stories) * frames, cells, cells), np.float32)
     shape, masks = (len(stories) * frames, len(KINDS), cells, cells), (KINDS, FINE, DIFFERENT)
-    origin = f"{look(FINE * cells, split, frames, stories)} {masks}{strangely}"
+    origin = f"{look(FINE * cells, split, frames, stories)} {masks}"
     rows = Rows(folder, f"{split}-{len(stories)}x{frames}-details-{cells}", shape, np.bool_, origin)
-    for block in drawn(split, stories[rows.done // frames :], cells, frames, strange_details if strangely else details):
+    for block in drawn(split, stories[rows.done // frames :], cells, frames, details):
         rows.put(rows.done, block.reshape(-1, *shape[1:]))
     shares = rows.array.mean((0, 2, 3)).clip(1e-9)
     counted = 1 + more * np.einsum("nkhw,k->nhw", rows.array.astype(np.float32), (shares**-0.5).astype(np.float32))
     return counted / counted.mean()
-
-
-def strange_details(scene: Scene, cells: int) -> np.ndarray:
-    """The details of a scene with forms in it."""
-    return details(strange(scene), cells)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,34 +1,25 @@
 """Single scenes mixed into training, in which what stories seldom show is frequent: three figures together, things that are held.
 
 Nobody tells a scene. So its condition is lent: each fact's token by some frame of the stories in which that fact is the same.
-A model that knows forms (toonsv/forms.py) is shown them in the place of most of the named figures, and told them by their numbers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch
-from arldm.model.prior import Prior, turned
-from arldm.rendered import Rows, drawn, look, picture
-from arldm.toonsv.cast import Scene
-from arldm.toonsv.forms import strange
-from arldm.toonsv.questions import STANDS, TO_DRAW, all_to_draw
+from arldm.rendered import Rows, drawn, look
+from arldm.toonsv.questions import STANDS, all_to_draw
 from arldm.toonsv.scenes import is_trained, random_scene
 from arldm.train.read import ReadStories
 from arldm.train.stories import fingerprint, in_latents
 
-#: of scenes: three figures together; fewer, one of whom holds something; the rest, of which stories have enough but for forms
-KINDS = ("crowds", "things", "others")
 SEARCHED = 200  # random scenes, at most, for each that is wanted
-WHO = [k for k, key in enumerate(TO_DRAW) if key.attribute == "who" and key.entity in STANDS]  # who stands where, in the summary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,34 +30,21 @@ class Scenes:
     indices: list[int]  # of random scenes
     latents: np.ndarray  # (scene, channel, h, w) float16, normalised
     lenders: np.ndarray  # (scene, summary); which frame of the stories lends each token
-    who: np.ndarray | None = None  # (scene, stand, dim); tokens of who stands where, in the place of what is lent
 
     @classmethod
     def drawn(cls, model: ARLDM, lending: ReadStories, shown: Tensor, count: int, folder: Path) -> "Scenes":
-        """As many scenes that stories can tell, as `shown` (story * frame, summary) says what they show.
+        """As many scenes, half of them crowds, that stories can tell, as `shown` (story * frame, summary) says what they show.
 
         Latents are kept in `folder`, continued if interrupted. Raises ConfigError where the stories show too little.
         """
         facts = shown.numpy()
-        found = wanted(facts, count, KINDS if model.config.forms else KINDS[:2])
+        found = wanted(facts, count)
         indices = list(found)
-        size, formed = model.config.picture_size, bool(model.config.forms)
-        origin = f"{look(size, 'train', 1, indices)} {fingerprint(model.latents)}{' ' + strangely() if formed else ''}"
+        origin = f"{look(model.config.picture_size, 'train', 1, indices)} {fingerprint(model.latents)}"
         rows = Rows(folder, f"train-{count}x1-latents", (count, *lending.stories.latents.shape[1:]), np.float16, origin)
-        for block in drawn("train", indices[rows.done :], size, 1, strange_picture if formed else picture):
+        for block in drawn("train", indices[rows.done :], model.config.picture_size, 1):
             rows.put(rows.done, in_latents(model, block[:, 0]))
-        scenes = cls(lending, indices, rows.array, lenders(facts, np.stack(list(found.values()))))
-        return scenes.with_forms(model) if formed else scenes
-
-    def with_forms(self, model: ARLDM) -> "Scenes":
-        """The same, told with the forms that are to be seen: as loud as whom they stand for."""
-        assert model.prior is not None
-        assert model.conditioner.queries is not None
-        forms = torch.stack([directions(model.prior, random_scene("train", index)) for index in self.indices])
-        queries = model.conditioner.queries.detach().float().cpu()[WHO]
-        answers = torch.from_numpy(self.lending.tokens[self.lenders[:, WHO], WHO]) - queries
-        told = torch.where(forms.any(-1, keepdim=True), turned(answers, forms), answers)
-        return replace(self, who=(queries + told).numpy())
+        return cls(lending, indices, rows.array, lenders(facts, np.stack(list(found.values()))))
 
     def __len__(self) -> int:
         return len(self.indices) // self.lending.stories.frames
@@ -78,57 +56,28 @@ class Scenes:
     def batch(self, stories: Sequence[int]) -> ReadBatch:
         """Scenes in the place of stories, by number."""
         rows = self.rows(stories)
-        return self.lending.batch_of(self.tokens(rows), self.latents[rows])
-
-    def tokens(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """What some scenes are told by, by number: (scene, summary, dim)."""
         lent = self.lending.tokens[self.lenders[rows], np.arange(self.lenders.shape[1])]
-        if self.who is not None:
-            lent[:, WHO] = self.who[rows]
-        return lent
+        return self.lending.batch_of(lent, self.latents[rows])
 
 
-def strange_picture(scene: Scene, size: int) -> np.ndarray:
-    """The picture of a scene with forms in it."""
-    return picture(strange(scene), size)
-
-
-def strangely() -> str:
-    """A fingerprint of how forms look."""
-    seen = np.stack([strange_picture(random_scene("train", index), 64) for index in range(8)])
-    return sha256(seen.tobytes()).hexdigest()[:16]
-
-
-@torch.no_grad()
-def directions(prior: Prior, scene: Scene) -> Tensor:
-    """How the forms of a scene are told: (stand, dim), 0 where there is none."""
-    found = torch.zeros(len(STANDS), prior.forms.shape[1])
-    for row, figure in zip(found, strange(scene).figures, strict=False):
-        if figure.form is not None:
-            row[:] = prior.of_form(torch.tensor(figure.form.numbers, device=prior.forms.device))
-    return found
-
-
-def wanted(shown: np.ndarray, count: int, kinds: Sequence[str] = KINDS[:2]) -> dict[int, np.ndarray]:
-    """Random scenes by number, as many of each kind, with their facts (summary), all of which are among those `shown`.
+def wanted(shown: np.ndarray, count: int) -> dict[int, np.ndarray]:
+    """Random scenes by number, half of them crowds, with their facts (summary), all of which are among those `shown`.
 
     Raises ConfigError where too few are found.
     """
     there = [frozenset(facts.tolist()) for facts in shown.T]
-    found: dict[str, dict[int, np.ndarray]] = {kind: {} for kind in kinds}
-    enough = {kind: (count + len(kinds) - 1 - place) // len(kinds) for place, kind in enumerate(kinds)}
+    found: dict[bool, dict[int, np.ndarray]] = {True: {}, False: {}}
     for index in range(SEARCHED * count):
         scene = random_scene("train", index)
-        kind = KINDS[0] if len(scene.figures) == len(STANDS) else KINDS[1] if scene.prop is not None else KINDS[2]
-        if kind in found and len(found[kind]) < enough[kind] and is_trained(scene):
+        some = found[crowded := len(scene.figures) == len(STANDS)]
+        if len(some) < (count + crowded) // 2 and (crowded or scene.prop is not None) and is_trained(scene):
             facts = all_to_draw(scene)
             if all(fact in one for fact, one in zip(facts.tolist(), there, strict=True)):
-                found[kind][index] = facts
+                some[index] = facts
         if sum(map(len, found.values())) == count:
-            return dict(sorted(pair for some in found.values() for pair in some.items()))
-    got = " and ".join(f"{len(some)} {kind}" for kind, some in found.items())
-    expected = "expected as many of each, give more --stories or fewer --scenes"
-    raise ConfigError(f"--scenes {count}: found {got} of which all facts are in a story; {expected}")
+            return dict(sorted((found[True] | found[False]).items()))
+    got = f"{len(found[True])} crowds and {len(found[False])} things of which all facts are in a story"
+    raise ConfigError(f"--scenes {count}: found {got}; expected half as many of each, give more --stories or fewer --scenes")
 
 
 def lenders(shown: np.ndarray, facts: np.ndarray) -> np.ndarray:

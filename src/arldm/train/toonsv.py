@@ -30,7 +30,7 @@ from arldm.train.details import Detailed, DetailedBatch, DetailedStories, weight
 from arldm.train.loop import fit
 from arldm.train.read import ReadStories, read, reads_once
 from arldm.train.record import Sample
-from arldm.train.scenes import Scenes, strangely
+from arldm.train.scenes import Scenes
 from arldm.train.stories import CachedStories, cached
 from arldm.weight_files import fill, read_weights
 
@@ -51,8 +51,7 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         untold = None
         if recipe.scenes:
             scenes = Scenes.drawn(model, _lending(data, recipe), truth, recipe.scenes, cache)
-            look = strangely() if model.config.forms else ""
-            untold = DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details, look))
+            untold = DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details))
 
     def batches(number: int) -> DetailedBatch:
         if untold is None:

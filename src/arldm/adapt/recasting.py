@@ -1,0 +1,107 @@
+"""Old stories with a new character in a part: its cutouts stand where somebody stood, and captions have its name.
+
+Five pictures show five places. Who learned from them alone would keep the character with its places, and draw somebody else in all
+others (docs/log.md); so it is shown in places, at hours and in company that its pictures never had.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+from arldm.story import Frame, Story
+from arldm.toonsv import painted
+from arldm.toonsv.cast import CAST, EXTRA_KINDS, PAIR_ACTIONS, Scene
+from arldm.toonsv.cutouts import Cutout, put
+from arldm.toonsv.paint import standing
+from arldm.toonsv.plot import plot
+from arldm.toonsv.world import Dice
+
+FRAMES = 5
+SHOWN = 2  # frames, at least, that show a cutout
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Who plays a part in a frame: which figure it is, from left to right, and which cutout; none where all is as it was."""
+
+    figure: int
+    cutout: int | None
+    prop: bool = False  # does what is held go with the part?
+
+
+@dataclass(frozen=True, slots=True)
+class Recast:
+    """A story as it was, and with the new character in it."""
+
+    old: Story
+    new: Story
+    parts: tuple[Part | None, ...]  # of each frame; None where the character is not
+
+
+def recastings(
+    cutouts: Sequence[Cutout], holding: Sequence[bool], names: Sequence[str], like: str, number: int, seed: int
+) -> list[Recast]:
+    """So many stories of ToonSV's training split in which a part is played by the character that has been cut out.
+
+    `holding` says of each cutout whether it has something in its hand. The part is that of somebody like the word `like`: of the
+    same pronoun, or any other stranger for a stranger.
+    """
+    parts = parts_like(like)
+    found = (
+        recast
+        for index in count()
+        if (recast := _recast(index, cutouts, holding, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
+    )
+    return list(islice(found, number))
+
+
+def parts_like(like: str) -> frozenset[str]:
+    """Whose parts somebody like this could play."""
+    if like in EXTRA_KINDS:
+        return frozenset((like,))
+    pronouns = {character.pronoun for character in CAST if character.name == like} or {"he", "she"}
+    return frozenset(character.name for character in CAST if character.pronoun in pronouns and not character.held_out)
+
+
+def _recast(
+    index: int, cutouts: Sequence[Cutout], holding: Sequence[bool], names: Sequence[str], parts: frozenset[str], dice: Dice
+) -> Recast | None:
+    shots = plot("train", index, FRAMES)
+    who = next((figure.who for shot in shots for figure in shot.scene.figures if figure.who in parts), None)
+    if who is None:
+        return None
+    played = tuple(_part(shot.scene, who, holding, dice) for shot in shots)
+    if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
+        return None
+    old = painted(shots, f"old-{index}")
+    shown = (_frame(frame, shot.scene, part, cutouts) for frame, shot, part in zip(old.frames, shots, played, strict=True))
+    frames = tuple(replace(frame, caption=_renamed(frame.caption, who, names, dice)) for frame in shown)
+    return Recast(old, replace(old, id=f"new-{index}", frames=frames), played)
+
+
+def _part(scene: Scene, who: str, holding: Sequence[bool], dice: Dice) -> Part | None:
+    """Any cutout, but for two who touch each other, and where two would hold something."""
+    number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
+    if number is None:
+        return None
+    action = scene.figures[number].action
+    taken = scene.prop is not None and action != "hold"  # by another
+    able = [k for k, holds in enumerate(holding) if action not in PAIR_ACTIONS and not (holds and taken)]
+    return Part(number, dice.pick(able) if able else None, not taken)
+
+
+def _frame(frame: Frame, scene: Scene, part: Part | None, cutouts: Sequence[Cutout]) -> Frame:
+    """The frame with a cutout in it."""
+    if part is None or part.cutout is None:
+        return frame
+    stand = standing(scene)[part.figure]
+    return replace(frame, picture=put(scene, part.figure, stand, cutouts[part.cutout]))
+
+
+def _renamed(caption: str, who: str, names: Sequence[str], dice: Dice) -> str:
+    def name(found: re.Match[str]) -> str:
+        word = dice.pick(names)
+        return word.capitalize() if found[0][0].isupper() else word
+
+    return re.sub(rf"\b{who}\b", name, caption, flags=re.IGNORECASE)

@@ -1,0 +1,136 @@
+"""A character cut out of a picture, to stand in other places: what a pair of scissors does for an artist.
+
+What is not the character is known in one of three ways: it is transparent, it is of one colour, or it is a place of ToonSV,
+which can be painted again without anybody in it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from arldm.errors import PictureError
+from arldm.toonsv.canvas import LIGHT
+from arldm.toonsv.cast import HUES, PLACES, SIDES, TIMES, WEATHERS, Place, Scene
+from arldm.toonsv.paint import CELL, GROUND, Standing, paint
+
+SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
+TALL = 150.0  # of SIZE; a drawing of any size is made as tall as somebody of the cast
+OPAQUE = 128  # of 255
+PLAIN = 24  # of 255; what differs less from the colour of the border is background
+DIFFERENT = 8  # of 255, in a picture without noise
+CAPPED = 48.0  # of 255; more than that is somebody else, however much
+LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutout:
+    """A figure without what was behind it."""
+
+    pixels: np.ndarray  # (SIZE, SIZE, 3) float32, 0 to 255, seen by day
+    opaque: np.ndarray  # (SIZE, SIZE) float32, 0 to 1
+    x: float  # of its feet, as in Standing
+
+
+def cut_out(picture: Image.Image) -> Cutout:
+    """The one figure of a picture, RGB or RGBA. Raises PictureError where it cannot be told from what is behind it."""
+    clear = picture.mode == "RGBA" and np.asarray(picture.getchannel("A")).min() < OPAQUE
+    found = _transparent(picture) if clear else _plain(picture) or _placed(picture)
+    if found is None or not LEAST < found.opaque.mean() < MOST:
+        raise PictureError(
+            "the character cannot be told from what is behind it; expected a transparent background, "
+            "one plain colour, or a picture of ToonSV's world with nobody else in it"
+        )
+    return found
+
+
+def put(scene: Scene, number: int, stand: Standing, cutout: Cutout) -> Image.Image:
+    """The scene with a cutout in the place of its figure of that number, in the scene's light."""
+    behind = np.asarray(paint(scene, SIZE, without=number), np.float32)
+    pixels, opaque, x = cutout.pixels, cutout.opaque, cutout.x
+    if stand.faces < 0:
+        pixels, opaque, x = pixels[:, ::-1], opaque[:, ::-1], SIZE - x
+    moved = (0, round(stand.x - x))
+    pixels = ndimage.shift(pixels, (*moved, 0), order=0, mode="nearest") * np.array(LIGHT[f"{scene.time} figure"], np.float32)
+    opaque = ndimage.shift(opaque, moved, order=0)[..., None]
+    return Image.fromarray((pixels * opaque + behind * (1 - opaque)).round().astype(np.uint8))
+
+
+def _transparent(picture: Image.Image) -> Cutout | None:
+    return _stood(np.asarray(picture.convert("RGB")), np.asarray(picture.getchannel("A"), np.float32) / 255)
+
+
+def _plain(picture: Image.Image) -> Cutout | None:
+    """Where the whole border is of one colour, all of that colour which is joined to it is background."""
+    pixels = np.asarray(picture.convert("RGB"))
+    border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])).astype(np.int16)
+    colour = np.median(border, 0)
+    if (abs(border - colour).max(-1) > PLAIN).any():
+        return None
+    alike = abs(pixels - colour).max(-1) <= PLAIN
+    parts = np.zeros(alike.shape, np.int32)
+    ndimage.label(alike, output=parts)
+    return _stood(pixels, (parts != parts[0, 0]).astype(np.float32))
+
+
+def _stood(pixels: np.ndarray, opaque: np.ndarray) -> Cutout | None:
+    """A drawing of any size, as tall as the cast and on its feet in the middle."""
+    rows, columns = (np.flatnonzero((opaque > 0.5).any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    scale = min(TALL / (box[3] - box[1]), SIZE / (box[2] - box[0]))
+    size = (max(1, round(scale * (box[2] - box[0]))), max(1, round(scale * (box[3] - box[1]))))
+    whole = np.dstack((pixels, (opaque * 255).astype(np.uint8)))
+    drawing = Image.fromarray(whole, "RGBA").crop(box).resize(size, Image.Resampling.LANCZOS)
+    page = Image.new("RGBA", (SIZE, SIZE))
+    page.paste(drawing, ((SIZE - size[0]) // 2, round(GROUND) - size[1]))
+    seen = np.asarray(page, np.float32)
+    return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2)
+
+
+def _placed(picture: Image.Image) -> Cutout:
+    """What differs from the place behind it, painted again."""
+    seen = np.asarray(picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
+    scene = behind(seen)
+    apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
+    opaque = (apart > DIFFERENT + 4 * np.median(apart)).astype(np.float32)
+    columns = np.arange(SIZE)[None] * opaque
+    middle = SIZE / 2 + CELL * round((columns.sum() / max(1.0, opaque.sum()) - SIZE / 2) / CELL)
+    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle)
+
+
+def behind(seen: np.ndarray) -> Scene:
+    """The place, weather and time, without anybody, that agree best with a picture (SIZE, SIZE, 3)."""
+    small = seen.reshape(SEARCHED, SIZE // SEARCHED, SEARCHED, SIZE // SEARCHED, 3).mean((1, 3))
+
+    def cost(scene: Scene) -> float:
+        return float(np.minimum(abs(small - np.asarray(paint(scene, SEARCHED), np.float32)), CAPPED).mean())
+
+    best = min(_rough(), key=cost)
+    while (better := min(_near(best), key=cost)) != best and cost(better) < cost(best):
+        best = better
+    return best
+
+
+def _rough() -> Iterator[Scene]:
+    for kind, landmarks in PLACES.items():
+        for hue in HUES:
+            for weather in WEATHERS:
+                for time in TIMES:
+                    yield Scene(Place(kind, hue, landmarks[0], SIDES[0]), weather, time, ())
+
+
+def _near(scene: Scene) -> Iterator[Scene]:
+    """What is otherwise in one thing at most, and the landmark with its side."""
+    for landmark in PLACES[scene.place.kind]:
+        for side in SIDES:
+            yield replace(scene, place=replace(scene.place, landmark=landmark, side=side))
+    for hue in HUES:
+        yield replace(scene, place=replace(scene.place, hue=hue))
+    for weather in WEATHERS:
+        yield replace(scene, weather=weather)
+    for time in TIMES:
+        yield replace(scene, time=time)

@@ -1,0 +1,115 @@
+"""Characters cut out of their pictures, and put into other places."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from arldm.errors import PictureError
+from arldm.toonsv.cast import Figure, Place, Prop, Scene
+from arldm.toonsv.cutouts import SIZE, TALL, behind, cut_out, put
+from arldm.toonsv.paint import GROUND, Standing, paint, standing
+from arldm.toonsv.scenes import random_scene
+
+MOUSE = Figure("pako", "happy", "wave", "blue")
+BEACH = Scene(Place("beach", "rose", "palm", "left"), "rain", "day", (MOUSE,), aside=1)
+LIBRARY = Scene(Place("library", "mint", "globe", "right"), "clear", "day", (MOUSE,))
+
+
+def array(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture, np.int16)
+
+
+def alone(index: int) -> Scene:
+    scene = random_scene("train", index)
+    return replace(scene, figures=(replace(MOUSE, action="stand", mood=scene.figures[0].mood),), prop=None)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 1000))
+def test_a_figure_is_what_the_place_without_it_is_not(index: int) -> None:
+    scene = alone(index)
+    empty = replace(scene, figures=(), aside=0)
+    assert replace(behind(array(paint(scene)).astype(np.float32)), aside=0) == empty
+    found = cut_out(paint(scene))
+    apart = abs(array(paint(scene)) - array(paint(empty))).max(-1)
+    assert np.array_equal(found.opaque > 0, apart > 8)
+    assert found.x == standing(scene)[0].x
+
+
+@pytest.mark.parametrize("time", ["day", "dusk", "night"])
+def test_who_was_cut_out_stands_elsewhere_as_if_painted_there(time: str) -> None:
+    there = replace(LIBRARY, time=time)
+    found = put(there, 0, standing(there)[0], cut_out(paint(BEACH)))
+    apart = abs(array(found) - array(paint(there))).max(-1)
+    assert (apart > 8).mean() < 0.01  # edges, where the sea shines through
+    assert (abs(array(found) - array(paint(there, without=0))).max(-1) > 8).mean() > 0.05
+
+
+def test_in_company_it_takes_one_place_and_looks_as_that_one_did() -> None:
+    both = replace(LIBRARY, figures=(Figure("tilo", "calm", "stand", "red"), replace(MOUSE, action="run")))
+    found = array(put(both, 1, standing(both)[1], cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action="run"),))))))
+    assert (abs(found - array(paint(both))).max(-1) > 24).mean() < 0.03  # its shadows are on the other side
+    assert np.array_equal(found[:, :40], array(paint(both))[:, :40])
+
+
+def test_what_it_holds_comes_with_it() -> None:
+    holding = replace(BEACH, figures=(replace(MOUSE, action="hold"),), prop=Prop("balloon", "red"))
+    found = array(put(LIBRARY, 0, standing(LIBRARY)[0], cut_out(paint(holding))))
+    there = replace(LIBRARY, figures=holding.figures, prop=holding.prop)
+    assert (abs(found - array(paint(there))).max(-1) > 24).mean() < 0.01
+
+
+def drawing() -> Image.Image:
+    """Somebody red, 60 x 90, with a white belly, on nothing."""
+    page = np.zeros((200, 160, 4), np.uint8)
+    page[70:160, 30:90] = (200, 40, 40, 255)
+    page[100:130, 50:70] = (255, 255, 255, 255)
+    return Image.fromarray(page, "RGBA")
+
+
+def on(colour: str) -> Image.Image:
+    page = Image.new("RGBA", drawing().size, colour)
+    return Image.alpha_composite(page, drawing()).convert("RGB")
+
+
+@pytest.mark.parametrize("picture", [drawing(), on("white"), on("#80a080")], ids=["transparent", "white", "green"])
+def test_a_drawing_is_as_tall_as_the_cast_and_stands_on_its_feet(picture: Image.Image) -> None:
+    found = cut_out(picture)
+    rows, columns = (np.flatnonzero((found.opaque > 0.5).any(axis)) for axis in (1, 0))
+    assert rows[-1] - rows[0] + 1 == pytest.approx(TALL, abs=1)
+    assert rows[-1] + 1 == pytest.approx(GROUND, abs=1)
+    assert columns[0] + columns[-1] == pytest.approx(SIZE - 1, abs=2)
+    assert found.opaque[round(GROUND - TALL * 0.5), SIZE // 2] == 1  # a belly of the paper's colour is no hole
+    red = found.pixels[round(GROUND - 10), SIZE // 2]
+    assert abs(red - (200, 40, 40)).max() < 3
+
+
+def test_it_can_be_mirrored() -> None:
+    page = drawing()
+    page.paste((0, 0, 255, 255), (30, 70, 60, 160))  # blue on its left
+    scene = replace(LIBRARY, figures=())
+    seen = [array(put(replace(scene, figures=(MOUSE,)), 0, Standing(128.0, faces, 1.0), cut_out(page)))[200] for faces in (1, -1)]
+    assert seen[0][120, 2] > 200 > seen[0][136, 2]
+    assert seen[1][136, 2] > 200 > seen[1][120, 2]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)),
+        Image.new("RGB", (64, 64), "white"),
+        Image.new("RGBA", (64, 64)),
+    ],
+    ids=["noise", "nothing", "transparent"],
+)
+def test_who_cannot_be_told_from_the_rest_is_refused(picture: Image.Image) -> None:
+    with pytest.raises(PictureError, match="cannot be told from what is behind it; expected a transparent background"):
+        cut_out(picture)
+
+
+def test_a_picture_that_could_be_transparent_and_is_not() -> None:
+    assert np.array_equal(cut_out(paint(BEACH).convert("RGBA")).opaque, cut_out(paint(BEACH)).opaque)

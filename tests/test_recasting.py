@@ -1,0 +1,95 @@
+"""Old stories in which a new character plays a part."""
+
+import pytest
+
+from arldm.adapt.recasting import FRAMES, SHOWN, parts_like, recastings
+from arldm.model.text import words_of
+from arldm.toonsv import plot
+from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS
+from arldm.toonsv.cutouts import cut_out
+from arldm.toonsv.paint import paint
+from arldm.toonsv.recast import portraits
+
+PICTURES = [shot.scene for shot in portraits("pako", 0)]
+CUTOUTS = [cut_out(paint(scene)) for scene in PICTURES]
+HOLDING = [scene.prop is not None for scene in PICTURES]
+STORIES = recastings(CUTOUTS, HOLDING, ("pako",), "bromm", 24, 0)
+
+
+def test_some_hold_something() -> None:
+    assert 0 < sum(HOLDING) < len(HOLDING)
+
+
+def test_captions_name_the_new_one_in_the_place_of_the_old() -> None:
+    for story in STORIES:
+        shots = plot("train", int(story.old.id.removeprefix("old-")), FRAMES)
+        who = {shot.scene.figures[part.figure].who for shot, part in zip(shots, story.parts, strict=True) if part is not None}
+        assert len(who) == 1
+        assert who <= parts_like("bromm")
+        (old,) = who
+        for was, now in zip(story.old.frames, story.new.frames, strict=True):
+            assert now.caption == was.caption.replace(old.capitalize(), "Pako")
+            assert old not in words_of(now.caption)
+    assert len({frame.caption for story in STORIES for frame in story.new.frames if "Pako" in frame.caption}) > len(STORIES)
+
+
+def test_pictures_change_where_a_cutout_stands_and_nowhere_else() -> None:
+    for story in STORIES:
+        changed = [was.picture != now.picture for was, now in zip(story.old.frames, story.new.frames, strict=True)]
+        assert changed == [part is not None and part.cutout is not None for part in story.parts]
+        assert sum(changed) >= SHOWN
+
+
+def test_who_touches_another_stays_and_no_two_hold_something() -> None:
+    held = 0
+    for story in STORIES:
+        for shot, part in zip(plot("train", int(story.old.id.removeprefix("old-")), FRAMES), story.parts, strict=True):
+            if part is None:
+                continue
+            action = shot.scene.figures[part.figure].action
+            assert (part.cutout is None) == (action in PAIR_ACTIONS)
+            assert part.prop == (shot.scene.prop is None or action == "hold")
+            if part.cutout is not None and HOLDING[part.cutout]:
+                assert part.prop
+                held += 1
+    assert held
+
+
+def test_all_cutouts_are_used_in_many_places() -> None:
+    seen = [part.cutout for story in STORIES for part in story.parts if part is not None and part.cutout is not None]
+    assert set(seen) == set(range(len(CUTOUTS)))
+    assert len({part.figure for story in STORIES for part in story.parts if part is not None}) > 1
+
+
+def test_the_same_seed_casts_alike() -> None:
+    again, other = (recastings(CUTOUTS, HOLDING, ("pako",), "bromm", 6, seed) for seed in (0, 1))
+    assert [story.new for story in again] == [story.new for story in STORIES[:6]]
+    assert [story.parts for story in other] != [story.parts for story in STORIES[:6]]
+
+
+def test_a_stranger_is_called_by_all_its_names() -> None:
+    names = ("visitor", "gentleman")
+    stories = recastings([CUTOUTS[0]], [False], names, "stranger", 6, 0)
+    words = {word for story in stories for frame in story.new.frames for word in words_of(frame.caption)}
+    assert {"visitor", "gentleman"} <= words
+    assert "stranger" not in words
+    assert "a visitor" in " ".join(frame.caption.lower() for story in stories for frame in story.new.frames)
+
+
+@pytest.mark.parametrize("kind", EXTRA_KINDS)
+def test_strangers_play_strangers(kind: str) -> None:
+    assert parts_like(kind) == {kind}
+
+
+def test_parts_are_of_one_pronoun_and_of_nobody_who_is_held_out() -> None:
+    assert parts_like("bromm") == {"tilo", "bromm", "quill", "gorp"}
+    assert parts_like("oona") == {"fenna", "zuzi", "mirla", "lumi", "oona"}
+    assert parts_like("red") == parts_like("bromm") | parts_like("oona") == set(NAMES) - {"pako", "vesna", "rumo"}
+
+
+def test_without_a_hand_free_nobody_is_replaced() -> None:
+    """All cutouts hold something: where another does already, all stays as it is."""
+    stories = recastings(CUTOUTS, [True] * len(CUTOUTS), ("pako",), "bromm", 24, 0)
+    taken = [part for story in stories for part in story.parts if part is not None and not part.prop]
+    assert taken
+    assert all(part.cutout is None for part in taken)
