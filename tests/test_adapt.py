@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import HOLD, Adapting, adapt
-from arldm.adapt.lessons import FIGURE, HELD, NEW, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
+from arldm.adapt.lessons import FIGURE, HELD, MORE, NEW, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
 from arldm.adapt.old import old_stories
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recasting import Recast, recastings
@@ -284,8 +284,9 @@ def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, li
     shots = portraits("pako", 0)
     frames = list(painted(shots, "pako").frames)
     cutouts = [cut_out(frame.picture) for frame in frames if frame.picture is not None]
-    monkeypatch.setattr("arldm.adapt.lessons.holding", lambda _: [shot.scene.prop is not None for shot in shots])
-    stories = recastings(cutouts, [shot.scene.prop is not None for shot in shots], ("pako",), "momo", 6, 0)
+    actions = [shot.scene.figures[0].action for shot in shots]
+    monkeypatch.setattr("arldm.adapt.lessons.done", lambda _: actions)
+    stories = recastings(cutouts, actions, ("pako",), "momo", 6, 0)
     return deciding, stories, frames, lambda: of_character(deciding, frames, cutouts, ("pako",), "momo", 0)
 
 
@@ -307,6 +308,9 @@ def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
     torch.testing.assert_close(found.read[~who], old.read[~who])
 
 
+MOOD = next(place for place, k in enumerate(FIGURE[0]) if list(TO_DRAW)[k].attribute == "mood")
+
+
 def test_it_is_told_as_its_cutout_shows_it_and_the_rest_as_it_was(cast_in: tuple) -> None:
     model, stories, frames, lesson = cast_in
     found, old = lesson(), as_read(model, model.batch([story.old for story in stories]))
@@ -315,7 +319,11 @@ def test_it_is_told_as_its_cutout_shows_it_and_the_rest_as_it_was(cast_in: tuple
     for row, story in enumerate(stories):
         for t, part in enumerate(story.parts):
             others = set(range(len(TO_DRAW)))
-            if part is not None and part.cutout is not None:
+            if part is not None and part.posed:
+                mood = FIGURE[part.figure][MOOD]
+                assert float(cosines(found.told[row, t, mood], shown[part.cutout, 0, FIGURE[0][MOOD]])) > 0.999
+                others -= {WHO[part.figure], mood}
+            elif part is not None and part.cutout is not None:
                 mine, theirs = FIGURE[part.figure][1:], FIGURE[0][1:]
                 torch.testing.assert_close(cosines(found.told[row, t, mine], shown[part.cutout, 0, theirs]), torch.ones(len(mine)))
                 assert float(cosines(found.told[row, t, WHO[part.figure]], found.read[row, t, WHO[part.figure]])) > 0.999
@@ -323,6 +331,19 @@ def test_it_is_told_as_its_cutout_shows_it_and_the_rest_as_it_was(cast_in: tuple
                     torch.testing.assert_close(found.told[row, t, HELD], shown[part.cutout, 0, HELD])
                 others -= {*FIGURE[part.figure], *(HELD if part.prop else ())}
             torch.testing.assert_close(found.told[row, t, list(others)], old.told[row, t, list(others)])
+
+
+def test_what_a_cutout_covers_counts_more(cast_in: tuple) -> None:
+    model, stories, _, lesson = cast_in
+    found, old = lesson(), model.batch([story.old for story in stories])
+    least, most = found.cells.min(), found.cells.max()
+    assert float(most) == pytest.approx(float(least) * (1 + MORE))
+    assert float(found.cells.mean()) == pytest.approx(1)
+    differs = (found.stories.latents != old.latents).any(2)
+    assert not differs[found.cells == most].logical_not().any()
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            assert bool((found.cells[row, t] == most).any()) == (part is not None and part.cutout is not None)
 
 
 def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,6 +384,8 @@ def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:
     assert gradient.abs().max() > 0
     assert float(loss(replace(old, read=-old.read)) - right) == pytest.approx(2 * HOLD, abs=1e-3)
     assert not torch.equal(loss(replace(old, told=-old.told)), right)
+    assert old.cells is not None
+    assert float(loss(replace(old, cells=2 * old.cells))) == pytest.approx(2 * float(right), rel=1e-4)
     plain = deciding.loss(others, item_generators(0, range(len(old)))).item()
     assert float(loss(Lesson(others))) == pytest.approx(plain)
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from arldm.errors import PictureError
 from arldm.toonsv.cast import Figure, Place, Prop, Scene
-from arldm.toonsv.cutouts import SIZE, TALL, behind, cut_out, put
-from arldm.toonsv.paint import GROUND, Standing, paint, standing
+from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, pose, put
+from arldm.toonsv.paint import GROUND, paint, standing
 from arldm.toonsv.scenes import random_scene
 
 MOUSE = Figure("pako", "happy", "wave", "blue")
@@ -43,7 +43,7 @@ def test_a_figure_is_what_the_place_without_it_is_not(index: int) -> None:
 @pytest.mark.parametrize("time", ["day", "dusk", "night"])
 def test_who_was_cut_out_stands_elsewhere_as_if_painted_there(time: str) -> None:
     there = replace(LIBRARY, time=time)
-    found = put(there, 0, standing(there)[0], cut_out(paint(BEACH)))
+    found = put(there, 0, cut_out(paint(BEACH)))
     apart = abs(array(found) - array(paint(there))).max(-1)
     assert (apart > 8).mean() < 0.01  # edges, where the sea shines through
     assert (abs(array(found) - array(paint(there, without=0))).max(-1) > 8).mean() > 0.05
@@ -51,14 +51,14 @@ def test_who_was_cut_out_stands_elsewhere_as_if_painted_there(time: str) -> None
 
 def test_in_company_it_takes_one_place_and_looks_as_that_one_did() -> None:
     both = replace(LIBRARY, figures=(Figure("tilo", "calm", "stand", "red"), replace(MOUSE, action="run")))
-    found = array(put(both, 1, standing(both)[1], cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action="run"),))))))
+    found = array(put(both, 1, cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action="run"),))))))
     assert (abs(found - array(paint(both))).max(-1) > 24).mean() < 0.03  # its shadows are on the other side
     assert np.array_equal(found[:, :40], array(paint(both))[:, :40])
 
 
 def test_what_it_holds_comes_with_it() -> None:
     holding = replace(BEACH, figures=(replace(MOUSE, action="hold"),), prop=Prop("balloon", "red"))
-    found = array(put(LIBRARY, 0, standing(LIBRARY)[0], cut_out(paint(holding))))
+    found = array(put(LIBRARY, 0, cut_out(paint(holding))))
     there = replace(LIBRARY, figures=holding.figures, prop=holding.prop)
     assert (abs(found - array(paint(there))).max(-1) > 24).mean() < 0.01
 
@@ -91,10 +91,24 @@ def test_a_drawing_is_as_tall_as_the_cast_and_stands_on_its_feet(picture: Image.
 def test_it_can_be_mirrored() -> None:
     page = drawing()
     page.paste((0, 0, 255, 255), (30, 70, 60, 160))  # blue on its left
-    scene = replace(LIBRARY, figures=())
-    seen = [array(put(replace(scene, figures=(MOUSE,)), 0, Standing(128.0, faces, 1.0), cut_out(page)))[200] for faces in (1, -1)]
-    assert seen[0][120, 2] > 200 > seen[0][136, 2]
-    assert seen[1][136, 2] > 200 > seen[1][120, 2]
+    both = replace(LIBRARY, figures=(MOUSE, MOUSE))  # who look at each other
+    for number, x in enumerate((80, 176)):
+        seen = array(put(both, number, cut_out(page)))[220]
+        left, right = seen[x - 8, 2] > 200, seen[x + 8, 2] > 200
+        assert (left, right) == (number == 0, number == 1)
+
+
+@pytest.mark.parametrize("shown", HEADS_FREE)
+@pytest.mark.parametrize("wanted", ["wave", "sit", "jump", "hold", "hug"])
+def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str) -> None:
+    cutout = cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action=shown),))))
+    second = Figure("tilo", "calm", "hug" if wanted == "hug" else "stand", "red")
+    prop = Prop("ball", "green") if wanted == "hold" else None
+    there = replace(LIBRARY, time="dusk", figures=(replace(MOUSE, action=wanted), second), prop=prop)
+    found, true = array(pose(there, 0, cutout, shown)), array(paint(there))
+    assert (abs(found - true).max(-1) > 24).mean() < 0.03  # a tail, lines that lie between two pixels
+    other = array(paint(replace(there, figures=(Figure("bromm", "happy", wanted, "blue"), second))))
+    assert (abs(found - true).max(-1) > 24).mean() < 0.3 * (abs(other - true).max(-1) > 24).mean()
 
 
 @pytest.mark.parametrize(

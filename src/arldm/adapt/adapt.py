@@ -159,4 +159,6 @@ class Adapting(nn.Module):
         condition = model.condition(stories, dropped)
         far = strayed(model.conditioner.answers(condition.tokens), batch, dropped)
         told = torch.where(dropped[:, :, None, None], condition.tokens, model.conditioner.summary(batch.told))
-        return model.errors_of(noised, Condition(told, condition.keep)).mean() + HOLD * far
+        errors = model.errors_of(noised, Condition(told, condition.keep)).mean(1)  # (batch * frame, h, w)
+        assert batch.cells is not None
+        return (errors * batch.cells.flatten(0, 1)).mean() + HOLD * far

@@ -1,7 +1,7 @@
 """What an adaptation learns from: the new character's pictures as stories, old stories, and what the model made of them before."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,8 @@ NEW = 30.0  # how much it counts that a name is read as somebody else, beside ea
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
 RECAST = 64  # old stories in which the new character plays a part
 BLOCK = 8  # stories that are read at once
+MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
+DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
 LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
 #: which of the questions are of whom stands where, of what is held, and of a figure by where it stands
 WHO = [k for k, key in enumerate(TO_DRAW) if key.attribute == "who" and key.entity in STANDS]
@@ -41,28 +43,28 @@ class Lesson:
     read: Tensor | None = None  # (batch, frame, summary, dim) answers that captions and history are to be read as
     told: Tensor | None = None  # (batch, frame, summary, dim) answers that the denoiser is told: what the frames show
     counts: Tensor | None = None  # (batch, frame, summary) how much it counts how each is read
+    cells: Tensor | None = None  # (batch, frame, h, w) how much it counts how each cell is drawn, 1 in the mean
 
     def __len__(self) -> int:
         return len(self.stories.latents)
 
     def to(self, device: torch.device | str) -> "Lesson":
         """The same on another device."""
-        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self.answers()))
+        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self._rest()))
 
     def one(self, story: int) -> "Lesson":
         """One of the stories."""
-        rows = (one if one is None else one[story : story + 1] for one in self.answers())
+        rows = (one if one is None else one[story : story + 1] for one in self._rest())
         return Lesson(picked(self.stories, story), *rows)
 
     def beside(self, other: "Lesson") -> "Lesson":
         """These stories and then others."""
-        pairs = zip(self.answers(), other.answers(), strict=True)
+        pairs = zip(self._rest(), other._rest(), strict=True)
         both = (None if one is None or two is None else torch.cat((one, two)) for one, two in pairs)
         return Lesson(joined([self.stories, other.stories]), *both)
 
-    def answers(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """What is to be read, what is to be told, and how much it counts."""
-        return self.read, self.told, self.counts
+    def _rest(self) -> Iterator[Tensor | None]:
+        return (getattr(self, field.name) for field in fields(self)[1:])
 
 
 def is_summed_up(model: ARLDM) -> bool:
@@ -75,7 +77,9 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     """Stories that are to be read as the model reads them now."""
     if not is_summed_up(model):
         return Lesson(stories)
-    return Lesson(stories, *_as_now(model, stories, model.looked_at(stories)))
+    read = _answers(model, stories)
+    everywhere = torch.ones(read.shape[:2] + stories.latents.shape[-2:], device=read.device)
+    return Lesson(stories, read, _decided(model, model.looked_at(stories)), torch.ones_like(read[..., 0]), everywhere)
 
 
 @torch.no_grad()
@@ -91,11 +95,11 @@ def of_character(
     """
     assert model.prior is not None
     seen = model.looked_at(model.batch([Story(str(k), (frame,)) for k, frame in enumerate(frames)]))  # (picture, 1, summary, dim)
-    shown, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
-    alike = (shown == shown[0]).all(0) & (shown[0] >= 0)
+    sure, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
+    alike = (sure == sure[0]).all(0) & (sure[0] >= 0)
     worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
-    own = {place: int(shown[0, place]) for place, k in enumerate(FIGURE[0]) if alike[place] and _asked(k) in worn}
-    stories = recastings(cutouts, holding(shown), names, like, RECAST, seed)
+    own = {place: int(sure[0, place]) for place, k in enumerate(FIGURE[0]) if alike[place] and _asked(k) in worn}
+    stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
     generator = torch.Generator().manual_seed(derived_seed("name", seed))
     direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
     lesson: Lesson | None = None
@@ -106,23 +110,28 @@ def of_character(
             for t, part in enumerate(story.parts):
                 if part is not None:
                     _play(model, found, (row, t), part, looks, own, direction)
-        found = Lesson(model.batch([story.new for story in block]), *found.answers())
+        shown = model.batch([story.new for story in block])
+        differs = (shown.latents - found.stories.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
+        found = replace(found, stories=shown, cells=1 + MORE * differs)
         lesson = found if lesson is None else lesson.beside(found)
     assert lesson is not None
-    return lesson
+    assert lesson.cells is not None
+    return replace(lesson, cells=lesson.cells / lesson.cells.mean())
 
 
 def _play(
     model: ARLDM, lesson: Lesson, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
 ) -> None:
     """Have a frame read as with the new character in it, and told as its cutout shows it."""
-    read, told, counts = lesson.answers()
+    read, told, counts = lesson.read, lesson.told, lesson.counts
     assert read is not None
     assert told is not None
     assert counts is not None
     assert model.prior is not None
     figure = FIGURE[part.figure]
-    if part.cutout is not None:
+    if part.posed:
+        told[at][figure[_place("mood")]] = looks[part.cutout][FIGURE[0][_place("mood")]]
+    elif part.cutout is not None:
         told[at][figure] = looks[part.cutout][FIGURE[0]]
         if part.prop:
             told[at][HELD] = looks[part.cutout][HELD]
@@ -134,10 +143,13 @@ def _play(
     counts[at][WHO[part.figure]] = NEW
 
 
-def holding(shown: Tensor) -> list[bool]:
-    """Does the figure of a picture hold something, by the numbers (picture, question) of what is seen of it?"""
-    action = next(place for place, k in enumerate(FIGURE[0]) if _asked(k) == "action")
-    return (shown[:, action] == ACTIONS.index("hold")).tolist()
+def done(sure: Tensor) -> list[str]:
+    """What the figure of each picture does, by the numbers (picture, question) of what is surely seen of it."""
+    return [ACTIONS[max(0, int(number))] for number in sure[:, _place("action")]]
+
+
+def _place(attribute: str) -> int:
+    return next(place for place, k in enumerate(FIGURE[0]) if _asked(k) == attribute)
 
 
 def _asked(question: int) -> str:
@@ -162,12 +174,6 @@ def in_orders(story: StoryBatch, seed: int) -> StoryBatch:
         torch.randperm(frames, generator=torch.Generator().manual_seed(derived_seed("order", seed, k))) for k in range(ORDERS)
     ]
     return joined([picked(story, 0, order) for order in orders])
-
-
-def _as_now(model: ARLDM, stories: StoryBatch, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What a lesson that leaves all as it is says of stories of which this is `seen`: read, told, counts."""
-    read = _answers(model, stories)
-    return read, _decided(model, seen), torch.ones(read.shape[:3], device=read.device)
 
 
 def _answers(model: ARLDM, stories: StoryBatch) -> Tensor:

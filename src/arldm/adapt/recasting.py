@@ -11,14 +11,14 @@ from itertools import count, islice
 
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cast import CAST, EXTRA_KINDS, PAIR_ACTIONS, Scene
-from arldm.toonsv.cutouts import Cutout, put
-from arldm.toonsv.paint import standing
+from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
+from arldm.toonsv.cutouts import HEADS_FREE, Cutout, pose, put
 from arldm.toonsv.plot import plot
 from arldm.toonsv.world import Dice
 
 FRAMES = 5
 SHOWN = 2  # frames, at least, that show a cutout
+POSED = 0.5  # of what cutouts show, too, is done by bodies: a head that was seen in one mood and place alone belongs to these
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Part:
 
     figure: int
     cutout: int | None
-    prop: bool = False  # does what is held go with the part?
+    posed: bool = False  # its head alone, on a body that does what the figure did
+    prop: bool = False  # does what is held go with the cutout?
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,18 @@ class Recast:
 
 
 def recastings(
-    cutouts: Sequence[Cutout], holding: Sequence[bool], names: Sequence[str], like: str, number: int, seed: int
+    cutouts: Sequence[Cutout], actions: Sequence[str], names: Sequence[str], like: str, number: int, seed: int
 ) -> list[Recast]:
     """So many stories of ToonSV's training split in which a part is played by the character that has been cut out.
 
-    `holding` says of each cutout whether it has something in its hand. The part is that of somebody like the word `like`: of the
-    same pronoun, or any other stranger for a stranger.
+    `actions` says of each cutout what it does; what none of them does, a body does that has the head of one. The part is that of
+    somebody like the word `like`: of the same pronoun, or any other stranger for a stranger.
     """
     parts = parts_like(like)
     found = (
         recast
         for index in count()
-        if (recast := _recast(index, cutouts, holding, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
+        if (recast := _recast(index, cutouts, actions, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
     )
     return list(islice(found, number))
 
@@ -65,38 +66,42 @@ def parts_like(like: str) -> frozenset[str]:
 
 
 def _recast(
-    index: int, cutouts: Sequence[Cutout], holding: Sequence[bool], names: Sequence[str], parts: frozenset[str], dice: Dice
+    index: int, cutouts: Sequence[Cutout], actions: Sequence[str], names: Sequence[str], parts: frozenset[str], dice: Dice
 ) -> Recast | None:
     shots = plot("train", index, FRAMES)
     who = next((figure.who for shot in shots for figure in shot.scene.figures if figure.who in parts), None)
     if who is None:
         return None
-    played = tuple(_part(shot.scene, who, holding, dice) for shot in shots)
+    played = tuple(_part(shot.scene, who, actions, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
     old = painted(shots, f"old-{index}")
-    shown = (_frame(frame, shot.scene, part, cutouts) for frame, shot, part in zip(old.frames, shots, played, strict=True))
+    shown = (_frame(frame, shot.scene, part, cutouts, actions) for frame, shot, part in zip(old.frames, shots, played, strict=True))
     frames = tuple(replace(frame, caption=_renamed(frame.caption, who, names, dice)) for frame in shown)
     return Recast(old, replace(old, id=f"new-{index}", frames=frames), played)
 
 
-def _part(scene: Scene, who: str, holding: Sequence[bool], dice: Dice) -> Part | None:
-    """Any cutout, but for two who touch each other, and where two would hold something."""
+def _part(scene: Scene, who: str, actions: Sequence[str], dice: Dice) -> Part | None:
+    """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
         return None
     action = scene.figures[number].action
+    heads = [k for k, shown in enumerate(actions) if shown in HEADS_FREE and who in NAMES]
+    if heads and (action not in actions or dice.chance(POSED)):
+        return Part(number, dice.pick(heads), posed=True)
     taken = scene.prop is not None and action != "hold"  # by another
-    able = [k for k, holds in enumerate(holding) if action not in PAIR_ACTIONS and not (holds and taken)]
-    return Part(number, dice.pick(able) if able else None, not taken)
+    able = [k for k, shown in enumerate(actions) if action not in PAIR_ACTIONS and not (shown == "hold" and taken)]
+    return Part(number, dice.pick(able) if able else None, prop=not taken)
 
 
-def _frame(frame: Frame, scene: Scene, part: Part | None, cutouts: Sequence[Cutout]) -> Frame:
+def _frame(frame: Frame, scene: Scene, part: Part | None, cutouts: Sequence[Cutout], actions: Sequence[str]) -> Frame:
     """The frame with a cutout in it."""
     if part is None or part.cutout is None:
         return frame
-    stand = standing(scene)[part.figure]
-    return replace(frame, picture=put(scene, part.figure, stand, cutouts[part.cutout]))
+    cutout = cutouts[part.cutout]
+    picture = pose(scene, part.figure, cutout, actions[part.cutout]) if part.posed else put(scene, part.figure, cutout)
+    return replace(frame, picture=picture)
 
 
 def _renamed(caption: str, who: str, names: Sequence[str], dice: Dice) -> str:

@@ -14,7 +14,8 @@ from scipy import ndimage
 from arldm.errors import PictureError
 from arldm.toonsv.canvas import LIGHT
 from arldm.toonsv.cast import HUES, PLACES, SIDES, TIMES, WEATHERS, Place, Scene
-from arldm.toonsv.paint import CELL, GROUND, Standing, paint
+from arldm.toonsv.figures import ARMS, HEAD_Y, LIFT
+from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 
 SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
 TALL = 150.0  # of SIZE; a drawing of any size is made as tall as somebody of the cast
@@ -22,6 +23,9 @@ OPAQUE = 128  # of 255
 PLAIN = 24  # of 255; what differs less from the colour of the border is background
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
+HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump")  # actions whose arms do not hide the head
+CHIN, CHEEKS, WIDE = HEAD_Y + 31.0, HEAD_Y + 12.0, 38.0  # where a head ends, in units above the feet and from the middle
+HAND = 3  # pixels, from the middle of a hand
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
 
 
@@ -46,16 +50,43 @@ def cut_out(picture: Image.Image) -> Cutout:
     return found
 
 
-def put(scene: Scene, number: int, stand: Standing, cutout: Cutout) -> Image.Image:
+def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
     """The scene with a cutout in the place of its figure of that number, in the scene's light."""
-    behind = np.asarray(paint(scene, SIZE, without=number), np.float32)
-    pixels, opaque, x = cutout.pixels, cutout.opaque, cutout.x
+    behind = paint(scene, SIZE, without=number)
+    return _laid(cutout, cutout.opaque, behind, scene, standing(scene)[number], 0)
+
+
+def pose(scene: Scene, number: int, cutout: Cutout, action: str) -> Image.Image:
+    """The scene with a cutout's head on a body that does what the figure of that number does; in its picture it does `action`.
+
+    All of the cast have one body, but for the colour of its limbs, which is that of the cutout's hand. `action`: one of HEADS_FREE.
+    """
+    lift = LIFT.get(action, 0.0)
+    rows, columns = np.arange(SIZE)[:, None], np.arange(SIZE)[None]
+    head = rows < GROUND + SCALE * (lift + CHIN)
+    lines_of_running = (rows > GROUND + SCALE * (lift + CHEEKS)) & (abs(columns - cutout.x) > SCALE * WIDE)
+    body = paint(scene, SIZE, without=number, limbs=_limbs(cutout, action))
+    down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - lift))
+    return _laid(cutout, cutout.opaque * (head & ~lines_of_running), body, scene, standing(scene)[number], down)
+
+
+def _limbs(cutout: Cutout, action: str) -> str:
+    """The colour of its front hand."""
+    x, y = ARMS[action][1][1]
+    row, column = round(GROUND + SCALE * (y + LIFT.get(action, 0.0))), round(cutout.x + SCALE * x)
+    hand = cutout.pixels[row - HAND : row + HAND + 1, column - HAND : column + HAND + 1].reshape(-1, 3)
+    red, green, blue = np.median(hand, axis=0).astype(int).tolist()
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene, stand: Standing, down: int) -> Image.Image:
+    pixels, x = cutout.pixels, cutout.x
     if stand.faces < 0:
         pixels, opaque, x = pixels[:, ::-1], opaque[:, ::-1], SIZE - x
-    moved = (0, round(stand.x - x))
+    moved = (down, round(stand.x - x))
     pixels = ndimage.shift(pixels, (*moved, 0), order=0, mode="nearest") * np.array(LIGHT[f"{scene.time} figure"], np.float32)
     opaque = ndimage.shift(opaque, moved, order=0)[..., None]
-    return Image.fromarray((pixels * opaque + behind * (1 - opaque)).round().astype(np.uint8))
+    return Image.fromarray((pixels * opaque + np.asarray(behind, np.float32) * (1 - opaque)).round().astype(np.uint8))
 
 
 def _transparent(picture: Image.Image) -> Cutout | None:

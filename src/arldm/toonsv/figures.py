@@ -3,11 +3,12 @@
 from arldm.toonsv.canvas import INK, NAMED, Pen, Point, arc, shade, tint
 from arldm.toonsv.cast import CAST, Figure, Prop
 from arldm.toonsv.faces import Features, face, snore
-from arldm.toonsv.heads import EXTRA_FEATURES, HEADS, SKIN, Head, extra_head
+from arldm.toonsv.heads import EXTRA_FEATURES, HEADS, SKIN, Head, extra_head, nothing
 from arldm.toonsv.props import prop
 
 HEAD_Y = -96.0  # of a standing figure, in units above its feet
 SHOULDER_Y = -63.0
+LIFT = {"jump": -24.0, "sit": 19.0}  # of all but the feet, by action
 SPECIES = {character.name: character.species for character in CAST}
 
 #: action -> elbow and hand of the rear and the front arm, in units from the middle of the feet; the figure looks to +x
@@ -24,16 +25,19 @@ ARMS: dict[str, tuple[tuple[Point, Point], tuple[Point, Point]]] = {
 }
 
 
-def figure(pen: Pen, who: Figure, held: Prop | None) -> None:
-    """Draws a figure on its feet at the pen's origin, looking to +x, with the prop in its front hand if it holds one."""
-    lift = {"jump": -24.0, "sit": 19.0}.get(who.action, 0.0)
+def figure(pen: Pen, who: Figure, held: Prop | None, headless: str = "") -> None:
+    """Draws a figure on its feet at the pen's origin, looking to +x, with the prop in its front hand if it holds one.
+
+    `headless`, a colour, leaves head and tail away: all named characters have one body, with limbs of their own colour.
+    """
+    lift = LIFT.get(who.action, 0.0)
     shadow = 20 if who.action == "jump" else 31
     pen.oval(0, 1, shadow, 5.5, shade("#77708c", 0.5), 0)
     if who.action == "run":
         for y in (-72, -52, -30):
             pen.stroke([(-62, y), (-46, y)], "#fdfaf2", 3)
     body = pen.at(0, lift)
-    top, skin, legs, head = _looks(who)
+    top, skin, legs, head = _looks(who, headless)
     if head is not None:
         _tail(body, head)
         head.behind(body.at(0, HEAD_Y), head.colour)
@@ -42,7 +46,8 @@ def figure(pen: Pen, who: Figure, held: Prop | None) -> None:
     body.limb([(-15, SHOULDER_Y), *rear], top if head is None else legs, 7.5)
     body.oval(*rear[1], 5.6, 5.6, skin)
     _torso(body, who, top)
-    _head(body.at(0, HEAD_Y), who, head)
+    if not headless:
+        _head(body.at(0, HEAD_Y), who, head)
     body.limb([(15, SHOULDER_Y), *front], top if head is None else legs, 7.5)
     if held is not None:
         prop(body.at(*front[1], 1.25), held.kind, held.colour)
@@ -51,11 +56,11 @@ def figure(pen: Pen, who: Figure, held: Prop | None) -> None:
         _sparks(body, front[1])
 
 
-def _looks(who: Figure) -> tuple[str, str, str, Head | None]:
+def _looks(who: Figure, headless: str) -> tuple[str, str, str, Head | None]:
     """Colours of the garment, the hands and the limbs, and the head of a named character."""
     if who.look is not None:
         return NAMED[who.look.coat], SKIN[who.look.skin], "#4a4560", None
-    head = HEADS[SPECIES[who.who]]
+    head = Head(headless, EXTRA_FEATURES, nothing, nothing) if headless else HEADS[SPECIES[who.who]]
     limbs = head.limbs or head.colour
     return NAMED[who.shirt or "white"], limbs, limbs, head
 

@@ -26,8 +26,8 @@ class Head:
     limbs: str = ""  # colour of arms and legs where it is not the head's
 
 
-def _nothing(pen: Pen, colour: str) -> None:
-    pass
+def nothing(pen: Pen, colour: str) -> None:
+    """Draws nothing, where others have something."""
 
 
 def _muzzle(pen: Pen, y: float = 13, rx: float = 17, ry: float = 12.5, nose: float = 4.4) -> None:
@@ -170,20 +170,20 @@ def dog(pen: Pen, colour: str) -> None:
 
 TWO_LOW = ((-13.0, -1.0), (13.0, -1.0))
 HEADS: dict[str, Head] = {
-    "fox": Head("#f28a38", Features(mouth=(0, 15.5), skin="#f28a38"), _nothing, fox, "bushy", "#5a3a3f"),
-    "rabbit": Head("#f7cfd8", Features(mouth=(0, 15.5), skin="#f7cfd8"), _nothing, rabbit, "round"),
-    "bear": Head("#9a683f", Features(((-14, -4), (14, -4)), mouth=(0, 17), skin="#9a683f"), _nothing, bear, "round"),
-    "frog": Head("#79c653", Features(((-17, -22), (17, -22)), 8.2, (0, 11), "#79c653", 1.35), _nothing, frog),
+    "fox": Head("#f28a38", Features(mouth=(0, 15.5), skin="#f28a38"), nothing, fox, "bushy", "#5a3a3f"),
+    "rabbit": Head("#f7cfd8", Features(mouth=(0, 15.5), skin="#f7cfd8"), nothing, rabbit, "round"),
+    "bear": Head("#9a683f", Features(((-14, -4), (14, -4)), mouth=(0, 17), skin="#9a683f"), nothing, bear, "round"),
+    "frog": Head("#79c653", Features(((-17, -22), (17, -22)), 8.2, (0, 11), "#79c653", 1.35), nothing, frog),
     "hedgehog": Head("#eccba0", Features(((-12, -2), (12, -2)), 7.2, (0, 19), "#eccba0"), spines, hedgehog, "", "#eccba0"),
-    "bird": Head("#2fa7a5", Features(((-12, -5), (12, -5)), 7.4, (0, 19), "#2fa7a5", 0.8), _nothing, bird, "fan", "#ff9a2e"),
-    "robot": Head("#b9c6d3", Features(((-13, -4), (13, -4)), 7.6, (0, 13.5), "#dfe6ec"), _nothing, robot, "", "#8d9cab"),
-    "monster": Head("#a56be0", Features(((0, -5),), 12.5, (0, 19), "#a56be0"), _nothing, monster, "thin"),
+    "bird": Head("#2fa7a5", Features(((-12, -5), (12, -5)), 7.4, (0, 19), "#2fa7a5", 0.8), nothing, bird, "fan", "#ff9a2e"),
+    "robot": Head("#b9c6d3", Features(((-13, -4), (13, -4)), 7.6, (0, 13.5), "#dfe6ec"), nothing, robot, "", "#8d9cab"),
+    "monster": Head("#a56be0", Features(((0, -5),), 12.5, (0, 19), "#a56be0"), nothing, monster, "thin"),
     "elephant": Head(
         "#9fb4cf", Features(((-12.5, -7), (12.5, -7)), 7.2, (10, 15), "#9fb4cf", 0.78), elephant_ears, elephant, "thin"
     ),
-    "mouse": Head("#cdbfcb", Features(TWO_LOW, 7.2, (0, 17), "#cdbfcb", 0.85), _nothing, mouse, "thin"),
-    "deer": Head("#cc8d57", Features(((-12.5, -4), (12.5, -4)), 7.2, (0, 18.5), "#cc8d57", 0.85), _nothing, deer, "round"),
-    "dog": Head("#f3e2c3", Features(((-12.5, -4), (12.5, -4)), 7.4, (0, 18), "#f3e2c3", 0.9), _nothing, dog, "thin"),
+    "mouse": Head("#cdbfcb", Features(TWO_LOW, 7.2, (0, 17), "#cdbfcb", 0.85), nothing, mouse, "thin"),
+    "deer": Head("#cc8d57", Features(((-12.5, -4), (12.5, -4)), 7.2, (0, 18.5), "#cc8d57", 0.85), nothing, deer, "round"),
+    "dog": Head("#f3e2c3", Features(((-12.5, -4), (12.5, -4)), 7.4, (0, 18), "#f3e2c3", 0.9), nothing, dog, "thin"),
 }
 
 EXTRA_FEATURES = Features(((-11, -1), (11, -1)), 7.0, (0, 16))

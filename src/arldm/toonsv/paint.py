@@ -46,12 +46,16 @@ def standing(scene: Scene) -> list[Standing]:
     return found
 
 
-def paint(scene: Scene, size: int = 256, without: int | None = None) -> Image.Image:
-    """The picture of a scene, RGB, `size` pixels on a side; `without` the figure of that number, if one is given."""
+def paint(scene: Scene, size: int = 256, without: int | None = None, limbs: str = "") -> Image.Image:
+    """The picture of a scene, RGB, `size` pixels on a side.
+
+    `without` the figure of that number, if one is given; or without its head alone, its limbs being of the colour `limbs`.
+    """
     image, pen = blank(size)
     place(pen, scene.place, scene.weather, scene.time)
     lit = pen.lit(f"{scene.time} figure")
     for index, (who, stand) in enumerate(zip(scene.figures, standing(scene), strict=True)):
-        if index != without:
-            figure(lit.at(stand.x, GROUND, stand.scale, stand.faces), who, scene.prop if who.action == "hold" else None)
+        if index != without or limbs:
+            held = scene.prop if who.action == "hold" else None
+            figure(lit.at(stand.x, GROUND, stand.scale, stand.faces), who, held, limbs if index == without else "")
     return image.reduce(SUPERSAMPLING)
