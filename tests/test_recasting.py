@@ -1,6 +1,7 @@
 """Old stories in which a new character plays a part."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -116,3 +117,9 @@ def test_without_a_hand_free_nobody_is_replaced() -> None:
     taken = [part for story in stories for part in story.parts if part is not None and not part.prop]
     assert taken
     assert all(part.cutout is None for part in taken)
+
+
+def test_a_drawing_keeps_its_own_body() -> None:
+    drawings = [replace(cutout, of_cast=False) for cutout in CUTOUTS]
+    stories = recastings(drawings, DONE, ("pako",), "bromm", 12, 0)
+    assert not any(part.posed for story in stories for part in story.parts if part is not None)

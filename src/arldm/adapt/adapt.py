@@ -33,7 +33,7 @@ from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
 
-HOLD = 10.0  # how much it counts what is read, beside what is drawn
+HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
 

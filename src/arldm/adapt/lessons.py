@@ -19,7 +19,7 @@ from arldm.toonsv.cutouts import Cutout
 from arldm.toonsv.questions import STANDS, TO_DRAW
 from arldm.train.stories import turn
 
-NEW = 30.0  # how much it counts that a name is read as somebody else, beside each of all the answers that stay
+NAMED = 10.0  # how much it counts as whom somebody is read, beside each of all other answers
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
 RECAST = 64  # old stories in which the new character plays a part
 BLOCK = 8  # stories that are read at once
@@ -78,8 +78,9 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     if not is_summed_up(model):
         return Lesson(stories)
     read = _answers(model, stories)
-    everywhere = torch.ones(read.shape[:2] + stories.latents.shape[-2:], device=read.device)
-    return Lesson(stories, read, _decided(model, model.looked_at(stories)), torch.ones_like(read[..., 0]), everywhere)
+    counts, cells = torch.ones_like(read[..., 0]), torch.ones_like(stories.latents[:, :, 0])
+    counts[:, :, WHO] = NAMED
+    return Lesson(stories, read, _decided(model, model.looked_at(stories)), counts, cells)
 
 
 @torch.no_grad()
@@ -137,10 +138,9 @@ def _play(
             told[at][HELD] = looks[part.cutout][HELD]
     for place, value in own.items():
         read[at][figure[place]] = model.prior.values[figure[place], value]
-        counts[at][figure[place]] = NEW
+        counts[at][figure[place]] = NAMED
     for answers in (read, told) if part.cutout is not None else (read,):
         answers[at][WHO[part.figure]] = turned(answers[at][WHO[part.figure]], direction)
-    counts[at][WHO[part.figure]] = NEW
 
 
 def done(sure: Tensor) -> list[str]:

@@ -72,7 +72,8 @@ def _recast(
     who = next((figure.who for shot in shots for figure in shot.scene.figures if figure.who in parts), None)
     if who is None:
         return None
-    played = tuple(_part(shot.scene, who, actions, dice) for shot in shots)
+    heads = [k for k, cutout in enumerate(cutouts) if cutout.of_cast and actions[k] in HEADS_FREE and who in NAMES]
+    played = tuple(_part(shot.scene, who, actions, heads, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
     old = painted(shots, f"old-{index}")
@@ -81,13 +82,12 @@ def _recast(
     return Recast(old, replace(old, id=f"new-{index}", frames=frames), played)
 
 
-def _part(scene: Scene, who: str, actions: Sequence[str], dice: Dice) -> Part | None:
+def _part(scene: Scene, who: str, actions: Sequence[str], heads: Sequence[int], dice: Dice) -> Part | None:
     """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
         return None
     action = scene.figures[number].action
-    heads = [k for k, shown in enumerate(actions) if shown in HEADS_FREE and who in NAMES]
     if heads and (action not in actions or dice.chance(POSED)):
         return Part(number, dice.pick(heads), posed=True)
     taken = scene.prop is not None and action != "hold"  # by another

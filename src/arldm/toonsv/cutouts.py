@@ -36,6 +36,7 @@ class Cutout:
     pixels: np.ndarray  # (SIZE, SIZE, 3) float32, 0 to 255, seen by day
     opaque: np.ndarray  # (SIZE, SIZE) float32, 0 to 1
     x: float  # of its feet, as in Standing
+    of_cast: bool  # has it the body of ToonSV's cast? A drawing may have any
 
 
 def cut_out(picture: Image.Image) -> Cutout:
@@ -119,7 +120,7 @@ def _stood(pixels: np.ndarray, opaque: np.ndarray) -> Cutout | None:
     page = Image.new("RGBA", (SIZE, SIZE))
     page.paste(drawing, ((SIZE - size[0]) // 2, round(GROUND) - size[1]))
     seen = np.asarray(page, np.float32)
-    return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2)
+    return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, of_cast=False)
 
 
 def _placed(picture: Image.Image) -> Cutout:
@@ -130,7 +131,7 @@ def _placed(picture: Image.Image) -> Cutout:
     opaque = (apart > DIFFERENT + 4 * np.median(apart)).astype(np.float32)
     columns = np.arange(SIZE)[None] * opaque
     middle = SIZE / 2 + CELL * round((columns.sum() / max(1.0, opaque.sum()) - SIZE / 2) / CELL)
-    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle)
+    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle, of_cast=True)
 
 
 def behind(seen: np.ndarray) -> Scene:

@@ -1,0 +1,41 @@
+"""Strips for docs/new-characters.md from what runs/new_characters.sh made: `python runs/new_characters.py MADE DOCS`."""
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from arldm.adapt.pictures import read_cutouts, read_pictures
+from arldm.adapt.recasting import recastings
+from arldm.story_files import read_told
+from arldm.train.autoencoder import grid
+
+QUALITY = 85  # of WebP
+ACTIONS = ("run", "jump", "cheer", "hold", "hold")  # what Pako does in its pictures, as the model reads them
+
+
+def save(pictures: list[Image.Image], path: Path, columns: int = 5) -> None:
+    """As one picture."""
+    grid(pictures, columns).save(path, quality=QUALITY, method=6)
+    print(path)
+
+
+def main(made: Path, docs: Path) -> None:
+    """Write them."""
+    docs.mkdir(parents=True, exist_ok=True)
+    for name in ("pako", "vesna"):
+        save([frame.picture for frame in read_pictures(Path("examples") / name, (name,)) if frame.picture], docs / f"{name}.webp")
+    cutouts = read_cutouts(Path("examples/pako"))
+    cast = [
+        frame.picture
+        for story in recastings(cutouts, ACTIONS, ("pako",), "bromm", 12, 0)
+        for frame, part in zip(story.new.frames, story.parts, strict=True)
+        if frame.picture is not None and part is not None and part.cutout is not None
+    ]
+    save(cast[::3][:10], docs / "recast.webp")
+    for told in ("pako", "pako-lora", "both"):
+        save([frame.picture for frame in read_told(made / told).frames if frame.picture], docs / f"told-{told}.webp")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
