@@ -33,8 +33,8 @@ def main(made: Path, docs: Path) -> None:
         if frame.picture is not None and part is not None and part.cutout is not None
     ]
     save(cast[::3][:10], docs / "recast.webp")
-    for told in ("pako", "pako-lora", "both"):
-        save([frame.picture for frame in read_told(made / told).frames if frame.picture], docs / f"told-{told}.webp")
+    for told in ("told-pako", "told-pako-lora", "told-both"):
+        save([frame.picture for frame in read_told(made / told).frames if frame.picture], docs / f"{told}.webp")
 
 
 if __name__ == "__main__":

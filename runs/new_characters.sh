@@ -14,14 +14,13 @@ learn() {
 learn pako bromm full
 learn vesna fenna full
 learn pako bromm lora
-learn vesna fenna lora
 
 # told STORY OPTIONS.. : told anew
 told() {
     rm -rf "$out/$1"
     "$bin/arldm" tell "$2" --out "$out/$1" "${@:3}"
 }
-told pako examples/pako.txt --pack "$out/pako-full"
-told pako-lora examples/pako.txt --pack "$out/pako-lora"
-told both examples/pako_vesna.txt --pack "$out/pako-full" --pack "$out/vesna-full"
+told told-pako examples/pako.txt --pack "$out/pako-full"
+told told-pako-lora examples/pako.txt --pack "$out/pako-lora"
+told told-both examples/pako_vesna.txt --pack "$out/pako-full" --pack "$out/vesna-full"
 "$bin/python" runs/new_characters.py "$out" docs/new-characters

@@ -192,11 +192,14 @@ def test_new_names_are_words_of_their_own(deciding: ARLDM) -> None:
     add_words(deciding, ("rumo",), "momo")
     tables = [part.get_input_embeddings().weight for part in texts(deciding)]
     before = [table.detach().clone() for table in tables]
-    fresh(deciding, 1, 0)
+    fresh(deciding, ("rumo",), 0)
     for table, old in zip(tables, before, strict=True):
         assert torch.equal(table[:-1], old[:-1])
         assert abs(float(cosines(table[-1].detach(), old[-1]))) < 0.9
         torch.testing.assert_close(table[-1].norm(), old[-1].norm())
+    alone = [table[-1].detach().clone() for table in tables]
+    fresh(deciding, ("vesna",), 0)  # whose pack may be taken up beside Rumo's
+    assert all(abs(float(cosines(table[-1].detach(), one))) < 0.9 for table, one in zip(tables, alone, strict=True))
 
 
 def batches(model: ARLDM) -> tuple[StoryBatch, StoryBatch]:
@@ -287,7 +290,7 @@ def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, li
     actions = [shot.scene.figures[0].action for shot in shots]
     monkeypatch.setattr("arldm.adapt.lessons.done", lambda _: actions)
     stories = recastings(cutouts, actions, ("pako",), "momo", 6, 0)
-    return deciding, stories, frames, lambda: of_character(deciding, frames, cutouts, ("pako",), "momo", 0)
+    return deciding, stories, frames, lambda name="pako": of_character(deciding, frames, cutouts, (name,), "momo", 0)
 
 
 def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
@@ -309,6 +312,17 @@ def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
 
 
 MOOD = next(place for place, k in enumerate(FIGURE[0]) if list(TO_DRAW)[k].attribute == "mood")
+
+
+def test_two_characters_are_told_apart(cast_in: tuple) -> None:
+    """Each in a direction of its own, though their packs were made with one seed."""
+    _, stories, _, lesson = cast_in
+    row, t, part = next(
+        (row, t, part) for row, story in enumerate(stories) for t, part in enumerate(story.parts) if part is not None
+    )
+    pako, vesna = (lesson(name).read[row, t, WHO[part.figure]] for name in ("pako", "vesna"))
+    assert abs(float(cosines(pako, vesna))) < 0.9
+    assert float(cosines(pako, lesson("pako").read[row, t, WHO[part.figure]])) == pytest.approx(1)
 
 
 def test_it_is_told_as_its_cutout_shows_it_and_the_rest_as_it_was(cast_in: tuple) -> None:

@@ -81,7 +81,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     old = old_stories(model, recipe, lesson.stories.latents.shape[1])
     school = School(lesson, old and as_read(model, old), recipe.train.batch, recipe.train.seed)
     if recipe.mode != "token":
-        fresh(model, len(recipe.names), recipe.train.seed)
+        fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift

@@ -101,7 +101,7 @@ def of_character(
     worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
     own = {place: int(sure[0, place]) for place, k in enumerate(FIGURE[0]) if alike[place] and _asked(k) in worn}
     stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
-    generator = torch.Generator().manual_seed(derived_seed("name", seed))
+    generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
     direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
     lesson: Lesson | None = None
     for first in range(0, len(stories), BLOCK):
@@ -157,13 +157,13 @@ def _asked(question: int) -> str:
 
 
 @torch.no_grad()
-def fresh(model: ARLDM, new: int, seed: int) -> None:
-    """Make the last `new` tokens words that are like no other: what begins as an old word is read as that for long, or the old one
-    goes along with the new."""
+def fresh(model: ARLDM, names: Sequence[str], seed: int) -> None:
+    """Make the names, the last tokens, words that are like no other, and in other packs unlike these: what begins as an old word is
+    read as that for long, or the old one goes along with the new."""
     if is_summed_up(model):
         for part in texts(model):
-            rows = part.get_input_embeddings().weight[-new:]
-            word = torch.randn(rows.shape, generator=torch.Generator().manual_seed(derived_seed("word", seed)))
+            rows = part.get_input_embeddings().weight[-len(names) :]
+            word = torch.randn(rows.shape, generator=torch.Generator().manual_seed(derived_seed("word", seed, *names)))
             rows.copy_(F.normalize(word.to(rows), dim=-1) * rows.norm(dim=-1, keepdim=True))
 
 

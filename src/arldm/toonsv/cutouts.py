@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from arldm.errors import PictureError
@@ -125,7 +125,7 @@ def _stood(pixels: np.ndarray, opaque: np.ndarray) -> Cutout | None:
 
 def _placed(picture: Image.Image) -> Cutout:
     """What differs from the place behind it, painted again."""
-    seen = np.asarray(picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
+    seen = np.asarray(ImageOps.fit(picture.convert("RGB"), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
     scene = behind(seen)
     apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
     opaque = (apart > DIFFERENT + 4 * np.median(apart)).astype(np.float32)
