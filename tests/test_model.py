@@ -250,15 +250,23 @@ def test_paper_has_the_papers_parameters() -> None:
 
 
 @pytest.fixture(scope="module")
-def saved(shared_model: ARLDM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured() -> ARLDM:
+    """A model that other tests have no part in: its latents are measured, as a trained one's are."""
+    model = build()
+    model.latents.measure([torch.rand(4, 3, 32, 32, generator=generator()) * 2 - 1])
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(measured: ARLDM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    shared_model.latents.measure([torch.rand(4, 3, 32, 32, generator=generator()) * 2 - 1])
-    shared_model.save_pretrained(folder)
+    measured.save_pretrained(folder)
     return folder
 
 
 @torch.no_grad()
-def test_saved_and_loaded_is_the_same_model(model, saved: Path) -> None:
+def test_saved_and_loaded_is_the_same_model(measured: ARLDM, saved: Path) -> None:
+    model = measured
     again = ARLDM.from_pretrained(saved)
     assert again.config == model.config
     assert again.hash() == model.hash()
@@ -267,7 +275,9 @@ def test_saved_and_loaded_is_the_same_model(model, saved: Path) -> None:
     assert not list(saved.parent.glob(".*")), "something was left beside the folder"
 
 
-def test_parts_open_in_stock_libraries(model, saved: Path) -> None:
+def test_parts_open_in_stock_libraries(measured: ARLDM, saved: Path) -> None:
+    model = measured
+    assert model.history_encoder is not None
     loaded = {
         "unet": (UNet2DConditionModel.from_pretrained(saved / "unet"), model.unet),
         "vae": (AutoencoderDC.from_pretrained(saved / "vae"), model.latents.vae),
@@ -288,7 +298,8 @@ def test_parts_open_in_stock_libraries(model, saved: Path) -> None:
     assert CLIPTokenizer.from_pretrained(saved / "tokenizer").get_vocab() == model.tokenizer.tokenizer.get_vocab()
 
 
-def test_half_size_on_disk(model, saved: Path, tmp_path: Path) -> None:
+def test_half_size_on_disk(measured: ARLDM, saved: Path, tmp_path: Path) -> None:
+    model = measured
     folder = tmp_path / "half"
     model.save_pretrained(folder, torch.float16)
     whole, half = (sum(path.stat().st_size for path in where.rglob("*.safetensors")) for where in (saved, folder))
