@@ -77,7 +77,8 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
 def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: str) -> dict[str, Tensor]:
     """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
-    new, lesson = model.batch([story]), _lesson(model, recipe, story)
+    new = model.batch([story])
+    lesson = _lesson(model, recipe, story, new)
     old = old_stories(model, recipe, lesson.stories.latents.shape[1])
     school = School(lesson, old and as_read(model, old), recipe.train.batch, recipe.train.seed)
     if recipe.mode != "token":
@@ -95,11 +96,11 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
 
 
-def _lesson(model: ARLDM, recipe: Adaptation, story: Story) -> Lesson:
+def _lesson(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> Lesson:
     """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart."""
     seed = recipe.train.seed
     if recipe.mode == "token" or not is_summed_up(model):
-        return Lesson(in_orders(model.batch([story]), seed))
+        return Lesson(in_orders(new, seed))
     return of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
 
 

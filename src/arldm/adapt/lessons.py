@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arldm.adapt.recasting import Part, recastings
+from arldm.adapt.recasting import Part, Recast, recastings
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
@@ -26,10 +27,11 @@ BLOCK = 8  # stories that are read at once
 MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
 DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
 LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
-#: which of the questions are of whom stands where, of what is held, and of a figure by where it stands
-WHO = [k for k, key in enumerate(TO_DRAW) if key.attribute == "who" and key.entity in STANDS]
-HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
+#: which of the questions are of a figure, by where it stands; what these ask, one after the other; whom, and what is held
 FIGURE = [[k for k, key in enumerate(TO_DRAW) if key.entity == where] for where in STANDS]
+ASKED = [key.attribute for key in TO_DRAW if key.entity == STANDS[0]]
+WHO = [figure[ASKED.index("who")] for figure in FIGURE]
+HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,31 +101,35 @@ def of_character(
     sure, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
     alike = (sure == sure[0]).all(0) & (sure[0] >= 0)
     worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
-    own = {place: int(sure[0, place]) for place, k in enumerate(FIGURE[0]) if alike[place] and _asked(k) in worn}
+    own = {place: int(sure[0, place]) for place, asked in enumerate(ASKED) if alike[place] and asked in worn}
     stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
     generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
     direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
-    lesson: Lesson | None = None
-    for first in range(0, len(stories), BLOCK):
-        block = stories[first : first + BLOCK]
-        found = as_read(model, model.batch([story.old for story in block]))
-        for row, story in enumerate(block):
-            for t, part in enumerate(story.parts):
-                if part is not None:
-                    _play(model, found, (row, t), part, looks, own, direction)
-        shown = model.batch([story.new for story in block])
-        differs = (shown.latents - found.stories.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
-        found = replace(found, stories=shown, cells=1 + MORE * differs)
-        lesson = found if lesson is None else lesson.beside(found)
-    assert lesson is not None
+    blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
+    lesson = reduce(Lesson.beside, (_recast(model, block, looks, own, direction) for block in blocks))
     assert lesson.cells is not None
     return replace(lesson, cells=lesson.cells / lesson.cells.mean())
+
+
+def _recast(model: ARLDM, stories: Sequence[Recast], looks: Tensor, own: dict[int, int], direction: Tensor) -> Lesson:
+    """Some of the stories; of cells those count more that are not as they were."""
+    lesson = as_read(model, model.batch([story.old for story in stories]))
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            if part is not None:
+                _play(model, lesson, (row, t), part, looks, own, direction)
+    shown = model.batch([story.new for story in stories])
+    differs = (shown.latents - lesson.stories.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
+    return replace(lesson, stories=shown, cells=1 + MORE * differs)
 
 
 def _play(
     model: ARLDM, lesson: Lesson, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
 ) -> None:
-    """Have a frame read as with the new character in it, and told as its cutout shows it."""
+    """Have a frame read as with the new character in it, and told as its cutout shows it.
+
+    looks (picture, summary, dim) is how each picture is told, `own` the values that are the character's own, by place in ASKED.
+    """
     read, told, counts = lesson.read, lesson.told, lesson.counts
     assert read is not None
     assert told is not None
@@ -131,7 +137,8 @@ def _play(
     assert model.prior is not None
     figure = FIGURE[part.figure]
     if part.posed:
-        told[at][figure[_place("mood")]] = looks[part.cutout][FIGURE[0][_place("mood")]]
+        mood = ASKED.index("mood")
+        told[at][figure[mood]] = looks[part.cutout][FIGURE[0][mood]]
     elif part.cutout is not None:
         told[at][figure] = looks[part.cutout][FIGURE[0]]
         if part.prop:
@@ -145,15 +152,7 @@ def _play(
 
 def done(sure: Tensor) -> list[str]:
     """What the figure of each picture does, by the numbers (picture, question) of what is surely seen of it."""
-    return [ACTIONS[max(0, int(number))] for number in sure[:, _place("action")]]
-
-
-def _place(attribute: str) -> int:
-    return next(place for place, k in enumerate(FIGURE[0]) if _asked(k) == attribute)
-
-
-def _asked(question: int) -> str:
-    return list(TO_DRAW)[question].attribute
+    return [ACTIONS[max(0, int(number))] for number in sure[:, ASKED.index("action")]]
 
 
 @torch.no_grad()
@@ -202,7 +201,7 @@ def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class School:
-    """Batches by their number: the new character's pictures in one order after the other, every second story an old one."""
+    """Batches by their number: one after the other of the new character's stories, every second story an old one."""
 
     new: Lesson
     old: Lesson | None
@@ -211,10 +210,7 @@ class School:
 
     def __call__(self, number: int) -> Lesson:
         """Batch `number`."""
-        first, *others = (self._story(place) for place in range(number * self.size, (number + 1) * self.size))
-        for other in others:
-            first = first.beside(other)
-        return first
+        return reduce(Lesson.beside, map(self._story, range(number * self.size, (number + 1) * self.size)))
 
     def _story(self, place: int) -> Lesson:
         if self.old is None:

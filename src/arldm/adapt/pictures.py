@@ -29,7 +29,7 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
     """
     paths = _paths(folder)
     told = _metadata(folder) if (folder / METADATA).exists() else {}
-    return tuple(Frame(_caption(path, told, names), flattened(path), (names[0],)) for path in paths)
+    return tuple(Frame(_caption(path, told, names), flattened(decoded(path, path)), (names[0],)) for path in paths)
 
 
 def read_cutouts(folder: Path) -> list[Cutout]:
@@ -38,15 +38,14 @@ def read_cutouts(folder: Path) -> list[Cutout]:
     for path in _paths(folder):
         picture = decoded(path, path)
         try:
-            found.append(cut_out(picture.convert("RGBA") if picture.has_transparency_data else flattened(path)))
+            found.append(cut_out(picture.convert("RGBA") if picture.has_transparency_data else flattened(picture)))
         except PictureError as error:
             raise PictureError(f"{path}: {error}") from error
     return found
 
 
-def flattened(path: Path) -> Image.Image:
-    """A picture as RGB; what is transparent is white. Raises PictureError."""
-    picture = decoded(path, path)
+def flattened(picture: Image.Image) -> Image.Image:
+    """A picture as RGB; what is transparent is white."""
     if picture.mode.startswith("I;16"):  # Pillow would cut its values off at 255
         picture = picture.point(lambda value: value / 256).convert("L")
     if not picture.has_transparency_data:

@@ -4,17 +4,17 @@ Five pictures show five places. Who learned from them alone would keep the chara
 others (docs/log.md); so it is shown in places, at hours and in company that its pictures never had.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
+from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, pose, put
 from arldm.toonsv.plot import plot
-from arldm.toonsv.world import Dice
+from arldm.toonsv.recast import PRONOUNS, renamed
+from arldm.toonsv.world import TRAINED, Dice
 
 FRAMES = 5
 SHOWN = 2  # frames, at least, that show a cutout
@@ -61,8 +61,7 @@ def parts_like(like: str) -> frozenset[str]:
     """Whose parts somebody like this could play."""
     if like in EXTRA_KINDS:
         return frozenset((like,))
-    pronouns = {character.pronoun for character in CAST if character.name == like} or {"he", "she"}
-    return frozenset(character.name for character in CAST if character.pronoun in pronouns and not character.held_out)
+    return frozenset(name for name in TRAINED if like not in PRONOUNS or PRONOUNS[name] == PRONOUNS[like])
 
 
 def _recast(
@@ -78,7 +77,7 @@ def _recast(
         return None
     old = painted(shots, f"old-{index}")
     shown = (_frame(frame, shot.scene, part, cutouts, actions) for frame, shot, part in zip(old.frames, shots, played, strict=True))
-    frames = tuple(replace(frame, caption=_renamed(frame.caption, who, names, dice)) for frame in shown)
+    frames = tuple(replace(frame, caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice)) for frame in shown)
     return Recast(old, replace(old, id=f"new-{index}", frames=frames), played)
 
 
@@ -102,11 +101,3 @@ def _frame(frame: Frame, scene: Scene, part: Part | None, cutouts: Sequence[Cuto
     cutout = cutouts[part.cutout]
     picture = pose(scene, part.figure, cutout, actions[part.cutout]) if part.posed else put(scene, part.figure, cutout)
     return replace(frame, picture=picture)
-
-
-def _renamed(caption: str, who: str, names: Sequence[str], dice: Dice) -> str:
-    def name(found: re.Match[str]) -> str:
-        word = dice.pick(names)
-        return word.capitalize() if found[0][0].isupper() else word
-
-    return re.sub(rf"\b{who}\b", name, caption, flags=re.IGNORECASE)

@@ -6,6 +6,7 @@ which can be painted again without anybody in it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -138,11 +139,12 @@ def behind(seen: np.ndarray) -> Scene:
     """The place, weather and time, without anybody, that agree best with a picture (SIZE, SIZE, 3)."""
     small = seen.reshape(SEARCHED, SIZE // SEARCHED, SEARCHED, SIZE // SEARCHED, 3).mean((1, 3))
 
+    @cache  # scenes that differ in one thing are near each other, too
     def cost(scene: Scene) -> float:
         return float(np.minimum(abs(small - np.asarray(paint(scene, SEARCHED), np.float32)), CAPPED).mean())
 
     best = min(_rough(), key=cost)
-    while (better := min(_near(best), key=cost)) != best and cost(better) < cost(best):
+    while cost(better := min(_near(best), key=cost)) < cost(best):
         best = better
     return best
 

@@ -5,7 +5,7 @@ And the paper's own demonstration (Figure 7): a stranger, shown once and then ca
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arldm.errors import ConfigError
@@ -38,6 +38,16 @@ def starring(split: str, names: tuple[str, ...], frames: int = 5) -> Iterator[tu
         parts = dict(zip(met, names, strict=False))
         if len(parts) == len(names) and all(PRONOUNS[old] == PRONOUNS[new] for old, new in parts.items()):
             yield index, recast(shots, parts)
+
+
+def renamed(caption: str, pattern: str, names: Sequence[str], dice: Dice) -> str:
+    """A caption with one of the names, by lot, wherever it has the pattern; with a capital where that has one."""
+
+    def name(found: re.Match[str]) -> str:
+        word = dice.pick(names)
+        return word.capitalize() if found[0][0].isupper() else word
+
+    return re.sub(pattern, name, caption)
 
 
 def portraits(name: str, draw: int, count: int = 5) -> list[Shot]:
@@ -92,12 +102,7 @@ def _looking(shot: Shot, look: Look) -> Shot:
 
 def _called(shot: Shot, dice: Dice) -> Shot:
     """The same, with another word for the stranger wherever he is named."""
-
-    def word(found: re.Match[str]) -> str:
-        name = dice.pick(CALLED)
-        return name.capitalize() if found[0][0].isupper() else name
-
-    return replace(shot, caption=re.sub(rf"\b([Aa]|[Tt]he) {STRANGER}\b", word, shot.caption))
+    return replace(shot, caption=renamed(shot.caption, rf"\b([Aa]|[Tt]he) {STRANGER}\b", CALLED, dice))
 
 
 def _is_portrait(shot: Shot, name: str) -> bool:
