@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import HOLD, Adapting, adapt
 from arldm.adapt.lessons import FIGURE, HELD, MORE, NAMED, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
-from arldm.adapt.old import old_stories
+from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recasting import Recast, recastings
 from arldm.adapt.recipes import Adaptation
@@ -34,6 +34,7 @@ from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
 from arldm.toonsv.cutouts import cut_out
+from arldm.toonsv.plot import plot
 from arldm.toonsv.questions import FREE, TO_DRAW, kind
 from arldm.toonsv.recast import portraits
 from conftest import TINY, build
@@ -173,19 +174,9 @@ def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> N
 
 def test_old_stories_are_as_long_as_there_are_pictures(base: Path, pictures: Path) -> None:
     long = replace(TINY, text=replace(TINY.text, max_tokens=128), past=replace(TINY.past, max_tokens=128))
-    old = old_stories(build(long), replace(recipe(base, pictures), keep_old="toonsv", old=2), frames=7)
+    old = of_old(build(long), replace(recipe(base, pictures), keep_old="toonsv", old=2), frames=7)
     assert old is not None
-    assert old.latents.shape[:2] == (2, 7)
-
-
-def test_half_of_the_old_stories_speak_of_whom_the_character_is_like(base: Path, pictures: Path) -> None:
-    long = replace(TINY, text=replace(TINY.text, max_tokens=128), past=replace(TINY.past, max_tokens=128))
-    model, asked = build(long), replace(recipe(base, pictures), keep_old="toonsv", old=4, like="tilo")
-    old = old_stories(model, asked, frames=2)
-    assert old is not None
-    ids = model.tokenizer.tokenizer("tilo", add_special_tokens=False)["input_ids"]
-    told = [any(set(ids) <= set(frame.tolist()) for frame in story) for story in old.caption_ids]  # type: ignore[arg-type]
-    assert told == [True, True, False, False]
+    assert old.stories.latents.shape[:2] == (2, 7)
 
 
 def test_new_names_are_words_of_their_own(deciding: ARLDM) -> None:
@@ -279,6 +270,18 @@ def test_the_denoiser_is_told_what_a_picture_shows(deciding: ARLDM) -> None:
     assert torch.equal(old.told[:, :, OPEN], deciding.looked_at(others)[:, :, OPEN])
 
 
+def test_figures_of_the_old_cast_count_more_than_places(deciding: ARLDM, base: Path, pictures: Path) -> None:
+    old = of_old(deciding, replace(recipe(base, pictures), keep_old="toonsv", old=2), frames=3)
+    assert old is not None
+    assert old.cells is not None
+    least, most = old.cells.min(), old.cells.max()
+    assert float(most) == pytest.approx(float(least) * (1 + MORE))
+    assert float(old.cells.mean()) == pytest.approx(1)
+    for row in range(2):
+        for t, shot in enumerate(plot("train", row, 3)):
+            assert bool((old.cells[row, t] == most).any()) == bool(shot.scene.figures)
+
+
 @pytest.fixture
 def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, list[Recast], list[Frame], Callable[[], Lesson]]:
     """Pako in the parts of six old stories."""
@@ -290,7 +293,7 @@ def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, li
     actions = [shot.scene.figures[0].action for shot in shots]
     monkeypatch.setattr("arldm.adapt.lessons.done", lambda _: actions)
     stories = recastings(cutouts, actions, ("pako",), "momo", 6, 0)
-    return deciding, stories, frames, lambda name="pako": of_character(deciding, frames, cutouts, (name,), "momo", 0)
+    return deciding, stories, frames, lambda name="pako", which=0: of_character(deciding, frames, cutouts, (name,), "momo", 0)[which]
 
 
 def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
@@ -358,6 +361,16 @@ def test_what_a_cutout_covers_counts_more(cast_in: tuple) -> None:
     for row, story in enumerate(stories):
         for t, part in enumerate(story.parts):
             assert bool((found.cells[row, t] == most).any()) == (part is not None and part.cutout is not None)
+
+
+def test_beside_the_stories_with_it_are_the_same_without_it(cast_in: tuple) -> None:
+    model, stories, _, lesson = cast_in
+    new, was = lesson(), lesson(which=1)
+    old = as_read(model, model.batch([story.old for story in stories]))
+    assert torch.equal(was.stories.caption_ids, old.stories.caption_ids)
+    for name in ("read", "told", "counts"):
+        assert torch.equal(getattr(was, name), getattr(old, name))
+    assert torch.equal(was.cells > 1, new.cells > 1)
 
 
 def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,18 @@ def test_a_drawing_is_as_tall_as_the_cast_and_stands_on_its_feet(picture: Image.
     assert abs(red - (200, 40, 40)).max() < 3
 
 
+def test_drawings_on_sheets_of_one_size_keep_their_sizes_and_their_ground() -> None:
+    small = Image.new("RGBA", drawing().size)
+    small.paste((0, 160, 0, 255), (40, 105, 70, 150))  # half as tall, and 10 of 90 above where the tall one stands
+    found = cut_out(small, [drawing(), Image.new("RGB", (80, 80), "white")])
+    rows = np.flatnonzero((found.opaque > 0.5).any(1))
+    assert rows[-1] - rows[0] + 1 == pytest.approx(TALL / 2, abs=1)
+    assert rows[-1] + 1 == pytest.approx(GROUND - TALL / 9, abs=1)
+    assert np.array_equal(cut_out(drawing(), [small]).opaque, cut_out(drawing()).opaque)
+    other = np.flatnonzero((cut_out(small, [drawing().resize((80, 100))]).opaque > 0.5).any(1))
+    assert (other[-1] - other[0] + 1, other[-1] + 1) == pytest.approx((TALL, GROUND), abs=1)
+
+
 def test_it_can_be_mirrored() -> None:
     page = drawing()
     page.paste((0, 0, 255, 255), (30, 70, 60, 160))  # blue on its left

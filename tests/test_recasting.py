@@ -10,6 +10,7 @@ from arldm.model.text import words_of
 from arldm.toonsv import plot
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, cut_out
+from arldm.toonsv.figures import LIFT
 from arldm.toonsv.paint import paint
 from arldm.toonsv.recast import portraits
 
@@ -54,6 +55,12 @@ def test_what_no_picture_shows_is_done_by_a_body_with_a_head_of_theirs() -> None
             assert DONE[part.cutout] in HEADS_FREE
     assert {scene.figures[part.figure].action for scene, part in played() if part.posed} >= {"sit", "wave", "stand", "hug"}
     assert {part.posed for scene, part in played() if scene.figures[part.figure].action in DONE} == {False, True}
+
+
+def test_each_story_has_a_head_that_is_not_where_most_are() -> None:
+    for story in STORIES:
+        shots = plot("train", int(story.old.id.removeprefix("old-")), FRAMES)
+        assert {shot.scene.figures[part.figure].action for shot, part in zip(shots, story.parts, strict=True) if part} & set(LIFT)
 
 
 def test_no_two_hold_something() -> None:

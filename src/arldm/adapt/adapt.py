@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, as_read, fresh, in_orders, is_summed_up, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, fresh, in_orders, is_summed_up, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
-from arldm.adapt.old import old_stories
+from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recipes import Adaptation
 from arldm.config import to_dict
@@ -78,9 +78,9 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
     new = model.batch([story])
-    lesson = _lesson(model, recipe, story, new)
-    old = old_stories(model, recipe, lesson.stories.latents.shape[1])
-    school = School(lesson, old and as_read(model, old), recipe.train.batch, recipe.train.seed)
+    lesson, same = _lessons(model, recipe, story, new)
+    old = of_old(model, recipe, lesson.stories.latents.shape[1])
+    school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, recipe.train.seed)
     if recipe.mode != "token":
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
@@ -91,16 +91,19 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         return Sample(_drawn(model, story))
 
     options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
-    learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old), "model_hash": base}
+    learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model), school, recipe.train, run, options=options | learned_from, preview=preview)
     return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
 
 
-def _lesson(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> Lesson:
-    """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart."""
+def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> tuple[Lesson, Lesson | None]:
+    """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart.
+
+    Then these stories as they were, too: who is meant by "he" depends on who was there.
+    """
     seed = recipe.train.seed
     if recipe.mode == "token" or not is_summed_up(model):
-        return Lesson(in_orders(new, seed))
+        return Lesson(in_orders(new, seed)), None
     return of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
 
 

@@ -22,7 +22,7 @@ from arldm.train.stories import turn
 
 NAMED = 10.0  # how much it counts as whom somebody is read, beside each of all other answers
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
-RECAST = 64  # old stories in which the new character plays a part
+RECAST = 128  # old stories in which the new character plays a part
 BLOCK = 8  # stories that are read at once
 MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
 DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
@@ -88,8 +88,8 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
 @torch.no_grad()
 def of_character(
     model: ARLDM, frames: Sequence[Frame], cutouts: Sequence[Cutout], names: Sequence[str], like: str, seed: int
-) -> Lesson:
-    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames.
+) -> tuple[Lesson, Lesson]:
+    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were.
 
     The names begin as a word that the model knows, and it would go on to read them as that. So where a name is the answer, the
     answer becomes one like no other; half of the old one, it would be drawn as that (docs/log.md). All else is read as it was with
@@ -106,21 +106,34 @@ def of_character(
     generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
     direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
-    lesson = reduce(Lesson.beside, (_recast(model, block, looks, own, direction) for block in blocks))
+    new, old = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
+    return of_even_weight(reduce(Lesson.beside, new)), of_even_weight(reduce(Lesson.beside, old))
+
+
+def contrasted(lesson: Lesson, other: StoryBatch) -> Lesson:
+    """Of cells those count more that are not as in other pictures."""
+    differs = (lesson.stories.latents - other.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
+    return replace(lesson, cells=1 + MORE * differs)
+
+
+def of_even_weight(lesson: Lesson) -> Lesson:
+    """Cells count 1 in the mean."""
     assert lesson.cells is not None
     return replace(lesson, cells=lesson.cells / lesson.cells.mean())
 
 
-def _recast(model: ARLDM, stories: Sequence[Recast], looks: Tensor, own: dict[int, int], direction: Tensor) -> Lesson:
-    """Some of the stories; of cells those count more that are not as they were."""
-    lesson = as_read(model, model.batch([story.old for story in stories]))
+def _recast(
+    model: ARLDM, stories: Sequence[Recast], looks: Tensor, own: dict[int, int], direction: Tensor
+) -> tuple[Lesson, Lesson]:
+    """Some of the stories, and as they were; of cells those count more that differ."""
+    old = as_read(model, model.batch([story.old for story in stories]))
+    shown = model.batch([story.new for story in stories])
+    new = replace(old, stories=shown, **{name: getattr(old, name).clone() for name in ("read", "told", "counts")})
     for row, story in enumerate(stories):
         for t, part in enumerate(story.parts):
             if part is not None:
-                _play(model, lesson, (row, t), part, looks, own, direction)
-    shown = model.batch([story.new for story in stories])
-    differs = (shown.latents - lesson.stories.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
-    return replace(lesson, stories=shown, cells=1 + MORE * differs)
+                _play(model, new, (row, t), part, looks, own, direction)
+    return contrasted(new, old.stories), contrasted(old, shown)
 
 
 def _play(

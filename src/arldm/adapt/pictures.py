@@ -34,11 +34,14 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
 
 def read_cutouts(folder: Path) -> list[Cutout]:
     """The character without what is behind it, of each picture in the same order. Raises DatasetError, PictureError."""
+    pictures = {path: decoded(path, path) for path in _paths(folder)}
+    layers = {
+        path: picture.convert("RGBA") if picture.has_transparency_data else flattened(picture) for path, picture in pictures.items()
+    }
     found = []
-    for path in _paths(folder):
-        picture = decoded(path, path)
+    for path, layer in layers.items():
         try:
-            found.append(cut_out(picture.convert("RGBA") if picture.has_transparency_data else flattened(picture)))
+            found.append(cut_out(layer, list(layers.values())))
         except PictureError as error:
             raise PictureError(f"{path}: {error}") from error
     return found

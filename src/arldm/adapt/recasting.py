@@ -12,6 +12,7 @@ from arldm.story import Frame, Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, pose, put
+from arldm.toonsv.figures import LIFT
 from arldm.toonsv.plot import plot
 from arldm.toonsv.recast import PRONOUNS, renamed
 from arldm.toonsv.world import TRAINED, Dice
@@ -75,6 +76,8 @@ def _recast(
     played = tuple(_part(shot.scene, who, actions, heads, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
+    if heads and not any(part and shot.scene.figures[part.figure].action in LIFT for part, shot in zip(played, shots, strict=True)):
+        return None  # heads that are not where most are were learned worst
     old = painted(shots, f"old-{index}")
     shown = (_frame(frame, shot.scene, part, cutouts, actions) for frame, shot, part in zip(old.frames, shots, played, strict=True))
     frames = tuple(replace(frame, caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice)) for frame in shown)

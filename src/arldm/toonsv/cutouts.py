@@ -4,7 +4,7 @@ What is not the character is known in one of three ways: it is transparent, it i
 which can be painted again without anybody in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -40,10 +40,15 @@ class Cutout:
     of_cast: bool  # has it the body of ToonSV's cast? A drawing may have any
 
 
-def cut_out(picture: Image.Image) -> Cutout:
-    """The one figure of a picture, RGB or RGBA. Raises PictureError where it cannot be told from what is behind it."""
-    clear = picture.mode == "RGBA" and np.asarray(picture.getchannel("A")).min() < OPAQUE
-    found = _transparent(picture) if clear else _plain(picture) or _placed(picture)
+def cut_out(picture: Image.Image, beside: Sequence[Image.Image] = ()) -> Cutout:
+    """The one figure of a picture, RGB or RGBA. Raises PictureError where it cannot be told from what is behind it.
+
+    Drawings on sheets of one size (this one, and some of those `beside`) have one scale and one ground: who sits is less tall than
+    who stands, and who jumps is above where others stand.
+    """
+    drawn = _drawn(picture)
+    sheets = [_drawn(other) for other in (picture, *beside) if other.size == picture.size]
+    found = _placed(picture) if drawn is None else _stood(drawn, [box for sheet in sheets if (box := _box(sheet)) is not None])
     if found is None or not LEAST < found.opaque.mean() < MOST:
         raise PictureError(
             "the character cannot be told from what is behind it; expected a transparent background, "
@@ -91,35 +96,37 @@ def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene,
     return Image.fromarray((pixels * opaque + np.asarray(behind, np.float32) * (1 - opaque)).round().astype(np.uint8))
 
 
-def _transparent(picture: Image.Image) -> Cutout | None:
-    return _stood(np.asarray(picture.convert("RGB")), np.asarray(picture.getchannel("A"), np.float32) / 255)
-
-
-def _plain(picture: Image.Image) -> Cutout | None:
-    """Where the whole border is of one colour, all of that colour which is joined to it is background."""
+def _drawn(picture: Image.Image) -> np.ndarray | None:
+    """A drawing, (height, width, 4), without what is behind it: what is transparent, or of the one colour of the whole border and
+    joined to it. None where there is neither."""
     pixels = np.asarray(picture.convert("RGB"))
+    if picture.mode == "RGBA" and (alpha := np.asarray(picture.getchannel("A"))).min() < OPAQUE:
+        return np.dstack((pixels, alpha))
     border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])).astype(np.int16)
     colour = np.median(border, 0)
     if (abs(border - colour).max(-1) > PLAIN).any():
         return None
-    alike = abs(pixels - colour).max(-1) <= PLAIN
-    parts = np.zeros(alike.shape, np.int32)
-    ndimage.label(alike, output=parts)
-    return _stood(pixels, (parts != parts[0, 0]).astype(np.float32))
+    parts = np.zeros(pixels.shape[:2], np.int32)
+    ndimage.label(abs(pixels - colour).max(-1) <= PLAIN, output=parts)
+    return np.dstack((pixels, np.where(parts != parts[0, 0], 255, 0).astype(np.uint8)))
 
 
-def _stood(pixels: np.ndarray, opaque: np.ndarray) -> Cutout | None:
-    """A drawing of any size, as tall as the cast and on its feet in the middle."""
-    rows, columns = (np.flatnonzero((opaque > 0.5).any(axis)) for axis in (1, 0))
-    if not len(rows):
+def _box(drawing: np.ndarray | None) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what is there."""
+    return None if drawing is None else Image.fromarray(drawing[..., 3]).point(lambda alpha: alpha >= OPAQUE and 255).getbbox()
+
+
+def _stood(drawing: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> Cutout | None:
+    """A drawing in the middle, the tallest of the boxes being as tall as the cast, the lowest on the ground."""
+    box = _box(drawing)
+    if box is None:
         return None
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    scale = min(TALL / (box[3] - box[1]), SIZE / (box[2] - box[0]))
+    scale = min(TALL / max(bottom - top for _, top, _, bottom in boxes), SIZE / max(right - left for left, _, right, _ in boxes))
     size = (max(1, round(scale * (box[2] - box[0]))), max(1, round(scale * (box[3] - box[1]))))
-    whole = np.dstack((pixels, (opaque * 255).astype(np.uint8)))
-    drawing = Image.fromarray(whole, "RGBA").crop(box).resize(size, Image.Resampling.LANCZOS)
+    above = round(scale * (max(bottom for *_, bottom in boxes) - box[3]))
     page = Image.new("RGBA", (SIZE, SIZE))
-    page.paste(drawing, ((SIZE - size[0]) // 2, round(GROUND) - size[1]))
+    figure = Image.fromarray(drawing, "RGBA").crop(box).resize(size, Image.Resampling.LANCZOS)
+    page.paste(figure, ((SIZE - size[0]) // 2, round(GROUND) - size[1] - above))
     seen = np.asarray(page, np.float32)
     return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, of_cast=False)
 
