@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
-from arldm.adapt.adapt import HOLD, Adapting, adapt
+from arldm.adapt.adapt import DRAWN, HOLD, KEPT, Adapting, adapt
 from arldm.adapt.lessons import FIGURE, HELD, MORE, NAMED, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
@@ -283,7 +284,7 @@ def test_figures_of_the_old_cast_count_more_than_places(deciding: ARLDM, base: P
 
 
 @pytest.fixture
-def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, list[Recast], list[Frame], Callable[[], Lesson]]:
+def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, list[Recast], list[Frame], Callable[..., Lesson]]:
     """Pako in the parts of six old stories."""
     monkeypatch.setattr("arldm.adapt.lessons.RECAST", 6)
     add_words(deciding, ("pako",), "momo")
@@ -293,7 +294,11 @@ def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, li
     actions = [shot.scene.figures[0].action for shot in shots]
     monkeypatch.setattr("arldm.adapt.lessons.done", lambda _: actions)
     stories = recastings(cutouts, actions, ("pako",), "momo", 6, 0)
-    return deciding, stories, frames, lambda name="pako", which=0: of_character(deciding, frames, cutouts, (name,), "momo", 0)[which]
+
+    def lesson(name: str = "pako", which: int = 0) -> Lesson:
+        return of_character(deciding, frames, cutouts, (name,), "momo", 0)[which]
+
+    return deciding, stories, frames, lesson
 
 
 def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
@@ -371,6 +376,8 @@ def test_beside_the_stories_with_it_are_the_same_without_it(cast_in: tuple) -> N
     for name in ("read", "told", "counts"):
         assert torch.equal(getattr(was, name), getattr(old, name))
     assert torch.equal(was.cells > 1, new.cells > 1)
+    assert torch.equal(new.kept, new.cells < 1)
+    assert was.kept.all()
 
 
 def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,10 +440,13 @@ def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:
     assert old.counts is not None
     assert old.read is not None
     assert old.told is not None
+    assert old.kept is not None
+    old = replace(old, kept=torch.zeros_like(old.kept))
+    adapting = Adapting(deciding, deepcopy(deciding.unet))
 
     def loss(lesson: Lesson) -> torch.Tensor:
         deciding.zero_grad()
-        found = Adapting(deciding).loss(lesson, item_generators(0, range(len(old))))
+        found = adapting.loss(lesson, item_generators(0, range(len(old))))
         found.backward()
         return found.detach()
 
@@ -453,6 +463,52 @@ def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:
     assert float(loss(replace(old, cells=2 * old.cells))) == pytest.approx(2 * float(right), rel=1e-4)
     plain = deciding.loss(others, item_generators(0, range(len(old)))).item()
     assert float(loss(Lesson(others))) == pytest.approx(plain)
+
+
+def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) -> None:
+    _, others = batches(deciding)
+    old = as_read(deciding, others)
+    assert old.kept is not None
+    assert old.kept.all()
+    deciding.dropout = 0.0
+    adapting = Adapting(deciding, deepcopy(deciding.unet))
+    assert not any("was" in name for name, _ in adapting.named_parameters())
+
+    def loss(lesson: Lesson) -> float:
+        return adapting.loss(lesson, item_generators(0, range(len(old)))).item()
+
+    assert loss(old) == pytest.approx(0, abs=1e-5)
+    half = old.kept.clone()
+    half[:, 0] = False
+    assert loss(replace(old, kept=half)) > 0.01
+    with torch.no_grad():
+        deciding.unet.conv_out.bias.add_(1)  # type: ignore[union-attr]
+    assert loss(old) == pytest.approx(KEPT, abs=1e-3)
+
+
+def test_all_of_a_batch_are_read_and_the_first_drawn(deciding: ARLDM) -> None:
+    _, others = batches(deciding)
+    old = as_read(deciding, others)
+    deciding.dropout = 0.0
+    assert len(old) > DRAWN
+    assert old.kept is not None
+    assert old.told is not None
+    assert old.read is not None
+    old = replace(old, kept=torch.zeros_like(old.kept))
+    adapting = Adapting(deciding, deepcopy(deciding.unet))
+
+    def loss(lesson: Lesson) -> float:
+        return adapting.loss(lesson, item_generators(0, range(len(old)))).item()
+
+    def turned_round(of: torch.Tensor, story: int) -> torch.Tensor:
+        of = of.clone()
+        of[story] *= -1
+        return of
+
+    right = loss(old)
+    assert loss(replace(old, told=turned_round(old.told, DRAWN))) == right
+    assert loss(replace(old, told=turned_round(old.told, 0))) != right
+    assert loss(replace(old, read=turned_round(old.read, DRAWN))) > right + 0.1
 
 
 def test_an_interrupted_adaptation_goes_on(base: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

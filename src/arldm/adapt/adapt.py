@@ -5,6 +5,7 @@ paper's), low-rank changes (`lora`), the name's embeddings alone (`token`, Textu
 """
 
 import shutil
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
+from arldm.model.denoiser import predict
 from arldm.model.noise import seeded
 from arldm.model.pack import Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, take_up, texts
@@ -33,6 +35,8 @@ from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
 
+DRAWN = 2  # stories of a batch; all are read, which takes little
+KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
@@ -81,6 +85,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     lesson, same = _lessons(model, recipe, story, new)
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, recipe.train.seed)
+    was = deepcopy(model.unet).requires_grad_(False) if lesson.told is not None else None
     if recipe.mode != "token":
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
@@ -92,7 +97,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
 
     options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
     learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old.stories), "model_hash": base}
-    fit(Adapting(model), school, recipe.train, run, options=options | learned_from, preview=preview)
+    fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
     return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
 
 
@@ -148,21 +153,41 @@ def _drawn(model: ARLDM, story: Story) -> Image.Image:
 
 
 class Adapting(nn.Module):
-    """A model in adaptation, for the loop of training."""
+    """A model in adaptation, for the loop of training; `was` is its denoiser as it was before."""
 
-    def __init__(self, model: ARLDM) -> None:
+    def __init__(self, model: ARLDM, was: nn.Module | None = None) -> None:
         super().__init__()
         self.model = model
+        self._was = (was,)  # no part of what learns, or is saved
 
     def loss(self, batch: Lesson, generators: list[torch.Generator]) -> Tensor:
-        """The model's own; where a lesson says what is to be read and told, the denoiser is told that, and reading learns apart."""
+        """The model's own; where a lesson says what is to be read and told, the denoiser is told that, and reading learns apart.
+
+        What is to be drawn as before has what the denoiser said before as its target: that is nearer than a picture, of which it
+        can but guess the mean (Li and Hoiem 2017, "Learning without Forgetting").
+        """
         model, stories = self.model, batch.stories
         if batch.told is None:
             return model.loss(stories, generators)
-        dropped, noised = model.dropped(stories, generators), model.noised(stories.latents, generators)
+        dropped = model.dropped(stories, generators)
         condition = model.condition(stories, dropped)
         far = strayed(model.conditioner.answers(condition.tokens), batch, dropped)
-        told = torch.where(dropped[:, :, None, None], condition.tokens, model.conditioner.summary(batch.told))
-        errors = model.errors_of(noised, Condition(told, condition.keep)).mean(1)  # (batch * frame, h, w)
+        return self._errors(batch, condition, dropped, generators[:DRAWN]).mean() + HOLD * far
+
+    def _errors(self, batch: Lesson, condition: Condition, dropped: Tensor, generators: list[torch.Generator]) -> Tensor:
+        model, drawn = self.model, slice(len(generators))
+        (was,) = self._was
+        assert was is not None
+        assert batch.told is not None
+        assert batch.kept is not None
         assert batch.cells is not None
-        return (errors * batch.cells.flatten(0, 1)).mean() + HOLD * far
+        noisy, timesteps, target = model.noised(batch.stories.latents[drawn], generators)
+        told = model.conditioner.summary(batch.told[drawn])
+        told = torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], told)
+        shown = Condition(told, condition.keep[drawn])
+        kept = batch.kept[drawn].flatten(0, 1)
+        with torch.no_grad():
+            before = predict(was, noisy, timesteps, shown.folded())
+        target = torch.where(kept[:, None], before.to(target), target)
+        errors = model.errors_of((noisy, timesteps, target), shown).mean(1)  # (batch * frame, h, w)
+        return errors * batch.cells[drawn].flatten(0, 1) * (1 + (KEPT - 1) * kept)

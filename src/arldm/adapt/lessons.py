@@ -46,6 +46,7 @@ class Lesson:
     told: Tensor | None = None  # (batch, frame, summary, dim) answers that the denoiser is told: what the frames show
     counts: Tensor | None = None  # (batch, frame, summary) how much it counts how each is read
     cells: Tensor | None = None  # (batch, frame, h, w) how much it counts how each cell is drawn, 1 in the mean
+    kept: Tensor | None = None  # (batch, frame, h, w) is it to be drawn as the model did before?
 
     def __len__(self) -> int:
         return len(self.stories.latents)
@@ -82,7 +83,7 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     read = _answers(model, stories)
     counts, cells = torch.ones_like(read[..., 0]), torch.ones_like(stories.latents[:, :, 0])
     counts[:, :, WHO] = NAMED
-    return Lesson(stories, read, _decided(model, model.looked_at(stories)), counts, cells)
+    return Lesson(stories, read, _decided(model, model.looked_at(stories)), counts, cells, cells.bool())
 
 
 @torch.no_grad()
@@ -133,7 +134,9 @@ def _recast(
         for t, part in enumerate(story.parts):
             if part is not None:
                 _play(model, new, (row, t), part, looks, own, direction)
-    return contrasted(new, old.stories), contrasted(old, shown)
+    new = contrasted(new, old.stories)
+    assert new.cells is not None
+    return replace(new, kept=new.cells == 1), contrasted(old, shown)
 
 
 def _play(
