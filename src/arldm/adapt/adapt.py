@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
@@ -155,7 +156,7 @@ def _drawn(model: ARLDM, story: Story) -> Image.Image:
 class Adapting(nn.Module):
     """A model in adaptation, for the loop of training; `was` is its denoiser as it was before."""
 
-    def __init__(self, model: ARLDM, was: nn.Module | None = None) -> None:
+    def __init__(self, model: ARLDM, was: UNet2DConditionModel | None = None) -> None:
         super().__init__()
         self.model = model
         self._was = (was,)  # no part of what learns, or is saved

@@ -113,7 +113,7 @@ def _drawn(picture: Image.Image) -> np.ndarray | None:
 
 def _box(drawing: np.ndarray | None) -> tuple[int, int, int, int] | None:
     """Left, top, right and bottom of what is there."""
-    return None if drawing is None else Image.fromarray(drawing[..., 3]).point(lambda alpha: alpha >= OPAQUE and 255).getbbox()
+    return None if drawing is None else Image.fromarray(drawing[..., 3] >= OPAQUE).getbbox()
 
 
 def _stood(drawing: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> Cutout | None:
