@@ -431,6 +431,11 @@ def test_pictures_that_cannot_be_cut_out_are_named(deciding: ARLDM, pictures: Pa
     with pytest.raises(PictureError, match=r"a\.png: the character cannot be told from what is behind it"):
         adapt(recipe(tmp_path / "model", pictures), tmp_path / "pack")
     assert not (tmp_path / "pack").exists()
+    first = Image.new("RGB", (80, 80), "white")
+    first.paste((200, 0, 0), (30, 20, 60, 70))
+    first.save(pictures / "a.png")
+    with pytest.raises(PictureError, match=r"b\.jpg: the character cannot be told"):
+        adapt(recipe(tmp_path / "model", pictures), tmp_path / "pack")
 
 
 def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from arldm.errors import PictureError
 from arldm.toonsv.cast import Figure, Place, Prop, Scene
-from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, pose, put
+from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, cut_outs, pose, put
 from arldm.toonsv.paint import GROUND, paint, standing
 from arldm.toonsv.scenes import random_scene
 
@@ -91,12 +91,12 @@ def test_a_drawing_is_as_tall_as_the_cast_and_stands_on_its_feet(picture: Image.
 def test_drawings_on_sheets_of_one_size_keep_their_sizes_and_their_ground() -> None:
     small = Image.new("RGBA", drawing().size)
     small.paste((0, 160, 0, 255), (40, 105, 70, 150))  # half as tall, and 10 of 90 above where the tall one stands
-    found = cut_out(small, [drawing(), Image.new("RGB", (80, 80), "white")])
+    found = next(cut_outs([small, drawing(), Image.new("RGB", (80, 80), "white")]))
     rows = np.flatnonzero((found.opaque > 0.5).any(1))
     assert rows[-1] - rows[0] + 1 == pytest.approx(TALL / 2, abs=1)
     assert rows[-1] + 1 == pytest.approx(GROUND - TALL / 9, abs=1)
-    assert np.array_equal(cut_out(drawing(), [small]).opaque, cut_out(drawing()).opaque)
-    other = np.flatnonzero((cut_out(small, [drawing().resize((80, 100))]).opaque > 0.5).any(1))
+    assert np.array_equal(next(cut_outs([drawing(), small])).opaque, cut_out(drawing()).opaque)
+    other = np.flatnonzero((next(cut_outs([small, drawing().resize((80, 100))])).opaque > 0.5).any(1))
     assert (other[-1] - other[0] + 1, other[-1] + 1) == pytest.approx((TALL, GROUND), abs=1)
 
 

@@ -16,7 +16,7 @@ from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
 from arldm.story import Frame
 from arldm.story_files import ENDINGS, decoded
-from arldm.toonsv.cutouts import Cutout, cut_out
+from arldm.toonsv.cutouts import Cutout, cut_outs
 
 METADATA = "metadata.jsonl"
 LEAST, MOST = 2, 20  # pictures; the paper takes 4 or 5
@@ -34,14 +34,13 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
 
 def read_cutouts(folder: Path) -> list[Cutout]:
     """The character without what is behind it, of each picture in the same order. Raises DatasetError, PictureError."""
-    pictures = {path: decoded(path, path) for path in _paths(folder)}
-    layers = {
-        path: picture.convert("RGBA") if picture.has_transparency_data else flattened(picture) for path, picture in pictures.items()
-    }
-    found = []
-    for path, layer in layers.items():
+    paths = _paths(folder)
+    pictures = [decoded(path, path) for path in paths]
+    layers = [picture.convert("RGBA") if picture.has_transparency_data else flattened(picture) for picture in pictures]
+    cutouts, found = cut_outs(layers), []
+    for path in paths:
         try:
-            found.append(cut_out(layer, list(layers.values())))
+            found.append(next(cutouts))
         except PictureError as error:
             raise PictureError(f"{path}: {error}") from error
     return found

@@ -29,6 +29,8 @@ CHIN, CHEEKS, WIDE = HEAD_Y + 31.0, HEAD_Y + 12.0, 38.0  # where a head ends, in
 HAND = 3  # pixels, from the middle of a hand
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
 
+Box = tuple[int, int, int, int]  # left, top, right and bottom
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:
@@ -40,21 +42,37 @@ class Cutout:
     of_cast: bool  # has it the body of ToonSV's cast? A drawing may have any
 
 
-def cut_out(picture: Image.Image, beside: Sequence[Image.Image] = ()) -> Cutout:
-    """The one figure of a picture, RGB or RGBA. Raises PictureError where it cannot be told from what is behind it.
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """A drawing without what is behind it."""
 
-    Drawings on sheets of one size (this one, and some of those `beside`) have one scale and one ground: who sits is less tall than
-    who stands, and who jumps is above where others stand.
+    figure: Image.Image  # RGBA
+    box: Box | None  # where on its sheet; None where there is nothing
+
+
+def cut_outs(pictures: Sequence[Image.Image]) -> Iterator[Cutout]:
+    """The one figure of each picture, RGB or RGBA, in their order.
+
+    Raises PictureError when it comes to a picture in which it cannot be told from what is behind it.
+
+    Drawings on sheets of one size have one scale and one ground: who sits is less tall than who stands, and who jumps is above
+    where others stand.
     """
-    drawn = _drawn(picture)
-    sheets = [_drawn(other) for other in (picture, *beside) if other.size == picture.size]
-    found = _placed(picture) if drawn is None else _stood(drawn, [box for sheet in sheets if (box := _box(sheet)) is not None])
-    if found is None or not LEAST < found.opaque.mean() < MOST:
-        raise PictureError(
-            "the character cannot be told from what is behind it; expected a transparent background, "
-            "one plain colour, or a picture of ToonSV's world with nobody else in it"
-        )
-    return found
+    drawings = [_drawn(picture) for picture in pictures]
+    for picture, drawing in zip(pictures, drawings, strict=True):
+        beside = [other for other, sheet in zip(drawings, pictures, strict=True) if sheet.size == picture.size]
+        found = _placed(picture) if drawing is None else _stood(drawing, [other.box for other in beside if other and other.box])
+        if found is None or not LEAST < found.opaque.mean() < MOST:
+            raise PictureError(
+                "the character cannot be told from what is behind it; expected a transparent background, "
+                "one plain colour, or a picture of ToonSV's world with nobody else in it"
+            )
+        yield found
+
+
+def cut_out(picture: Image.Image) -> Cutout:
+    """The one figure of one picture."""
+    return next(cut_outs([picture]))
 
 
 def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
@@ -96,37 +114,35 @@ def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene,
     return Image.fromarray((pixels * opaque + np.asarray(behind, np.float32) * (1 - opaque)).round().astype(np.uint8))
 
 
-def _drawn(picture: Image.Image) -> np.ndarray | None:
-    """A drawing, (height, width, 4), without what is behind it: what is transparent, or of the one colour of the whole border and
-    joined to it. None where there is neither."""
+def _drawn(picture: Image.Image) -> _Drawing | None:
+    """What is not transparent, or not of the one colour of the whole border and joined to it. None where there is neither."""
     pixels = np.asarray(picture.convert("RGB"))
     if picture.mode == "RGBA" and (alpha := np.asarray(picture.getchannel("A"))).min() < OPAQUE:
-        return np.dstack((pixels, alpha))
+        return _cropped(pixels, alpha)
     border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])).astype(np.int16)
     colour = np.median(border, 0)
     if (abs(border - colour).max(-1) > PLAIN).any():
         return None
     parts = np.zeros(pixels.shape[:2], np.int32)
     ndimage.label(abs(pixels - colour).max(-1) <= PLAIN, output=parts)
-    return np.dstack((pixels, np.where(parts != parts[0, 0], 255, 0).astype(np.uint8)))
+    return _cropped(pixels, np.where(parts != parts[0, 0], 255, 0).astype(np.uint8))
 
 
-def _box(drawing: np.ndarray | None) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what is there."""
-    return None if drawing is None else Image.fromarray(drawing[..., 3] >= OPAQUE).getbbox()
+def _cropped(pixels: np.ndarray, alpha: np.ndarray) -> _Drawing:
+    box = Image.fromarray(alpha >= OPAQUE).getbbox()
+    return _Drawing(Image.fromarray(np.dstack((pixels, alpha)), "RGBA").crop(box), box)
 
 
-def _stood(drawing: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> Cutout | None:
+def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
     """A drawing in the middle, the tallest of the boxes being as tall as the cast, the lowest on the ground."""
-    box = _box(drawing)
-    if box is None:
+    if drawing.box is None:
         return None
     scale = min(TALL / max(bottom - top for _, top, _, bottom in boxes), SIZE / max(right - left for left, _, right, _ in boxes))
-    size = (max(1, round(scale * (box[2] - box[0]))), max(1, round(scale * (box[3] - box[1]))))
-    above = round(scale * (max(bottom for *_, bottom in boxes) - box[3]))
+    width, height = (max(1, round(scale * side)) for side in drawing.figure.size)
+    above = round(scale * (max(bottom for *_, bottom in boxes) - drawing.box[3]))
     page = Image.new("RGBA", (SIZE, SIZE))
-    figure = Image.fromarray(drawing, "RGBA").crop(box).resize(size, Image.Resampling.LANCZOS)
-    page.paste(figure, ((SIZE - size[0]) // 2, round(GROUND) - size[1] - above))
+    figure = drawing.figure.resize((width, height), Image.Resampling.LANCZOS)
+    page.paste(figure, ((SIZE - width) // 2, round(GROUND) - height - above))
     seen = np.asarray(page, np.float32)
     return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, of_cast=False)
 
