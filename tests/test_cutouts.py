@@ -10,7 +10,7 @@ from PIL import Image
 
 from arldm.errors import PictureError
 from arldm.toonsv.cast import Figure, Place, Prop, Scene
-from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, cut_outs, pose, put
+from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, cut_outs, head, pose, put
 from arldm.toonsv.paint import GROUND, paint, standing
 from arldm.toonsv.scenes import random_scene
 
@@ -111,16 +111,26 @@ def test_it_can_be_mirrored() -> None:
 
 
 @pytest.mark.parametrize("shown", HEADS_FREE)
-@pytest.mark.parametrize("wanted", ["wave", "sit", "jump", "hold", "hug"])
-def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str) -> None:
+@pytest.mark.parametrize(("wanted", "most"), [("wave", 0.012), ("sit", 0.012), ("jump", 0.012), ("hold", 0.024), ("hug", 0.024)])
+def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str, most: float) -> None:
     cutout = cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action=shown),))))
     second = Figure("tilo", "calm", "hug" if wanted == "hug" else "stand", "red")
     prop = Prop("ball", "green") if wanted == "hold" else None
     there = replace(LIBRARY, time="dusk", figures=(replace(MOUSE, action=wanted), second), prop=prop)
-    found, true = array(pose(there, 0, cutout, shown)), array(paint(there))
-    assert (abs(found - true).max(-1) > 24).mean() < 0.03  # a tail, lines that lie between two pixels
+    found, true = array(pose(there, 0, head(cutout, shown))), array(paint(there))
+    assert (abs(found - true).max(-1) > 24).mean() < most  # edges; who holds looks the other way, and has its shadows there
     other = array(paint(replace(there, figures=(Figure("bromm", "happy", wanted, "blue"), second))))
-    assert (abs(found - true).max(-1) > 24).mean() < 0.3 * (abs(other - true).max(-1) > 24).mean()
+    assert (abs(other - true).max(-1) > 24).mean() > 0.09
+
+
+@pytest.mark.parametrize("shown", HEADS_FREE)
+def test_a_head_is_without_arms_and_coat_and_with_a_tail(shown: str) -> None:
+    mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),))
+    found = head(cut_out(paint(mouse)), shown)
+    body = np.asarray(paint(mouse, without=0, limbs=found.limbs), np.int16)
+    true = abs(array(paint(mouse)) - body).max(-1) > 12
+    assert (true != (found.cutout.opaque > 0)).mean() < 0.001
+    assert true[round(GROUND + found.lift) - 40 :, :120].any()  # the tail
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,6 @@ def test_without_a_hand_free_nobody_is_replaced() -> None:
 
 
 def test_a_drawing_keeps_its_own_body() -> None:
-    drawings = [replace(cutout, of_cast=False) for cutout in CUTOUTS]
+    drawings = [replace(cutout, behind=None) for cutout in CUTOUTS]
     stories = recastings(drawings, DONE, ("pako",), "bromm", 12, 0)
     assert not any(part.posed for story in stories for part in story.parts if part is not None)

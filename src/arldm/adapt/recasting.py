@@ -10,8 +10,8 @@ from itertools import count, islice
 
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
-from arldm.toonsv.cutouts import HEADS_FREE, Cutout, pose, put
+from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, Scene
+from arldm.toonsv.cutouts import HEADS_FREE, Cutout, Head, head, pose, put
 from arldm.toonsv.figures import LIFT
 from arldm.toonsv.plot import plot
 from arldm.toonsv.recast import PRONOUNS, renamed
@@ -41,6 +41,15 @@ class Recast:
     parts: tuple[Part | None, ...]  # of each frame; None where the character is not
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What one picture shows of the new character."""
+
+    cutout: Cutout
+    action: str
+    head: Head | None
+
+
 def recastings(
     cutouts: Sequence[Cutout], actions: Sequence[str], names: Sequence[str], like: str, number: int, seed: int
 ) -> list[Recast]:
@@ -50,12 +59,17 @@ def recastings(
     somebody like the word `like`: of the same pronoun, or any other stranger for a stranger.
     """
     parts = parts_like(like)
+    shown = [_shown(cutout, action, like) for cutout, action in zip(cutouts, actions, strict=True)]
     found = (
-        recast
-        for index in count()
-        if (recast := _recast(index, cutouts, actions, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
+        recast for index in count() if (recast := _recast(index, shown, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
     )
     return list(islice(found, number))
+
+
+def _shown(cutout: Cutout, action: str, like: str) -> _Shown:
+    """An unnamed one's body differs from the cast's, and a drawing's may be any."""
+    headed = cutout.behind is not None and action in HEADS_FREE and like not in EXTRA_KINDS
+    return _Shown(cutout, action, head(cutout, action) if headed else None)
 
 
 def parts_like(like: str) -> frozenset[str]:
@@ -65,42 +79,45 @@ def parts_like(like: str) -> frozenset[str]:
     return frozenset(name for name in TRAINED if like not in PRONOUNS or PRONOUNS[name] == PRONOUNS[like])
 
 
-def _recast(
-    index: int, cutouts: Sequence[Cutout], actions: Sequence[str], names: Sequence[str], parts: frozenset[str], dice: Dice
-) -> Recast | None:
+def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: frozenset[str], dice: Dice) -> Recast | None:
     shots = plot("train", index, FRAMES)
     who = next((figure.who for shot in shots for figure in shot.scene.figures if figure.who in parts), None)
     if who is None:
         return None
-    heads = [k for k, cutout in enumerate(cutouts) if cutout.of_cast and actions[k] in HEADS_FREE and who in NAMES]
-    played = tuple(_part(shot.scene, who, actions, heads, dice) for shot in shots)
+    played = tuple(_part(shot.scene, who, shown, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
-    if heads and not any(part and shot.scene.figures[part.figure].action in LIFT for part, shot in zip(played, shots, strict=True)):
+    lifted = any(part and shot.scene.figures[part.figure].action in LIFT for part, shot in zip(played, shots, strict=True))
+    if not lifted and any(one.head for one in shown):
         return None  # heads that are not where most are were learned worst
     old = painted(shots, f"old-{index}")
-    shown = (_frame(frame, shot.scene, part, cutouts, actions) for frame, shot, part in zip(old.frames, shots, played, strict=True))
-    frames = tuple(replace(frame, caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice)) for frame in shown)
-    return Recast(old, replace(old, id=f"new-{index}", frames=frames), played)
+    frames = (
+        replace(_frame(frame, shot.scene, part, shown), caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice))
+        for frame, shot, part in zip(old.frames, shots, played, strict=True)
+    )
+    return Recast(old, replace(old, id=f"new-{index}", frames=tuple(frames)), played)
 
 
-def _part(scene: Scene, who: str, actions: Sequence[str], heads: Sequence[int], dice: Dice) -> Part | None:
+def _part(scene: Scene, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | None:
     """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
         return None
     action = scene.figures[number].action
-    if heads and (action not in actions or dice.chance(POSED)):
+    heads = [k for k, one in enumerate(shown) if one.head]
+    if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):
         return Part(number, dice.pick(heads), posed=True)
     taken = scene.prop is not None and action != "hold"  # by another
-    able = [k for k, shown in enumerate(actions) if action not in PAIR_ACTIONS and not (shown == "hold" and taken)]
+    able = [k for k, one in enumerate(shown) if action not in PAIR_ACTIONS and not (one.action == "hold" and taken)]
     return Part(number, dice.pick(able) if able else None, prop=not taken)
 
 
-def _frame(frame: Frame, scene: Scene, part: Part | None, cutouts: Sequence[Cutout], actions: Sequence[str]) -> Frame:
+def _frame(frame: Frame, scene: Scene, part: Part | None, shown: Sequence[_Shown]) -> Frame:
     """The frame with a cutout in it."""
     if part is None or part.cutout is None:
         return frame
-    cutout = cutouts[part.cutout]
-    picture = pose(scene, part.figure, cutout, actions[part.cutout]) if part.posed else put(scene, part.figure, cutout)
-    return replace(frame, picture=picture)
+    one = shown[part.cutout]
+    if not part.posed:
+        return replace(frame, picture=put(scene, part.figure, one.cutout))
+    assert one.head is not None
+    return replace(frame, picture=pose(scene, part.figure, one.head))

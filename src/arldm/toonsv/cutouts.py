@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from arldm.errors import PictureError
 from arldm.toonsv.canvas import LIGHT
-from arldm.toonsv.cast import HUES, PLACES, SIDES, TIMES, WEATHERS, Place, Scene
-from arldm.toonsv.figures import ARMS, HEAD_Y, LIFT
+from arldm.toonsv.cast import COLOURS, HUES, NAMES, PLACES, SIDES, TIMES, WEATHERS, Figure, Place, Scene
+from arldm.toonsv.figures import ARMS, LIFT
 from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 
 SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
@@ -25,7 +25,6 @@ PLAIN = 24  # of 255; what differs less from the colour of the border is backgro
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
 HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump")  # actions whose arms do not hide the head
-CHIN, CHEEKS, WIDE = HEAD_Y + 31.0, HEAD_Y + 12.0, 38.0  # where a head ends, in units above the feet and from the middle
 HAND = 3  # pixels, from the middle of a hand
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
 
@@ -39,7 +38,16 @@ class Cutout:
     pixels: np.ndarray  # (SIZE, SIZE, 3) float32, 0 to 255, seen by day
     opaque: np.ndarray  # (SIZE, SIZE) float32, 0 to 1
     x: float  # of its feet, as in Standing
-    of_cast: bool  # has it the body of ToonSV's cast? A drawing may have any
+    behind: Scene | None  # the place of ToonSV that it stood in; None for a drawing, whose body may be any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """The head of somebody of ToonSV's cast, and its tail: all in which one of them differs from another but for their limbs."""
+
+    cutout: Cutout
+    limbs: str  # their colour
+    lift: float  # as in LIFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +89,33 @@ def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
     return _laid(cutout, cutout.opaque, behind, scene, standing(scene)[number], 0)
 
 
-def pose(scene: Scene, number: int, cutout: Cutout, action: str) -> Image.Image:
-    """The scene with a cutout's head on a body that does what the figure of that number does; in its picture it does `action`.
+def head(cutout: Cutout, action: str) -> Head:
+    """The head of one who does `action`, one of HEADS_FREE, in a place of ToonSV: what a body without it, painted there, is not."""
+    limbs = _limbs(cutout, action)
+    seen, true = cutout.pixels, cutout.opaque > 0
+    apart = min((abs(seen - body).max(-1) for body in _bodies(cutout, action, limbs)), key=lambda one: one[true].sum())
+    opaque = true & (apart > DIFFERENT + 4 * np.median(apart))
+    return Head(replace(cutout, opaque=opaque.astype(np.float32)), limbs, LIFT.get(action, 0.0))
 
-    All of the cast have one body, but for the colour of its limbs, which is that of the cutout's hand. `action`: one of HEADS_FREE.
+
+def _bodies(cutout: Cutout, action: str, limbs: str) -> Iterator[np.ndarray]:
+    """Where the cutout was, one without a head who does the same, by day; in each coat, a step from the landmark or not."""
+    assert cutout.behind is not None
+    light = np.array(LIGHT[f"{cutout.behind.time} figure"], np.float32)
+    for colour in COLOURS:
+        for aside in (0, 1):
+            scene = replace(cutout.behind, figures=(Figure(NAMES[0], "calm", action, colour),), aside=aside)
+            yield (np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32) / light).clip(0, 255)
+
+
+def pose(scene: Scene, number: int, head: Head) -> Image.Image:
+    """The scene with a head on a body that does what the figure of that number does.
+
+    All of the cast have one body, but for the colour of its limbs.
     """
-    lift = LIFT.get(action, 0.0)
-    rows, columns = np.arange(SIZE)[:, None], np.arange(SIZE)[None]
-    head = rows < GROUND + SCALE * (lift + CHIN)
-    lines_of_running = (rows > GROUND + SCALE * (lift + CHEEKS)) & (abs(columns - cutout.x) > SCALE * WIDE)
-    body = paint(scene, SIZE, without=number, limbs=_limbs(cutout, action))
-    down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - lift))
-    return _laid(cutout, cutout.opaque * (head & ~lines_of_running), body, scene, standing(scene)[number], down)
+    body = paint(scene, SIZE, without=number, limbs=head.limbs)
+    down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - head.lift))
+    return _laid(head.cutout, head.cutout.opaque, body, scene, standing(scene)[number], down)
 
 
 def _limbs(cutout: Cutout, action: str) -> str:
@@ -144,7 +167,7 @@ def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
     figure = drawing.figure.resize((width, height), Image.Resampling.LANCZOS)
     page.paste(figure, ((SIZE - width) // 2, round(GROUND) - height - above))
     seen = np.asarray(page, np.float32)
-    return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, of_cast=False)
+    return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, None)
 
 
 def _placed(picture: Image.Image) -> Cutout:
@@ -155,7 +178,7 @@ def _placed(picture: Image.Image) -> Cutout:
     opaque = (apart > DIFFERENT + 4 * np.median(apart)).astype(np.float32)
     columns = np.arange(SIZE)[None] * opaque
     middle = SIZE / 2 + CELL * round((columns.sum() / max(1.0, opaque.sum()) - SIZE / 2) / CELL)
-    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle, of_cast=True)
+    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle, scene)
 
 
 def behind(seen: np.ndarray) -> Scene:
