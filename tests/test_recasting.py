@@ -10,7 +10,6 @@ from arldm.model.text import words_of
 from arldm.toonsv import plot
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, cut_out
-from arldm.toonsv.figures import LIFT
 from arldm.toonsv.paint import paint
 from arldm.toonsv.recast import portraits
 
@@ -60,7 +59,7 @@ def test_what_no_picture_shows_is_done_by_a_body_with_a_head_of_theirs() -> None
 def test_each_story_has_a_head_that_is_not_where_most_are() -> None:
     for story in STORIES:
         shots = plot("train", int(story.old.id.removeprefix("old-")), FRAMES)
-        assert {shot.scene.figures[part.figure].action for shot, part in zip(shots, story.parts, strict=True) if part} & set(LIFT)
+        assert {shot.scene.figures[part.figure].action for shot, part in zip(shots, story.parts, strict=True) if part} >= {"sit"}
 
 
 def test_no_two_hold_something() -> None:

@@ -12,7 +12,6 @@ from arldm.story import Frame, Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, Head, head, pose, put
-from arldm.toonsv.figures import LIFT
 from arldm.toonsv.plot import plot
 from arldm.toonsv.recast import PRONOUNS, renamed
 from arldm.toonsv.world import TRAINED, Dice
@@ -87,9 +86,9 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     played = tuple(_part(shot.scene, who, shown, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
-    lifted = any(part and shot.scene.figures[part.figure].action in LIFT for part, shot in zip(played, shots, strict=True))
-    if not lifted and any(one.head for one in shown):
-        return None  # heads that are not where most are were learned worst
+    sits = any(part and shot.scene.figures[part.figure].action == "sit" for part, shot in zip(played, shots, strict=True))
+    if not sits and any(one.head for one in shown):
+        return None  # a head half a cell of the latents' grid off where all others are is learned worst
     old = painted(shots, f"old-{index}")
     frames = (
         replace(_frame(frame, shot.scene, part, shown), caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice))
