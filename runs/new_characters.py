@@ -11,19 +11,22 @@ from arldm.story_files import read_told
 from arldm.train.autoencoder import grid
 
 QUALITY = 85  # of WebP
+WIDE = 1280  # pixels
 ACTIONS = ("run", "jump", "cheer", "hold", "hold")  # what Pako does in its pictures, as the model reads them
 
 
 def save(pictures: list[Image.Image], path: Path, columns: int = 5) -> None:
     """As one picture."""
-    grid(pictures, columns).save(path, quality=QUALITY, method=6)
+    shown = grid(pictures, columns)
+    shown.thumbnail((WIDE, WIDE))
+    shown.save(path, quality=QUALITY, method=6)
     print(path)
 
 
 def main(made: Path, docs: Path) -> None:
     """Write them."""
     docs.mkdir(parents=True, exist_ok=True)
-    for name in ("pako", "vesna"):
+    for name in ("pako", "vesna", "miso"):
         save([frame.picture for frame in read_pictures(Path("examples") / name, (name,)) if frame.picture], docs / f"{name}.webp")
     cutouts = read_cutouts(Path("examples/pako"))
     cast = [
@@ -33,7 +36,7 @@ def main(made: Path, docs: Path) -> None:
         if frame.picture is not None and part is not None and part.cutout is not None
     ]
     save(cast[::3][:10], docs / "recast.webp")
-    for told in ("told-pako", "told-pako-lora", "told-both"):
+    for told in ("told-pako", "told-pako-lora", "told-miso", "told-both"):
         save([frame.picture for frame in read_told(made / told).frames if frame.picture], docs / f"{told}.webp")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pictures of docs/new-characters.md: two characters learned, and told of alone and together.
+# The pictures of docs/new-characters.md: three characters learned, and told of alone and together.
 # Usage: runs/new_characters.sh [folder of the arldm command]. OUT (a folder) may be set. Stopped, run again: it goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +13,7 @@ learn() {
 }
 learn pako bromm full
 learn vesna fenna full
+learn miso fenna full
 learn pako bromm lora
 
 # told STORY OPTIONS.. : told anew
@@ -22,5 +23,6 @@ told() {
 }
 told told-pako examples/pako.txt --pack "$out/pako-full"
 told told-pako-lora examples/pako.txt --pack "$out/pako-lora"
+told told-miso examples/miso.txt --pack "$out/miso-full"
 told told-both examples/pako_vesna.txt --pack "$out/pako-full" --pack "$out/vesna-full"
 "$bin/python" runs/new_characters.py "$out" docs/new-characters

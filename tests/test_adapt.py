@@ -204,21 +204,26 @@ def batches(model: ARLDM) -> tuple[StoryBatch, StoryBatch]:
     return model.batch([new]), model.batch(old)
 
 
-def test_every_second_story_is_an_old_one(base: Path) -> None:
+def test_every_third_story_that_is_drawn_is_an_old_one(base: Path) -> None:
     model = ARLDM.from_pretrained(base)
     story, others = batches(model)
     new, old = Lesson(in_orders(story, 0)), as_read(model, others)
-    school = School(new, old, 2, 0)
-    seen = [school(number).stories.latents for number in range(8)]
+    school = School(new, old, 4, 2, 0)
+    seen = [school(number).stories.latents for number in range(12)]
     assert torch.equal(school(3).stories.latents, seen[3])
     once = sorted(float(one.sum()) for one in new.stories.latents[0])
-    for latents in seen:
-        assert sorted(float(one.sum()) for one in latents[0]) == pytest.approx(once)
-        assert any(torch.equal(latents[1], one) for one in old.stories.latents)
-    assert len({latents[1].sum().item() for latents in seen[:4]}) == 4
-    assert len({tuple(latents[0].flatten(1).sum(1).tolist()) for latents in seen}) > 1  # in other orders
-    alone = School(new, None, 2, 0)(0).stories.latents
-    assert not any(torch.equal(alone[1], one) for one in old.stories.latents)
+    drawn = torch.cat([latents[:2] for latents in seen])
+    are_old = [any(torch.equal(latents, one) for one in old.stories.latents) for latents in drawn]
+    assert are_old == [place % 3 == 2 for place in range(24)]
+    for latents in drawn[[not is_old for is_old in are_old]]:
+        assert sorted(float(one.sum()) for one in latents) == pytest.approx(once)
+    assert len({tuple(latents.flatten(1).sum(1).tolist()) for latents in drawn[::3]}) > 1  # in other orders
+    but_read = torch.cat([latents[2:] for latents in seen])
+    assert {number for latents in but_read for number, one in enumerate(old.stories.latents) if torch.equal(latents, one)} == set(
+        range(len(old))
+    )
+    alone = School(new, None, 4, 2, 0)(0).stories.latents
+    assert not any(torch.equal(latents, one) for latents in alone for one in old.stories.latents)
 
 
 DECIDED = [k for k, key in enumerate(TO_DRAW) if kind(key) in FREE]  # the others are told as they are read

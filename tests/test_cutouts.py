@@ -125,7 +125,7 @@ def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str, most
 
 @pytest.mark.parametrize("shown", HEADS_FREE)
 def test_a_head_is_without_arms_and_coat_and_with_a_tail(shown: str) -> None:
-    mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),))
+    mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),), prop=Prop("book", "red"))
     found = head(cut_out(paint(mouse)), shown)
     body = np.asarray(paint(mouse, without=0, limbs=found.limbs), np.int16)
     true = abs(array(paint(mouse)) - body).max(-1) > 12

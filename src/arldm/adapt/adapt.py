@@ -85,8 +85,9 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     new = model.batch([story])
     lesson, same = _lessons(model, recipe, story, new)
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
-    school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, recipe.train.seed)
     was = deepcopy(model.unet).requires_grad_(False) if lesson.told is not None else None
+    drawn = min(DRAWN, recipe.train.batch) if was else recipe.train.batch
+    school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
     if recipe.mode != "token":
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):

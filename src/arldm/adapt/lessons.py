@@ -217,21 +217,29 @@ def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class School:
-    """Batches by their number: one after the other of the new character's stories, every second story an old one."""
+    """Batches by their number: stories to be drawn, every third an old one; then, to fill it up, old ones that are but read."""
 
     new: Lesson
     old: Lesson | None
     size: int
+    drawn: int
     seed: int
 
     def __call__(self, number: int) -> Lesson:
         """Batch `number`."""
-        return reduce(Lesson.beside, map(self._story, range(number * self.size, (number + 1) * self.size)))
+        drawn = map(self._drawn, range(number * self.drawn, (number + 1) * self.drawn))
+        but_read = turn(number, self.size - self.drawn, len(self._old), derived_seed("read", self.seed))
+        return reduce(Lesson.beside, (*drawn, *map(self._old.one, but_read)))
 
-    def _story(self, place: int) -> Lesson:
-        if self.old is None:
-            return self._turn(self.new, place)
-        return self._turn(self.old if place % 2 else self.new, place // 2)
+    @property
+    def _old(self) -> Lesson:
+        return self.new if self.old is None else self.old
+
+    def _drawn(self, place: int) -> Lesson:
+        third, which = divmod(place, 3)
+        if self.old is None or which < 2:
+            return self._turn(self.new, place if self.old is None else 2 * third + which)
+        return self._turn(self.old, third)
 
     def _turn(self, lesson: Lesson, place: int) -> Lesson:
         return lesson.one(turn(place, 1, len(lesson), self.seed)[0])

@@ -4,7 +4,7 @@ What is not the character is known in one of three ways: it is transparent, it i
 which can be painted again without anybody in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from arldm.errors import PictureError
 from arldm.toonsv.canvas import LIGHT
-from arldm.toonsv.cast import COLOURS, HUES, NAMES, PLACES, SIDES, TIMES, WEATHERS, Figure, Place, Scene
+from arldm.toonsv.cast import COLOURS, HUES, NAMES, PLACES, PROPS, SIDES, TIMES, WEATHERS, Figure, Place, Prop, Scene
 from arldm.toonsv.figures import ARMS, LIFT
 from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 
@@ -24,7 +24,7 @@ OPAQUE = 128  # of 255
 PLAIN = 24  # of 255; what differs less from the colour of the border is background
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
-HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump")  # actions whose arms do not hide the head
+HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump", "hold")  # actions whose arms do not hide the head
 HAND = 3  # pixels, from the middle of a hand
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
 
@@ -91,21 +91,27 @@ def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
 
 def head(cutout: Cutout, action: str) -> Head:
     """The head of one who does `action`, one of HEADS_FREE, in a place of ToonSV: what a body without it, painted there, is not."""
-    limbs = _limbs(cutout, action)
-    seen, true = cutout.pixels, cutout.opaque > 0
-    apart = min((abs(seen - body).max(-1) for body in _bodies(cutout, action, limbs)), key=lambda one: one[true].sum())
-    opaque = true & (apart > DIFFERENT + 4 * np.median(apart))
-    return Head(replace(cutout, opaque=opaque.astype(np.float32)), limbs, LIFT.get(action, 0.0))
-
-
-def _bodies(cutout: Cutout, action: str, limbs: str) -> Iterator[np.ndarray]:
-    """Where the cutout was, one without a head who does the same, by day; in each coat, a step from the landmark or not."""
     assert cutout.behind is not None
-    light = np.array(LIGHT[f"{cutout.behind.time} figure"], np.float32)
-    for colour in COLOURS:
-        for aside in (0, 1):
-            scene = replace(cutout.behind, figures=(Figure(NAMES[0], "calm", action, colour),), aside=aside)
-            yield (np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32) / light).clip(0, 255)
+    limbs = _limbs(cutout, action)
+
+    def apart(scene: Scene) -> np.ndarray:
+        light = np.array(LIGHT[f"{scene.time} figure"], np.float32)
+        body = (np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32) / light).clip(0, 255)
+        return abs(cutout.pixels - body).max(-1)
+
+    def nearest(scenes: Iterable[Scene]) -> Scene:
+        return min(scenes, key=lambda scene: apart(scene)[cutout.opaque > 0].sum())
+
+    scene = nearest(
+        replace(cutout.behind, figures=(Figure(NAMES[0], "calm", action, coat),), aside=aside)
+        for coat in COLOURS
+        for aside in (0, 1)
+    )
+    if action == "hold":
+        scene = nearest([scene, *(replace(scene, prop=Prop(kind, colour)) for kind in PROPS for colour in COLOURS)])
+    found = apart(scene)
+    opaque = (cutout.opaque > 0) & (found > DIFFERENT + 4 * np.median(found))
+    return Head(replace(cutout, opaque=opaque.astype(np.float32)), limbs, LIFT.get(action, 0.0))
 
 
 def pose(scene: Scene, number: int, head: Head) -> Image.Image:
