@@ -14,7 +14,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, fresh, in_orders, is_summed_up, of_character, strayed
+from arldm.adapt.lessons import Lesson, School, fresh, in_orders, is_summed_up, newcomer, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
@@ -26,7 +26,7 @@ from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
 from arldm.model.denoiser import predict
 from arldm.model.noise import seeded
-from arldm.model.pack import Card, Pack, write_pack
+from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, take_up, texts
 from arldm.provenance import pixel_hash
 from arldm.sample import tell
@@ -88,6 +88,10 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     was = deepcopy(model.unet).requires_grad_(False) if lesson.told is not None else None
     drawn = min(DRAWN, recipe.train.batch) if was else recipe.train.batch
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
+    met: dict[str, Tensor] = {}
+    if model.prior is not None and was is not None:
+        met[NEWCOMER] = newcomer(recipe.names, recipe.train.seed, model.config.text.width)
+        model.prior.welcome(met[NEWCOMER])
     if recipe.mode != "token":
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
@@ -100,7 +104,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
     learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
-    return _moved(model, before, len(recipe.names), whole=recipe.mode == "full")
+    return _moved(model, before, len(recipe.names), whole=recipe.mode == "full") | met
 
 
 def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> tuple[Lesson, Lesson | None]:
@@ -183,13 +187,20 @@ class Adapting(nn.Module):
         assert batch.told is not None
         assert batch.kept is not None
         assert batch.cells is not None
-        noisy, timesteps, target = model.noised(batch.stories.latents[drawn], generators)
-        told = model.conditioner.summary(batch.told[drawn])
-        told = torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], told)
-        shown = Condition(told, condition.keep[drawn])
+        assert batch.latents_before is not None
+        assert batch.told_before is not None
+
+        def shown(told: Tensor) -> Condition:
+            summed = model.conditioner.summary(told[drawn])
+            return Condition(torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], summed), condition.keep[drawn])
+
+        latents = batch.stories.latents[drawn]
+        noisy, timesteps, target = model.noised(latents, generators)
         kept = batch.kept[drawn].flatten(0, 1)
-        with torch.no_grad():
-            before = predict(was, noisy, timesteps, shown.folded())
+        with torch.no_grad():  # of the picture without whom it does not know, under the same noise
+            apart = (batch.latents_before[drawn] - latents).flatten(0, 1)
+            without = noisy + model.schedule.add_noise(apart, torch.zeros_like(apart), timesteps)  # type: ignore[arg-type]
+            before = predict(was, without, timesteps, shown(batch.told_before).folded())
         target = torch.where(kept[:, None], before.to(target), target)
-        errors = model.errors_of((noisy, timesteps, target), shown).mean(1)  # (batch * frame, h, w)
+        errors = model.errors_of((noisy, timesteps, target), shown(batch.told)).mean(1)  # (batch * frame, h, w)
         return errors * batch.cells[drawn].flatten(0, 1) * (1 + (KEPT - 1) * kept)

@@ -47,6 +47,8 @@ class Lesson:
     counts: Tensor | None = None  # (batch, frame, summary) how much it counts how each is read
     cells: Tensor | None = None  # (batch, frame, h, w) how much it counts how each cell is drawn, 1 in the mean
     kept: Tensor | None = None  # (batch, frame, h, w) is it to be drawn as the model did before?
+    latents_before: Tensor | None = None  # (batch, frame, channel, h, w) where kept the same, and nobody whom it did not know
+    told_before: Tensor | None = None  # (batch, frame, summary, dim) what these show
 
     def __len__(self) -> int:
         return len(self.stories.latents)
@@ -83,7 +85,8 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     read = _answers(model, stories)
     counts, cells = torch.ones_like(read[..., 0]), torch.ones_like(stories.latents[:, :, 0])
     counts[:, :, WHO] = NAMED
-    return Lesson(stories, read, _decided(model, model.looked_at(stories)), counts, cells, cells.bool())
+    told = _decided(model, model.looked_at(stories))
+    return Lesson(stories, read, told, counts, cells, cells.bool(), stories.latents, told)
 
 
 @torch.no_grad()
@@ -104,11 +107,16 @@ def of_character(
     worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
     own = {place: int(sure[0, place]) for place, asked in enumerate(ASKED) if alike[place] and asked in worn}
     stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
-    generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
-    direction = F.normalize(torch.randn(seen.shape[-1], generator=generator), dim=0)
+    direction = newcomer(names, seed, seen.shape[-1])
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
     new, old = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
     return of_even_weight(reduce(Lesson.beside, new)), of_even_weight(reduce(Lesson.beside, old))
+
+
+def newcomer(names: Sequence[str], seed: int, dim: int) -> Tensor:
+    """The direction (dim) of the answers that are whoever has these names, at right angles or nearly to all others."""
+    generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
+    return F.normalize(torch.randn(dim, generator=generator), dim=0)
 
 
 def contrasted(lesson: Lesson, other: StoryBatch) -> Lesson:

@@ -286,6 +286,8 @@ class ARLDM(nn.Module, PushToHubMixin):
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
+        if self.prior is not None:
+            digest.update(self.prior.newcomers.float().cpu().numpy().data)
         for pinned in self.widened.pinned if self.widened else ():
             digest.update(pinned.tokens.float().cpu().numpy().data)
         return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 card.json                            who it is, which model it is for, hashes of the files below
 pack.safetensors                     token.*   how the embeddings of its names differ from those of the word they began as
                                      delta.*   mode full: how weights differ from the model's
+                                     newcomer  the direction of the answers that are this character (model/prior.py)
                                      past.*    mode pin: its pictures, as the history encoder reads them
 pytorch_lora_weights.safetensors     mode lora: in diffusers' layout, so that other tools read it
 preview.webp                         what a model with the pack drew
@@ -37,6 +38,7 @@ CARD, TENSORS, LORA, PREVIEW, PICTURES = (
     "pictures",
 )
 FORMAT = 2
+NEWCOMER = "newcomer"
 SEALED = ("names", "like", "mode", "base")  # of the card: written into the files of tensors, too, whose hashes it has
 
 

@@ -27,23 +27,37 @@ class Prior(nn.Module):
     """
 
     LEAST = 0.5  # of the likeliest value's odds; what is less likely than that is out (min-p sampling, Nguyen et al. 2024)
+    NEAR = 0.6  # cosine to one of the newcomers, to whom all else is at right angles
 
     def __init__(self, summary: int, choices: int, dim: int) -> None:
         super().__init__()
         self.values: Tensor  # (summary, choices, dim); zeros where there is no value
         self.register_buffer("values", torch.zeros(summary, choices, dim))
+        self.newcomers: Tensor  # (newcomer, dim) directions of the answers that are characters learned since
+        self.register_buffer("newcomers", torch.zeros(0, dim), persistent=False)
 
     def forward(self, answers: Tensor, lots: Tensor, true: Tensor | None = None) -> Tensor:
         """The answers (n, summary, dim), without their queries, each as long as it was but become the value that is chosen for it.
 
-        lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. Tokens without values stay.
+        lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. Tokens without values stay,
+        but who is read as nearly a newcomer is that one: a denoiser that has just learned it knows none that is a little of others.
         """
         odds = self.odds(answers)
         chosen = (odds.cumsum(-1) <= lots[..., None] * odds.sum(-1, keepdim=True)).sum(-1).clamp_max(odds.shape[-1] - 1)
         if true is not None:
             chosen = torch.where(true < 0, chosen, true)
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]
-        return torch.where(self.values.any(-1).any(-1)[:, None], turned(answers, values), answers)
+        return torch.where(self.values.any(-1).any(-1)[:, None], turned(answers, values), self._met(answers))
+
+    def welcome(self, direction: Tensor) -> None:
+        """One newcomer more."""
+        self.newcomers = torch.cat((self.newcomers, direction[None].to(self.newcomers)))
+
+    def _met(self, answers: Tensor) -> Tensor:
+        if not len(self.newcomers):
+            return answers
+        near, who = (F.normalize(answers, dim=-1) @ F.normalize(self.newcomers, dim=-1).to(answers).T).max(-1)
+        return torch.where((near > self.NEAR)[..., None], turned(answers, F.normalize(self.newcomers, dim=-1)[who]), answers)
 
     def sure(self, answers: Tensor) -> Tensor:
         """The number (n, summary) of the one value that is likely; -1 where there are several, or none at all."""

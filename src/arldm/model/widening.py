@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from arldm.errors import ConfigError, ModelError
 from arldm.model.growth import add_names
-from arldm.model.pack import Pack, finite
+from arldm.model.pack import NEWCOMER, Pack, finite
 from arldm.model.text import CaptionTokenizer, words_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
             if not any(tensor is part.get_input_embeddings().weight for part in texts(model)):  # tables go back as a whole
                 model.widened.weights.setdefault(name, tensor.detach().clone())
             tensor[: len(delta)] += weight * delta.to(tensor)  # a table of embeddings may have grown since
+    if model.prior is not None and NEWCOMER in pack.tensors:
+        model.prior.welcome(pack.tensors[NEWCOMER])
     if card.mode == "pin":
         tokens, keep = (pack.tensors[f"past.{name}"].to(model.device) for name in ("tokens", "keep"))
         model.widened.pinned.append(Pinned(frozenset(card.names), tokens.to(model.dtype), keep))
@@ -86,6 +88,8 @@ def let_go(model: "ARLDM") -> None:
     with torch.no_grad():
         for name, tensor in model.widened.weights.items():
             model.get_parameter(name).copy_(tensor)
+    if model.prior is not None:
+        model.prior.newcomers = model.prior.newcomers[:0]
     model.tokenizer, model.past_tokenizer = model.widened.tokenizers
     model.widened = None
 
@@ -170,7 +174,8 @@ def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
         and not (name in tables and delta.shape[1:] == known[name][1:] and len(delta) <= known[name][0])  # one may have grown since
         for name, delta in moved.items()
     )
-    if foreign or not expected.items() <= got.items():
+    unmet = NEWCOMER in pack.tensors and pack.tensors[NEWCOMER].shape != (model.config.text.width,)
+    if foreign or unmet or not expected.items() <= got.items():
         raise ModelError(f"pack of {card.name!r}: its tensors are not of this model; fetch the pack again")
     if not finite(pack.tensors) or not finite(pack.lora):
         raise ModelError(f"pack of {card.name!r}: holds numbers that are none; make it again with a lower --learning-rate")
