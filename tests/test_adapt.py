@@ -17,7 +17,21 @@ from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import DRAWN, HOLD, KEPT, Adapting, adapt
-from arldm.adapt.lessons import FIGURE, HELD, MORE, NAMED, WHO, Lesson, School, as_read, fresh, in_orders, of_character, strayed
+from arldm.adapt.lessons import (
+    FIGURE,
+    HELD,
+    MORE,
+    NAMED,
+    WHO,
+    Lesson,
+    School,
+    as_read,
+    fresh,
+    in_orders,
+    newcomer,
+    of_character,
+    strayed,
+)
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recasting import Recast, recastings
@@ -29,7 +43,7 @@ from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, Outp
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.noise import item_generators
-from arldm.model.pack import CARD, LORA, TENSORS, read_card, read_pack
+from arldm.model.pack import CARD, LORA, NEWCOMER, TENSORS, read_card, read_pack
 from arldm.model.widening import add_words, take_up, texts
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
@@ -383,6 +397,9 @@ def test_beside_the_stories_with_it_are_the_same_without_it(cast_in: tuple) -> N
     assert torch.equal(was.cells > 1, new.cells > 1)
     assert torch.equal(new.kept, new.cells < 1)
     assert was.kept.all()
+    for one in (new, was, old):  # what is kept is as it was without whom the model does not know
+        assert torch.equal(one.latents_before, old.stories.latents)
+        assert torch.equal(one.told_before, old.told)
 
 
 def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,8 +440,14 @@ def test_a_pack_of_cutouts(deciding: ARLDM, tmp_path: Path, monkeypatch: pytest.
     before = shown_by(model)
     model.load_pack(tmp_path / "pack")
     assert shown_by(model) != before
+    assert model.prior is not None
+    assert torch.equal(model.prior.newcomers, newcomer(("pako",), TRAIN.seed, TINY.text.width)[None])
     model.unload_packs()
     assert shown_by(model) == before
+    assert not len(model.prior.newcomers)
+    bad = read_pack(tmp_path / "pack")
+    with pytest.raises(ModelError, match="are not of this model"):
+        take_up(model, replace(bad, tensors={**bad.tensors, NEWCOMER: torch.ones(3)}), 1.0)
 
 
 def shown_by(model: ARLDM) -> list[bytes]:
@@ -488,6 +511,9 @@ def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) ->
         return adapting.loss(lesson, item_generators(0, range(len(old)))).item()
 
     assert loss(old) == pytest.approx(0, abs=1e-5)
+    assert loss(replace(old, latents_before=-others.latents)) > 0.01
+    assert old.told is not None
+    assert loss(replace(old, told_before=-old.told)) > 1e-5
     half = old.kept.clone()
     half[:, 0] = False
     assert loss(replace(old, kept=half)) > 0.01

@@ -37,6 +37,22 @@ class TestPrior:
         for lot in (0.0, 0.5, 0.999):
             torch.testing.assert_close(prior(apart(3)[None])(told, torch.tensor([[lot]]))[0, 0], expected)
 
+    def test_who_is_nearly_a_newcomer_is_told_as_that_one(self) -> None:
+        first, second, other = apart(3) / 3
+        made = prior(torch.stack((apart(1), torch.zeros(1, DIM))))  # the second token has no values
+        answers = torch.stack(
+            [5 * (0.8 * first + 0.6 * other), 5 * (0.5 * first + 0.87 * other), 5 * (0.7 * first + 0.71 * second)]
+        )
+        answers = torch.stack((answers, answers), 1)
+        unmet = made(answers, torch.zeros(3, 2))
+        assert torch.equal(unmet[:, 1], answers[:, 1])
+        made.welcome(first)
+        made.welcome(second)
+        met = made(answers, torch.zeros(3, 2))
+        assert torch.equal(met[:, 0], unmet[:, 0])
+        lengths = answers[:, 1].norm(dim=-1)
+        torch.testing.assert_close(met[:, 1], torch.stack((first * lengths[0], answers[1, 1], second * lengths[2])))
+
     @given(st.floats(0, 1, exclude_max=True), st.integers(2, CHOICES))
     def test_what_is_open_becomes_one_of_its_values(self, lot: float, count: int) -> None:
         values = apart(count)
