@@ -118,8 +118,9 @@ def test_parts_are_of_one_pronoun_and_of_nobody_who_is_held_out() -> None:
 
 
 def test_without_a_hand_free_nobody_is_replaced() -> None:
-    """All cutouts hold something: where another does already, all stays as it is."""
-    stories = recastings(CUTOUTS, ["hold"] * len(CUTOUTS), ("pako",), "bromm", 24, 0)
+    """All drawings hold something: where another does already, all stays as it is."""
+    drawings = [replace(cutout, behind=None) for cutout in CUTOUTS]
+    stories = recastings(drawings, ["hold"] * len(drawings), ("pako",), "bromm", 24, 0)
     taken = [part for story in stories for part in story.parts if part is not None and not part.prop]
     assert taken
     assert all(part.cutout is None for part in taken)
