@@ -86,7 +86,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     lesson, same = _lessons(model, recipe, story, new)
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
     was = deepcopy(model.unet).requires_grad_(False) if lesson.told is not None else None
-    drawn = min(DRAWN, recipe.train.batch) if was else recipe.train.batch
+    drawn = min(DRAWN, recipe.train.batch) if was is not None else recipe.train.batch
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None:

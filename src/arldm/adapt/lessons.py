@@ -244,10 +244,10 @@ class School:
         return self.new if self.old is None else self.old
 
     def _drawn(self, place: int) -> Lesson:
+        if self.old is None:
+            return self._turn(self.new, place)
         third, which = divmod(place, 3)
-        if self.old is None or which < 2:
-            return self._turn(self.new, place if self.old is None else 2 * third + which)
-        return self._turn(self.old, third)
+        return self._turn(self.old, third) if which == 2 else self._turn(self.new, 2 * third + which)
 
     def _turn(self, lesson: Lesson, place: int) -> Lesson:
         return lesson.one(turn(place, 1, len(lesson), self.seed)[0])

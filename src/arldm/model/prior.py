@@ -56,8 +56,9 @@ class Prior(nn.Module):
     def _met(self, answers: Tensor) -> Tensor:
         if not len(self.newcomers):
             return answers
-        near, who = (F.normalize(answers, dim=-1) @ F.normalize(self.newcomers, dim=-1).to(answers).T).max(-1)
-        return torch.where((near > self.NEAR)[..., None], turned(answers, F.normalize(self.newcomers, dim=-1)[who]), answers)
+        known = F.normalize(self.newcomers, dim=-1).to(answers)
+        near, who = (F.normalize(answers, dim=-1) @ known.T).max(-1)
+        return torch.where((near > self.NEAR)[..., None], turned(answers, known[who]), answers)
 
     def sure(self, answers: Tensor) -> Tensor:
         """The number (n, summary) of the one value that is likely; -1 where there are several, or none at all."""

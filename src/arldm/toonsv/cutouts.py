@@ -95,8 +95,7 @@ def head(cutout: Cutout, action: str) -> Head:
     limbs = _limbs(cutout, action)
 
     def apart(scene: Scene) -> np.ndarray:
-        light = np.array(LIGHT[f"{scene.time} figure"], np.float32)
-        body = (np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32) / light).clip(0, 255)
+        body = _by_day(np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32), scene)
         return abs(cutout.pixels - body).max(-1)
 
     def nearest(scenes: Iterable[Scene]) -> Scene:
@@ -109,8 +108,7 @@ def head(cutout: Cutout, action: str) -> Head:
     )
     if action == "hold":
         scene = nearest([scene, *(replace(scene, prop=Prop(kind, colour)) for kind in PROPS for colour in COLOURS)])
-    found = apart(scene)
-    opaque = (cutout.opaque > 0) & (found > DIFFERENT + 4 * np.median(found))
+    opaque = (cutout.opaque > 0) & _beyond_noise(apart(scene))
     return Head(replace(cutout, opaque=opaque.astype(np.float32)), limbs, LIFT.get(action, 0.0))
 
 
@@ -181,10 +179,20 @@ def _placed(picture: Image.Image) -> Cutout:
     seen = np.asarray(ImageOps.fit(picture.convert("RGB"), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
     scene = behind(seen)
     apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
-    opaque = (apart > DIFFERENT + 4 * np.median(apart)).astype(np.float32)
+    opaque = _beyond_noise(apart).astype(np.float32)
     columns = np.arange(SIZE)[None] * opaque
     middle = SIZE / 2 + CELL * round((columns.sum() / max(1.0, opaque.sum()) - SIZE / 2) / CELL)
-    return Cutout((seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255), opaque, middle, scene)
+    return Cutout(_by_day(seen, scene), opaque, middle, scene)
+
+
+def _by_day(seen: np.ndarray, scene: Scene) -> np.ndarray:
+    """Figures that are seen in a scene's light, without it."""
+    return (seen / np.array(LIGHT[f"{scene.time} figure"], np.float32)).clip(0, 255)
+
+
+def _beyond_noise(apart: np.ndarray) -> np.ndarray:
+    """Where differences from what was painted are more than the noise of a picture, which most of it has."""
+    return apart > DIFFERENT + 4 * np.median(apart)
 
 
 def behind(seen: np.ndarray) -> Scene:
