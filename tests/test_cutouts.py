@@ -113,11 +113,13 @@ def test_it_can_be_mirrored() -> None:
 @pytest.mark.parametrize("shown", HEADS_FREE)
 @pytest.mark.parametrize(("wanted", "most"), [("wave", 0.012), ("sit", 0.012), ("jump", 0.012), ("hold", 0.024), ("hug", 0.024)])
 def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str, most: float) -> None:
-    cutout = cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action=shown),))))
+    cutout = cut_out(paint(replace(BEACH, figures=(replace(MOUSE, action=shown),), prop=Prop("lantern", "red"))))
     second = Figure("tilo", "calm", "hug" if wanted == "hug" else "stand", "red")
     prop = Prop("ball", "green") if wanted == "hold" else None
     there = replace(LIBRARY, time="dusk", figures=(replace(MOUSE, action=wanted), second), prop=prop)
-    found, true = array(pose(there, 0, head(cutout, shown))), array(paint(there))
+    cut = head(cutout, shown)
+    assert cut is not None
+    found, true = array(pose(there, 0, cut)), array(paint(there))
     assert (abs(found - true).max(-1) > 24).mean() < most  # edges; who holds looks the other way, and has its shadows there
     other = array(paint(replace(there, figures=(Figure("bromm", "happy", wanted, "blue"), second))))
     assert (abs(other - true).max(-1) > 24).mean() > 0.09
@@ -125,12 +127,19 @@ def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str, most
 
 @pytest.mark.parametrize("shown", HEADS_FREE)
 def test_a_head_is_without_arms_and_coat_and_with_a_tail(shown: str) -> None:
-    mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),), prop=Prop("book", "red"))
+    mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),), prop=Prop("ball", "red"))
     found = head(cut_out(paint(mouse)), shown)
+    assert found is not None
     body = np.asarray(paint(mouse, without=0, limbs=found.limbs), np.int16)
     true = abs(array(paint(mouse)) - body).max(-1) > 12
     assert (true != (found.cutout.opaque > 0)).mean() < 0.001
     assert true[round(GROUND + found.lift) - 40 :, :120].any()  # the tail
+
+
+@pytest.mark.parametrize("kind", ["balloon", "umbrella", "kite", "flower"])
+def test_a_head_that_is_hidden_in_part_is_none(kind: str) -> None:
+    mouse = replace(BEACH, figures=(replace(MOUSE, action="hold"),), prop=Prop(kind, "red"))
+    assert head(cut_out(paint(mouse)), "hold") is None
 
 
 @pytest.mark.parametrize(

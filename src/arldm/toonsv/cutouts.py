@@ -26,6 +26,7 @@ DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
 HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump", "hold")  # actions whose arms do not hide the head
 HAND = 3  # pixels, from the middle of a hand
+BESIDE = 2  # pixels; nearer than this, one may be in front of the other
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
 
 Box = tuple[int, int, int, int]  # left, top, right and bottom
@@ -89,14 +90,19 @@ def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
     return _laid(cutout, cutout.opaque, behind, scene, standing(scene)[number], 0)
 
 
-def head(cutout: Cutout, action: str) -> Head:
-    """The head of one who does `action`, one of HEADS_FREE, in a place of ToonSV: what a body without it, painted there, is not."""
+def head(cutout: Cutout, action: str) -> Head | None:
+    """The head of one who does `action`, one of HEADS_FREE, in a place of ToonSV: what a body without it, painted there, is not.
+
+    None where what is held touches it: nobody knows what is behind.
+    """
     assert cutout.behind is not None
     limbs = _limbs(cutout, action)
 
+    def body(scene: Scene) -> np.ndarray:
+        return _by_day(np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32), scene)
+
     def apart(scene: Scene) -> np.ndarray:
-        body = _by_day(np.asarray(paint(scene, SIZE, without=0, limbs=limbs), np.float32), scene)
-        return abs(cutout.pixels - body).max(-1)
+        return abs(cutout.pixels - body(scene)).max(-1)
 
     def nearest(scenes: Iterable[Scene]) -> Scene:
         return min(scenes, key=lambda scene: apart(scene)[cutout.opaque > 0].sum())
@@ -109,6 +115,9 @@ def head(cutout: Cutout, action: str) -> Head:
     if action == "hold":
         scene = nearest([scene, *(replace(scene, prop=Prop(kind, colour)) for kind in PROPS for colour in COLOURS)])
     opaque = (cutout.opaque > 0) & _beyond_noise(apart(scene))
+    held = abs(body(scene) - body(replace(scene, prop=None))).max(-1) > DIFFERENT
+    if (ndimage.binary_dilation(opaque, iterations=BESIDE) & held).any():
+        return None
     return Head(replace(cutout, opaque=opaque.astype(np.float32)), limbs, LIFT.get(action, 0.0))
 
 
