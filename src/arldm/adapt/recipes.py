@@ -39,7 +39,7 @@ ADAPTATION_PAPER = {
     "token": TrainConfig(learning_rate=5e-4, warmup=0, weight_decay=0.0, ema=0.0, batch=1, precision="bf16"),
     "pin": TrainConfig(),
 }
-EPOCHS_PAPER, EPOCHS_TOONSV = 100, 900
+EPOCHS_PAPER = dict.fromkeys(ADAPTATION_PAPER, 100)
 #: for the embedded model, which is small and learns fast
 ADAPTATION_TOONSV = {
     "full": TrainConfig(learning_rate=5e-4, warmup=10, ema=0.0, batch=4, shift=2.5, precision="auto"),
@@ -47,3 +47,4 @@ ADAPTATION_TOONSV = {
     "token": TrainConfig(learning_rate=2e-2, warmup=10, weight_decay=0.0, ema=0.0, batch=2, shift=2.5, precision="auto"),
     "pin": TrainConfig(),
 }
+EPOCHS_TOONSV = {"full": 1400, "lora": 900, "token": 900, "pin": 0}

@@ -38,7 +38,7 @@ def recipe_of(options: "Adapt") -> Adaptation:
             raise ConfigError(f"--{option}: got {got}; expected {least} or more")
     config = read_config(EMBEDDED / "toonsv" if options.model == "toonsv" else Path(options.model))
     small = config.summary > 0  # a model as the embedded one, not of published weights
-    epochs = options.epochs or (EPOCHS_TOONSV if small else EPOCHS_PAPER)
+    epochs = options.epochs or (EPOCHS_TOONSV if small else EPOCHS_PAPER)[options.mode]
     train = (ADAPTATION_TOONSV if small else ADAPTATION_PAPER)[options.mode]
     train = replace(
         train,
