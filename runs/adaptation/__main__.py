@@ -7,7 +7,8 @@ PART  alone      (the default) each of the three characters that training never 
       together   two of the packs of `alone` in one story
       curves     mode full by epochs and by learning rate, one set of pictures; draws OUT/curves.png
       table      what was found
-MODES full, lora, token, pin and none. SETS, STORIES, PRECISION (bf16 where it pays) may be set.
+MODES full, lora, token, pin and none. SETS, STORIES, PRECISION (bf16 where it pays) may be set. With OMP_NUM_THREADS set, for two
+at a time that do more than one on two cores, minutes are not told.
 """
 
 import json
@@ -96,23 +97,25 @@ def together(out: Path, modes: Sequence[str]) -> Iterator[str]:
 
 
 def strangers(out: Path, modes: Sequence[str]) -> Iterator[str]:
-    """Continuation: the first picture is given, the stranger in it is called by words that change.
+    """Continuation: the first picture is given, the stranger in it is called by words that change."""
+    for number in range(len(LOOKS)):
+        yield from stranger(out, number, modes)
 
-    Before and after adaptation; and "named": nothing learned, but the words mean to the model what "stranger" means.
-    """
-    words = [called.split()[1] for called in CALLED]
-    for number, look in enumerate(LOOKS):
-        folder = pictured(out / f"stranger-{number}", portraits_called(look))
-        truths = [painted(shots, f"called-{index}") for index, shots in islice(called_by_many("test", look), STORIES)]
-        for mode in ("named", *modes):
 
-            def figures(folder: Path = folder, truths: Sequence[Any] = truths, mode: str = mode) -> dict[str, Any]:
-                model, taken = learned(folder, words, STRANGER, "none" if mode == "named" else mode, *KEEPING)
-                if mode == "named":
-                    add_words(model, words, STRANGER)
-                return one_person(model, truths) | taken
+def stranger(out: Path, number: int, modes: Sequence[str]) -> Iterator[str]:
+    """One of them, before and after adaptation; and "named": nothing learned, but the words mean what "stranger" means."""
+    look, words = LOOKS[number], [called.split()[1] for called in CALLED]
+    folder = pictured(out / f"stranger-{number}", portraits_called(look))
+    truths = [painted(shots, f"called-{index}") for index, shots in islice(called_by_many("test", look), STORIES)]
+    for mode in ("named", *modes):
 
-            yield from found(folder, mode, figures)
+        def figures(mode: str = mode) -> dict[str, Any]:
+            model, taken = learned(folder, words, STRANGER, "none" if mode == "named" else mode, *KEEPING)
+            if mode == "named":
+                add_words(model, words, STRANGER)
+            return one_person(model, truths) | taken
+
+        yield from found(folder, mode, figures)
 
 
 def curves(out: Path, _: Sequence[str]) -> Iterator[str]:

@@ -50,7 +50,9 @@ def _adapt(folder: Path, names: Sequence[str], like: str, called: str, *more: st
     if status:
         raise SystemExit(os.waitstatus_to_exitcode(status))
     size = sum(path.stat().st_size for path in (folder / called).rglob("*") if path.is_file())
-    taken = {"minutes": (before + time.monotonic() - started) / 60, "peak_gib": usage.ru_maxrss / 2**20, "bytes": size}
+    taken = {"peak_gib": usage.ru_maxrss / 2**20, "bytes": size}
+    if "OMP_NUM_THREADS" not in os.environ:
+        taken["minutes"] = (before + time.monotonic() - started) / 60
     put(folder / f"{called}.taken.json", json.dumps(taken).encode())
 
 
