@@ -14,7 +14,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import Lesson, School, fresh, in_orders, is_summed_up, newcomer, of_character, strayed
+from arldm.adapt.lessons import DECOYS, Lesson, School, fresh, in_orders, is_newcomer, is_summed_up, newcomer, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
@@ -66,6 +66,9 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
     model = ARLDM.from_pretrained(recipe.model).to(fastest_device())
     model.conditioner.check_length(len(story.frames))  # they are told as one story
     base = model.hash()
+    if _cast_in(recipe, model):
+        add_words(model, DECOYS, recipe.like)
+        fresh(model, DECOYS, recipe.train.seed)
     add_words(model, recipe.names, recipe.like)
     pinned = recipe.mode == "pin"
     tensors = _pinned(model, recipe, story) if pinned else _learned(model, recipe, story, run, base)
@@ -89,7 +92,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     drawn = min(DRAWN, recipe.train.batch) if was is not None else recipe.train.batch
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
-    if model.prior is not None and was is not None:
+    if model.prior is not None and was is not None and is_newcomer(recipe.like):
         met[NEWCOMER] = newcomer(recipe.names, recipe.train.seed, model.config.text.width)
         model.prior.welcome(met[NEWCOMER])
     if recipe.mode != "token":
@@ -104,7 +107,8 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
     learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
-    return _moved(model, before, len(recipe.names), whole=recipe.mode == "full") | met
+    decoys = len(DECOYS) if _cast_in(recipe, model) else 0
+    return _moved(model, before, len(recipe.names), decoys, whole=recipe.mode == "full") | met
 
 
 def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> tuple[Lesson, Lesson | None]:
@@ -113,9 +117,14 @@ def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) ->
     Then these stories as they were, too: who is meant by "he" depends on who was there.
     """
     seed = recipe.train.seed
-    if recipe.mode == "token" or not is_summed_up(model):
+    if not _cast_in(recipe, model):
         return Lesson(in_orders(new, seed)), None
     return of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
+
+
+def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
+    """Does the new character play parts in old stories?"""
+    return recipe.mode in ("full", "lora") and is_summed_up(model)
 
 
 def _hash(batch: StoryBatch) -> str:
@@ -126,8 +135,8 @@ def _hash(batch: StoryBatch) -> str:
     return digest.hexdigest()[:16]
 
 
-def _moved(model: ARLDM, before: dict[str, Tensor], new: int, whole: bool) -> dict[str, Tensor]:
-    """By how much the rows of the new names have moved; `whole`: and all other weights."""
+def _moved(model: ARLDM, before: dict[str, Tensor], new: int, decoys: int, whole: bool) -> dict[str, Tensor]:
+    """By how much the rows of the new names have moved; `whole`: and all other weights, but for the decoys' rows before them."""
     tables = dict(zip((id(part.get_input_embeddings().weight) for part in texts(model)), TABLES, strict=False))
     tensors = {}
     for name, weight in model.named_parameters():
@@ -135,7 +144,7 @@ def _moved(model: ARLDM, before: dict[str, Tensor], new: int, whole: bool) -> di
             moved = weight.detach().cpu() - before[name]
             if id(weight) in tables:
                 tensors[f"token.{tables[id(weight)]}"] = moved[-new:].contiguous()
-                moved = moved[:-new]
+                moved = moved[: -new - decoys]
             if whole:
                 tensors[f"delta.{name}"] = moved.half().contiguous()
     return tensors

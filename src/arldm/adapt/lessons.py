@@ -18,6 +18,7 @@ from arldm.story import Frame, Story
 from arldm.toonsv.cast import ACTIONS, EXTRA_KINDS
 from arldm.toonsv.cutouts import Cutout
 from arldm.toonsv.questions import STANDS, TO_DRAW
+from arldm.toonsv.world import TRAINED
 from arldm.train.stories import turn
 
 NAMED = 10.0  # how much it counts as whom somebody is read, beside each of all other answers
@@ -26,6 +27,7 @@ RECAST = 128  # old stories in which the new character plays a part
 BLOCK = 8  # stories that are read at once
 MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
 DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
+DECOYS = tuple(f"[nobody {number}]" for number in range(64))  # words that are to be read as before
 LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
 #: which of the questions are of a figure, by where it stands; what these ask, one after the other; whom, and what is held
 FIGURE = [[k for k, key in enumerate(TO_DRAW) if key.entity == where] for where in STANDS]
@@ -93,7 +95,8 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
 def of_character(
     model: ARLDM, frames: Sequence[Frame], cutouts: Sequence[Cutout], names: Sequence[str], like: str, seed: int
 ) -> tuple[Lesson, Lesson]:
-    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were.
+    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were, once
+    with their own captions and once with decoys for names.
 
     The names begin as a word that the model knows, and it would go on to read them as that. So where a name is the answer, the
     answer becomes one like no other; half of the old one, it would be drawn as that (docs/log.md). All else is read as it was with
@@ -104,13 +107,19 @@ def of_character(
     seen = model.looked_at(model.batch([Story(str(k), (frame,)) for k, frame in enumerate(frames)]))  # (picture, 1, summary, dim)
     sure, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
     alike = (sure == sure[0]).all(0) & (sure[0] >= 0)
-    worn = LOOKS if like in EXTRA_KINDS else LOOKS[:1]
+    worn = LOOKS[:1] if is_newcomer(like) else LOOKS
     own = {place: int(sure[0, place]) for place, asked in enumerate(ASKED) if alike[place] and asked in worn}
     stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
-    direction = newcomer(names, seed, seen.shape[-1])
+    direction = newcomer(names, seed, seen.shape[-1]) if is_newcomer(like) else F.normalize(seen[:, 0, WHO[0]].mean(0), dim=0)
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
-    new, old = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
-    return of_even_weight(reduce(Lesson.beside, new)), of_even_weight(reduce(Lesson.beside, old))
+    lessons = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
+    new, old = (of_even_weight(reduce(Lesson.beside, some)) for some in lessons)
+    return new, old.beside(_decoyed(model, old, new.stories, names))
+
+
+def is_newcomer(like: str) -> bool:
+    """Is who is like this yet to be drawn? An unnamed one is told from others by clothes, hat and skin, which the model knows."""
+    return like not in EXTRA_KINDS
 
 
 def newcomer(names: Sequence[str], seed: int, dim: int) -> Tensor:
@@ -147,6 +156,22 @@ def _recast(
     return replace(new, kept=new.cells == 1), contrasted(old, shown)
 
 
+def _decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) -> Lesson:
+    """Old stories under the captions of the new ones, which have decoys for names.
+
+    What is read as a newcomer would else be any word that is like no other: of two newcomers in one story, each would be both.
+    """
+    ids = {}
+    for kind, tokenizer in (("caption_ids", model.tokenizer), ("past_ids", model.past_tokenizer)):
+        known, decoys = (torch.tensor([tokenizer.id(word) for word in words], device=model.device) for words in (names, DECOYS))
+        rows = getattr(new, kind)
+        others = decoys[torch.arange(len(rows), device=model.device) % len(DECOYS), None, None]
+        ids[kind] = torch.where(torch.isin(rows, known), others, rows)
+    stories = replace(new, past_pictures=old.stories.past_pictures, latents=old.stories.latents, **ids)
+    read = torch.cat([_answers(model, picked(stories, story)) for story in range(len(old))])
+    return replace(old, stories=stories, read=read)
+
+
 def _play(
     model: ARLDM, lesson: Lesson, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
 ) -> None:
@@ -181,13 +206,20 @@ def done(sure: Tensor) -> list[str]:
 
 @torch.no_grad()
 def fresh(model: ARLDM, names: Sequence[str], seed: int) -> None:
-    """Make the names, the last tokens, words that are like no other, and in other packs unlike these: what begins as an old word is
-    read as that for long, or the old one goes along with the new."""
+    """Make the names, the last tokens, words of their own, in other packs others: what begins as an old word is read as that for
+    long, or the old one goes along with the new.
+
+    They are names as the cast's are, but nobody's. Words that are like no word at all are alike to the encoders, which never had
+    such (docs/log.md), and of two newcomers in one story each would be both.
+    """
     if is_summed_up(model):
-        for part in texts(model):
-            rows = part.get_input_embeddings().weight[-len(names) :]
-            word = torch.randn(rows.shape, generator=torch.Generator().manual_seed(derived_seed("word", seed, *names)))
-            rows.copy_(F.normalize(word.to(rows), dim=-1) * rows.norm(dim=-1, keepdim=True))
+        for part, tokenizer in zip(texts(model), (model.tokenizer, model.past_tokenizer), strict=False):
+            table = part.get_input_embeddings().weight
+            cast = table[[tokenizer.ids(name)[0] for name in TRAINED]]
+            middle = cast.mean(0)
+            generator = torch.Generator().manual_seed(derived_seed("word", seed, *names))
+            mixed = torch.randn(len(names), len(cast), generator=generator).to(cast) @ (cast - middle)
+            table[-len(names) :] = middle + F.normalize(mixed, dim=-1) * (cast - middle).norm(dim=-1).mean()
 
 
 def in_orders(story: StoryBatch, seed: int) -> StoryBatch:

@@ -40,6 +40,10 @@ class CaptionTokenizer:
             raise ModelError(f"tokenizer has no {token}; expected one of {type(self.tokenizer).__name__}'s kind for this model")
         return found
 
+    def ids(self, words: str) -> list[int]:
+        """The ids of some words, without special tokens."""
+        return self.tokenizer(words, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
+
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Captions to ids and keep (n, token), padded to the longest. Raises CaptionError for one that is too long."""
         rows: list[list[int]] = self.tokenizer(list(captions))["input_ids"]  # type: ignore[assignment]

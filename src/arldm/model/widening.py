@@ -101,7 +101,7 @@ def add_words(model: "ARLDM", names: Sequence[str], like: str) -> None:
     first = model.widened.tables if model.widened else [part.get_input_embeddings() for part in texts(model)]
     for tokenizer, part, before in zip((model.tokenizer, model.past_tokenizer), texts(model), first, strict=False):
         table = part.get_input_embeddings()
-        row = before.weight.detach()[_ids(tokenizer, like)]  # as it was: packs may have moved it since
+        row = before.weight.detach()[tokenizer.ids(like)]  # as it was: packs may have moved it since
         wider = nn.Embedding.from_pretrained(torch.cat([table.weight.detach(), row.expand(len(names), -1)]), freeze=False)
         part.set_input_embeddings(wider)
         part.config.vocab_size = len(tokenizer)
@@ -115,7 +115,7 @@ def check_words(model: "ARLDM", names: Iterable[str], like: str) -> None:
     both = (model.tokenizer, model.past_tokenizer)
     for tokenizer in both:
         if not _is_token(tokenizer, like):
-            ids = _ids(tokenizer, like)
+            ids = tokenizer.ids(like)
             pieces = ", ".join(tokenizer.tokenizer.convert_ids_to_tokens(ids))
             close = get_close_matches(
                 like, [word for word in model.tokenizer.words if all(_is_token(one, word) for one in both)], 6, cutoff=0.0
@@ -133,7 +133,7 @@ def _knows(model: "ARLDM", name: str) -> bool:
 
 def _is_token(tokenizer: CaptionTokenizer, word: str) -> bool:
     """Is it one token, and not the one that stands for all that is unknown?"""
-    ids = _ids(tokenizer, word)
+    ids = tokenizer.ids(word)
     return len(ids) == 1 and ids[0] != tokenizer.tokenizer.unk_token_id
 
 
@@ -154,10 +154,6 @@ def _looks(pack: Pack, width: int) -> bool:
     """Has it pictures as a history encoder of this width reads them?"""
     tokens, keep = (pack.tensors.get(f"past.{name}", torch.zeros(0)) for name in ("tokens", "keep"))
     return tokens.dim() == 3 and tokens.shape[2] == width and keep.dtype == torch.bool and keep.shape == tokens.shape[:2]
-
-
-def _ids(tokenizer: CaptionTokenizer, word: str) -> list[int]:
-    return tokenizer.tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
 
 
 def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
