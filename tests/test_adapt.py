@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
-from arldm.adapt.adapt import DRAWN, HOLD, KEPT, Adapting, adapt
+from arldm.adapt.adapt import DRAWN, FURTHER, HOLD, KEPT, Adapting, adapt
 from arldm.adapt.lessons import (
     DECOYS,
     FIGURE,
@@ -124,6 +124,16 @@ def test_a_pack_is_what_was_learned(base: Path, pictures: Path, tmp_path: Path) 
         moved += int(not torch.equal(weight[: len(old)], old))
         assert not name.startswith("latents") or torch.equal(weight, old)
     assert moved > 50
+
+
+@pytest.mark.parametrize("mode", ["full", "lora"])
+def test_a_pack_is_taken_further(base: Path, pictures: Path, tmp_path: Path, mode: str) -> None:
+    adapt(recipe(base, pictures, mode, rank=2), tmp_path / "pack")
+    further, heavier = (ARLDM.from_pretrained(base) for _ in range(2))
+    take_up(further, read_pack(tmp_path / "pack").further(1.5), 1.0)
+    take_up(heavier, read_pack(tmp_path / "pack"), 1.5)
+    for name, weight in further.named_parameters():
+        torch.testing.assert_close(weight, heavier.get_parameter(name), rtol=1e-3, atol=1e-4)  # in half precision
 
 
 def test_low_ranks_are_those_of_peft_and_of_diffusers(base: Path, pictures: Path, tmp_path: Path) -> None:
@@ -465,6 +475,12 @@ def test_a_pack_of_cutouts(deciding: ARLDM, tmp_path: Path, monkeypatch: pytest.
         tmp_path / "pictures", ("pako",), "momo", str(tmp_path / "model"), mode, TRAIN, keep_old="toonsv", old=2, rank=2
     )  # type: ignore[arg-type]
     adapt(asked, tmp_path / "pack")
+    with monkeypatch.context() as patch:
+        patch.setattr("arldm.adapt.adapt.FURTHER", 1.0)
+        adapt(asked, tmp_path / "learned")
+    learned, further = (read_pack(tmp_path / name).deltas() for name in ("learned", "pack"))
+    for name, delta in learned.items():
+        torch.testing.assert_close(FURTHER * delta, further[name], rtol=1e-2, atol=1e-5)
     model = ARLDM.from_pretrained(tmp_path / "model")
     before = shown_by(model)
     model.load_pack(tmp_path / "pack")

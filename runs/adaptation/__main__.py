@@ -37,7 +37,7 @@ MODES = ["none", "pin", "token", "lora", "full"]
 MOVING = ("lora", "full")  # modes that move what the old cast is told with
 LOOKS = (Look("purple", "topper", "white", "tan"), Look("red", "beanie", "blue", "brown"), Look("green", "cap", "yellow", "pale"))
 EPOCHS = (10, 30, 100, 300, EPOCHS_TOONSV["full"])
-RATES = (1e-5, 1e-4, ADAPTATION_TOONSV["full"].learning_rate, 1e-3)
+RATES = (1e-5, 1e-4, 3e-4, ADAPTATION_TOONSV["full"].learning_rate, 3e-3)
 KEEPING = ("--keep-old", "toonsv")
 COLUMNS = (
     *("identity", "not_copied", "relevance", "relevance_before_recasting", "old_frame_accuracy", "old_relevance"),

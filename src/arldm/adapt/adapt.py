@@ -39,6 +39,7 @@ from arldm.weight_files import fastest_device
 DRAWN = 2  # stories of a batch; all are read, which takes little
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
+FURTHER = 1.2  # times what was learned is the pack, where the character played parts: seen more surely, nobody else seen worse
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
 
@@ -75,11 +76,9 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
     lora = lora_weights(model) if recipe.mode == "lora" else {}
     hashes = tuple(pixel_hash(frame.picture) for frame in story.frames if frame.picture is not None)
     made_with = to_dict(recipe) | {name: Path(getattr(recipe, name)).name for name in HOW_MADE}
-    return Pack(
-        Card(recipe.names, recipe.like, recipe.mode, base, hashes, recipe.author, recipe.licence, made_with=made_with),
-        tensors,
-        lora,
-    )
+    card = Card(recipe.names, recipe.like, recipe.mode, base, hashes, recipe.author, recipe.licence, made_with=made_with)
+    pack = Pack(card, tensors, lora)
+    return pack.further(FURTHER) if _cast_in(recipe, model) else pack
 
 
 def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: str) -> dict[str, Tensor]:

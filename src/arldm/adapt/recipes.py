@@ -42,7 +42,7 @@ ADAPTATION_PAPER = {
 EPOCHS_PAPER = dict.fromkeys(ADAPTATION_PAPER, 100)
 #: for the embedded model, which is small and learns fast
 ADAPTATION_TOONSV = {
-    "full": TrainConfig(learning_rate=5e-4, warmup=10, ema=0.0, batch=4, shift=2.5, precision="auto"),
+    "full": TrainConfig(learning_rate=1e-3, warmup=10, ema=0.0, batch=4, shift=2.5, precision="auto"),
     "lora": TrainConfig(learning_rate=1.5e-3, warmup=10, weight_decay=0.0, ema=0.0, batch=4, shift=2.5, precision="auto"),
     "token": TrainConfig(learning_rate=2e-2, warmup=10, weight_decay=0.0, ema=0.0, batch=2, shift=2.5, precision="auto"),
     "pin": TrainConfig(),

@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -69,6 +69,13 @@ class Pack:
     card: Card
     tensors: Mapping[str, Tensor]
     lora: Mapping[str, Tensor]  # of mode lora, by diffusers' names
+
+    def further(self, times: float) -> "Pack":
+        """The same, each weight moved so many times as far (task arithmetic, Ilharco et al. 2023)."""
+        moves = ("token.", "delta.")
+        tensors = {name: times * tensor if name.startswith(moves) else tensor for name, tensor in self.tensors.items()}
+        lora = {name: times * tensor if ".lora_B." in name else tensor for name, tensor in self.lora.items()}
+        return replace(self, tensors=tensors, lora=lora)
 
     def deltas(self) -> dict[str, Tensor]:
         """By how much the pack moves each weight that it moves, by the model's names. Raises ModelError."""
