@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from arldm.adapt.adapt import DRAWN, FURTHER, HOLD, KEPT, Adapting, adapt
 from arldm.adapt.lessons import (
+    ASKED,
     DECOYS,
     FIGURE,
     HELD,
@@ -26,6 +27,7 @@ from arldm.adapt.lessons import (
     WHO,
     Lesson,
     School,
+    always,
     as_read,
     fresh,
     in_orders,
@@ -455,6 +457,26 @@ def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monk
                 assert torch.equal(found.read[row, t, where], model.prior.values[where, 3])
                 bare = FIGURE[part.figure][FIGURE[0].index(hat)]
                 assert not torch.equal(found.read[row, t, bare], model.prior.values[bare, 1])  # no stranger has a hat of its own
+
+
+def test_a_picture_that_leaves_it_open_contradicts_nobody(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it told as something else. Of a stranger's pictures two had left open whether he is pale."""
+    model, stories, _, lesson = cast_in
+    clothes = FIGURE[0][ASKED.index("clothes")]
+
+    def coats(*numbers: int) -> dict[int, int]:
+        return always(torch.tensor(numbers)[:, None].expand(-1, len(ASKED)), ("clothes",))
+
+    own = {ASKED.index("clothes"): 1}
+    assert coats(1, 1, 1, 1) == coats(-1, 1, 1, -1) == own
+    assert coats(1, 1, 1, 2) == coats(-1, 1, -1, -1) == coats(-1, -1) == {}
+    monkeypatch.setattr("arldm.adapt.lessons.always", lambda *_: own)
+    found = lesson()
+    for row, story in enumerate(stories):
+        for t, part in enumerate(story.parts):
+            if part is not None and part.cutout is not None and not part.posed:
+                told = found.told[row, t, FIGURE[part.figure][ASKED.index("clothes")]]
+                assert torch.cosine_similarity(told, model.prior.values[clothes, 1], dim=0) > 0.999
 
 
 @pytest.mark.parametrize("mode", ["full", "lora"])

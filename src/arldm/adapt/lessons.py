@@ -106,15 +106,29 @@ def of_character(
     assert model.prior is not None
     seen = model.looked_at(model.batch([Story(str(k), (frame,)) for k, frame in enumerate(frames)]))  # (picture, 1, summary, dim)
     sure, looks = model.prior.sure(seen[:, 0])[:, FIGURE[0]], _decided(model, seen)[:, 0]
-    alike = (sure == sure[0]).all(0) & (sure[0] >= 0)
-    worn = LOOKS[:1] if is_newcomer(like) else LOOKS
-    own = {place: int(sure[0, place]) for place, asked in enumerate(ASKED) if alike[place] and asked in worn}
+    own = always(sure, LOOKS[:1] if is_newcomer(like) else LOOKS)
+    for place, value in own.items():
+        where = FIGURE[0][place]
+        looks[:, where] = turned(looks[:, where], F.normalize(model.prior.values[where, value], dim=0))
     stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
     direction = newcomer(names, seed, seen.shape[-1]) if is_newcomer(like) else F.normalize(seen[:, 0, WHO[0]].mean(0), dim=0)
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
     lessons = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
     new, old = (of_even_weight(reduce(Lesson.beside, some)) for some in lessons)
     return new, old.beside(_decoyed(model, old, new.stories, names))
+
+
+def always(sure: Tensor, worn: Sequence[str]) -> dict[int, int]:
+    """What of all that is `worn` is the same in all pictures, by place in ASKED; `sure` (picture, asked) has what is surely seen.
+
+    A picture that leaves it open contradicts nobody, but half of them must tell.
+    """
+    own = {}
+    for place, asked in enumerate(ASKED):
+        told = sure[sure[:, place] >= 0, place]
+        if asked in worn and 2 * len(told) >= len(sure) and bool((told == told[0]).all()):
+            own[place] = int(told[0])
+    return own
 
 
 def is_newcomer(like: str) -> bool:
