@@ -445,7 +445,7 @@ def test_other_new_names_are_to_be_read_as_before(cast_in: tuple) -> None:
 
 def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     model, stories, _, lesson = cast_in
-    clothes, hat = (next(k for k in FIGURE[0] if list(TO_DRAW)[k].attribute == name) for name in ("clothes", "hat"))
+    clothes, hat = (FIGURE[0][ASKED.index(name)] for name in ("clothes", "hat"))
     sure = torch.full((1, len(TO_DRAW)), -1)
     sure[0, clothes], sure[0, hat] = 3, 1
     monkeypatch.setattr(model.prior, "sure", lambda answers: sure.expand(len(answers), -1))
@@ -453,9 +453,9 @@ def test_what_all_pictures_show_is_what_the_name_is_to_tell(cast_in: tuple, monk
     for row, story in enumerate(stories):
         for t, part in enumerate(story.parts):
             if part is not None:
-                where = FIGURE[part.figure][FIGURE[0].index(clothes)]
+                where = FIGURE[part.figure][ASKED.index("clothes")]
                 assert torch.equal(found.read[row, t, where], model.prior.values[where, 3])
-                bare = FIGURE[part.figure][FIGURE[0].index(hat)]
+                bare = FIGURE[part.figure][ASKED.index("hat")]
                 assert not torch.equal(found.read[row, t, bare], model.prior.values[bare, 1])  # no stranger has a hat of its own
 
 
