@@ -56,8 +56,10 @@ def test_what_no_picture_shows_is_done_by_a_body_with_a_head_of_theirs() -> None
     assert {part.posed for scene, part in played() if scene.figures[part.figure].action in DONE} == {False, True}
 
 
-def test_each_story_has_a_head_that_is_not_where_most_are() -> None:
-    for story in STORIES:
+def test_each_story_of_a_lead_has_a_head_that_is_not_where_most_are() -> None:
+    leads = [story for story in STORIES if all(part is None or part.figure == 0 for part in story.parts)]
+    assert len(leads) > 3
+    for story in leads:
         shots = plot("train", int(story.old.id.removeprefix("old-")), FRAMES)
         assert {shot.scene.figures[part.figure].action for shot, part in zip(shots, story.parts, strict=True) if part} >= {"sit"}
 
@@ -88,7 +90,12 @@ def test_who_touches_another_stays_where_no_head_is_free() -> None:
 def test_all_cutouts_are_used_in_many_places() -> None:
     seen = [part.cutout for story in STORIES for part in story.parts if part is not None and part.cutout is not None]
     assert len(set(seen)) >= len(CUTOUTS) - 1
-    assert len({part.figure for story in STORIES for part in story.parts if part is not None}) > 1
+
+
+def test_it_stands_beside_a_lead_nearly_as_often_as_it_leads() -> None:
+    """It was 6 % of what the figures were learned from; of two newcomers in one frame the second then was drawn wrong."""
+    shares = [part.figure > 0 for _, part in played() if part.cutout is not None]
+    assert 0.25 < sum(shares) / len(shares) < 0.6
 
 
 def test_the_same_seed_casts_alike() -> None:
