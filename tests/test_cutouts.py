@@ -125,6 +125,18 @@ def test_a_head_on_a_body_that_does_something_else(shown: str, wanted: str, most
     assert (abs(other - true).max(-1) > 24).mean() > 0.09
 
 
+@pytest.mark.parametrize("kind", ["kite", "balloon", "umbrella"])
+def test_what_is_held_is_in_front_of_an_ear(kind: str) -> None:
+    """It was behind it, and a mouse that finds a kite had none."""
+    cut = head(cut_out(paint(replace(BEACH, figures=(MOUSE,)))), MOUSE.action)
+    assert cut is not None
+    there = replace(LIBRARY, figures=(replace(MOUSE, action="hold"),), prop=Prop(kind, "green"))
+    without = replace(there, prop=None)
+    held = abs(array(paint(there)) - array(paint(without))).max(-1) > 24
+    found, true = array(pose(there, 0, cut)), array(paint(there))
+    assert (abs(found - true).max(-1) > 24)[held].mean() < 0.06  # edges; it was 0.6
+
+
 @pytest.mark.parametrize("shown", HEADS_FREE)
 def test_a_head_is_without_arms_and_coat_and_with_a_tail(shown: str) -> None:
     mouse = replace(BEACH, time="night", aside=0, figures=(replace(MOUSE, action=shown, shirt="white"),), prop=Prop("ball", "red"))

@@ -40,7 +40,8 @@ EPOCHS = (10, 30, 100, 300, EPOCHS_TOONSV["full"])
 RATES = (1e-5, 1e-4, 3e-4, ADAPTATION_TOONSV["full"].learning_rate, 3e-3)
 KEEPING = ("--keep-old", "toonsv")
 COLUMNS = (
-    *("identity", "not_copied", "relevance", "relevance_before_recasting", "old_frame_accuracy", "old_relevance"),
+    *("identity", "not_copied", "relevance", "relevance_before_recasting", "consistency", "consistency_before_recasting"),
+    *("old_frame_accuracy", "old_relevance"),
     *("both", "one_person", "minutes", "peak_gib", "bytes"),
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 from packs import PRECISION
 
 from arldm.config import TellConfig
-from arldm.evaluate.consistency import frame_accuracy, relevance
+from arldm.evaluate.consistency import consistency, frame_accuracy, relevance
 from arldm.evaluate.measures import measure
 from arldm.evaluate.reader import Reader
 from arldm.model.arldm import ARLDM
@@ -46,7 +46,7 @@ def read(model: ARLDM, truths: Sequence[Story], given: int = 0) -> list[list[Rea
 
 
 def scores(model: ARLDM, name: str, draw: int, moved: bool) -> dict[str, Any]:
-    """Identity, relevance of all else beside the same stories before they were recast, and how well the old cast is still known.
+    """Identity; relevance of all else and consistency, beside the same stories before they were recast; and of the old cast.
 
     What has not `moved` the old cast's weights cannot change it.
     """
@@ -54,8 +54,8 @@ def scores(model: ARLDM, name: str, draw: int, moved: bool) -> dict[str, Any]:
     readings = read(model, truths)
     return {
         **identity(name, truths, readings, draw),
-        "relevance": _relevance(truths, readings, [name] * STORIES),
-        "relevance_before_recasting": before_recasting(name),
+        **_coherence(truths, readings, [name] * STORIES),
+        **{f"{metric}_before_recasting": value for metric, value in before_recasting(name).items()},
         **(of_old(model) if moved else of_old_before()),
     }
 
@@ -81,12 +81,12 @@ def identity(name: str, truths: Sequence[Story], readings: Sequence[Sequence[Rea
 
 
 @cache
-def before_recasting(name: str) -> float:
-    """Relevance of a new character's stories, played by whom they were written for and told by the model as it ships."""
+def before_recasting(name: str) -> dict[str, float]:
+    """Relevance and consistency of its stories, played by whom they were written for and told by the model as it ships."""
     plots = [plot("test", index) for index, _ in islice(starring("test", (name,)), STORIES)]
     leads = [next(figure.who for shot in shots for figure in shot.scene.figures if figure.who in NAMES) for shots in plots]
     truths = [painted(shots, f"{name}-{number}-before") for number, shots in enumerate(plots)]
-    return _relevance(truths, read(ARLDM.from_pretrained("toonsv"), truths), leads)
+    return _coherence(truths, read(ARLDM.from_pretrained("toonsv"), truths), leads)
 
 
 @cache
@@ -126,8 +126,8 @@ def one_person(model: ARLDM, truths: Sequence[Story]) -> dict[str, Any]:
     return {"one_person": sum(kept) / len(kept), "stories": len(kept)}
 
 
-def _relevance(truths: Sequence[Story], readings: Sequence[Sequence[Reading]], leads: Sequence[str]) -> float:
-    """Of all that captions tell but that the lead is there."""
+def _coherence(truths: Sequence[Story], readings: Sequence[Sequence[Reading]], leads: Sequence[str]) -> dict[str, float]:
+    """Relevance of all that captions tell but that the lead is there; consistency of all that only the history tells."""
 
     def rest(frame: Frame, lead: str) -> Frame:
         return replace(frame, facts=tuple(fact for fact in frame.facts if (fact.entity, fact.attribute) != (lead, "present")))
@@ -135,7 +135,8 @@ def _relevance(truths: Sequence[Story], readings: Sequence[Sequence[Reading]], l
     others = [
         replace(one, frames=tuple(rest(frame, lead) for frame in one.frames)) for one, lead in zip(truths, leads, strict=True)
     ]
-    return measure(list(relevance(others, readings))).value
+    found = {"relevance": relevance(others, readings), "consistency": consistency(truths, readings)}
+    return {metric: measure(list(tallies)).value for metric, tallies in found.items()}
 
 
 def _facts(frame: Frame) -> Reading:

@@ -29,6 +29,7 @@ BLOCK = 8  # stories that are read at once
 MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
 DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
 DECOYS = tuple(f"[nobody {number}]" for number in range(64))  # words that are to be read as before
+RECALLED = {"mood": ("mood",), "clothes": ("shirt", "coat")}  # what a cutout changes for good, and the facts that it is
 LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
 #: which of the questions are of a figure, by where it stands; what these ask, one after the other; whom, and what is held
 FIGURE = [[k for k, key in enumerate(TO_DRAW) if key.entity == where] for where in STANDS]
@@ -165,9 +166,12 @@ def _recast(
     shown = model.batch([story.new for story in stories])
     new = replace(old, stories=shown, **{name: getattr(old, name).clone() for name in ("read", "told", "counts")})
     for row, story in enumerate(stories):
+        last = None
         for t, part in enumerate(story.parts):
             if part is not None:
+                _recall(new, (row, t), part, last, looks)
                 _play(model, new, (row, t), part, looks, own, direction)
+                last = part
     new = contrasted(new, old.stories)
     assert new.cells is not None
     return replace(new, kept=new.cells == 1), contrasted(old, shown)
@@ -187,6 +191,17 @@ def _decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) -
     stories = replace(new, past_pictures=old.stories.past_pictures, latents=old.stories.latents, **ids)
     read = torch.cat([_answers(model, picked(stories, story)) for story in range(len(old))])
     return replace(old, stories=stories, read=read)
+
+
+def _recall(lesson: Lesson, at: tuple[int, int], part: Part, last: Part | None, looks: Tensor) -> None:
+    """Have what only earlier frames tell read as the last of them shows it now."""
+    if last is None or last.cutout is None:
+        return
+    assert lesson.read is not None
+    for asked, facts in RECALLED.items():
+        if part.recalled.intersection(facts) and not (asked == "clothes" and last.posed):  # a body has the old clothes on
+            place = ASKED.index(asked)
+            lesson.read[at][FIGURE[part.figure][place]] = looks[last.cutout][FIGURE[0][place]]
 
 
 def _play(

@@ -12,7 +12,7 @@ from arldm.story import Frame, Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, Head, head, pose, put
-from arldm.toonsv.plot import plot
+from arldm.toonsv.plot import Shot, plot
 from arldm.toonsv.recast import PRONOUNS, renamed
 from arldm.toonsv.world import TRAINED, Dice
 
@@ -30,6 +30,7 @@ class Part:
     cutout: int | None
     posed: bool = False  # its head alone, on a body that does what the figure did
     prop: bool = False  # does what is held go with the cutout?
+    recalled: frozenset[str] = frozenset()  # what of it nothing but earlier frames tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     who = next((who for line in lined_up for who in line if who in parts and (who in friends) == is_friend), None)
     if who is None:
         return None
-    played = tuple(_part(shot.scene, who, shown, dice) for shot in shots)
+    played = tuple(_part(shot, who, shown, dice) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
     sits = any(part and shot.scene.figures[part.figure].action == "sit" for part, shot in zip(played, shots, strict=True))
@@ -100,18 +101,20 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     return Recast(old, replace(old, id=f"new-{index}", frames=tuple(frames)), played)
 
 
-def _part(scene: Scene, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | None:
+def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | None:
     """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
+    scene = shot.scene
+    recalled = frozenset(fact.attribute for fact in shot.facts if fact.entity == who and fact.source == "history")
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
         return None
     action = scene.figures[number].action
     heads = [k for k, one in enumerate(shown) if one.head]
     if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):
-        return Part(number, dice.pick(heads), posed=True)
+        return Part(number, dice.pick(heads), posed=True, recalled=recalled)
     taken = scene.prop is not None and action != "hold"  # by another
     able = [k for k, one in enumerate(shown) if action not in PAIR_ACTIONS and not (one.action == "hold" and taken)]
-    return Part(number, dice.pick(able) if able else None, prop=not taken)
+    return Part(number, dice.pick(able) if able else None, prop=not taken, recalled=recalled)
 
 
 def _frame(frame: Frame, scene: Scene, part: Part | None, shown: Sequence[_Shown]) -> Frame:

@@ -124,11 +124,13 @@ def head(cutout: Cutout, action: str) -> Head | None:
 def pose(scene: Scene, number: int, head: Head) -> Image.Image:
     """The scene with a head on a body that does what the figure of that number does.
 
-    All of the cast have one body, but for the colour of its limbs.
+    All of the cast have one body, but for the colour of its limbs. Its front arm and what that holds are in front of the head.
     """
-    body = paint(scene, SIZE, without=number, limbs=head.limbs)
+    body, behind = (np.asarray(paint(scene, SIZE, without=number, limbs=head.limbs, in_front=front)) for front in (True, False))
+    in_front = abs(body.astype(np.int16) - behind).max(-1, keepdims=True) > DIFFERENT
     down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - head.lift))
-    return _laid(head.cutout, head.cutout.opaque, body, scene, standing(scene)[number], down)
+    laid = _laid(head.cutout, head.cutout.opaque, Image.fromarray(body), scene, standing(scene)[number], down)
+    return Image.fromarray(np.where(in_front, body, np.asarray(laid)))
 
 
 def _limbs(cutout: Cutout, action: str) -> str:

@@ -25,10 +25,11 @@ ARMS: dict[str, tuple[tuple[Point, Point], tuple[Point, Point]]] = {
 }
 
 
-def figure(pen: Pen, who: Figure, held: Prop | None, headless: str = "") -> None:
+def figure(pen: Pen, who: Figure, held: Prop | None, headless: str = "", *, in_front: bool = True) -> None:
     """Draws a figure on its feet at the pen's origin, looking to +x, with the prop in its front hand if it holds one.
 
     `headless`, a colour, leaves head and tail away: all named characters have one body, with limbs of their own colour.
+    Not `in_front`: what is in front of a head is left away: the front arm and what is held.
     """
     lift = LIFT.get(who.action, 0.0)
     shadow = 20 if who.action == "jump" else 31
@@ -48,6 +49,8 @@ def figure(pen: Pen, who: Figure, held: Prop | None, headless: str = "") -> None
     _torso(body, who, top)
     if not headless:
         _head(body.at(0, HEAD_Y), who, head)
+    if not in_front:
+        return
     body.limb([(15, SHOULDER_Y), *front], top if head is None else legs, 7.5)
     if held is not None:
         prop(body.at(*front[1], 1.25), held.kind, held.colour)

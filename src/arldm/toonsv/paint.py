@@ -46,10 +46,11 @@ def standing(scene: Scene) -> list[Standing]:
     return found
 
 
-def paint(scene: Scene, size: int = 256, without: int | None = None, limbs: str = "") -> Image.Image:
+def paint(scene: Scene, size: int = 256, without: int | None = None, limbs: str = "", *, in_front: bool = True) -> Image.Image:
     """The picture of a scene, RGB, `size` pixels on a side.
 
-    `without` the figure of that number, if one is given; or without its head alone, its limbs being of the colour `limbs`.
+    `without` the figure of that number, if one is given; or without its head alone, its limbs being of the colour `limbs`,
+    and maybe without what is `in_front` of a head.
     """
     image, pen = blank(size)
     place(pen, scene.place, scene.weather, scene.time)
@@ -57,5 +58,6 @@ def paint(scene: Scene, size: int = 256, without: int | None = None, limbs: str 
     for index, (who, stand) in enumerate(zip(scene.figures, standing(scene), strict=True)):
         if index != without or limbs:
             held = scene.prop if who.action == "hold" else None
-            figure(lit.at(stand.x, GROUND, stand.scale, stand.faces), who, held, limbs if index == without else "")
+            headless = limbs if index == without else ""
+            figure(lit.at(stand.x, GROUND, stand.scale, stand.faces), who, held, headless, in_front=in_front or not headless)
     return image.reduce(SUPERSAMPLING)
