@@ -6,7 +6,7 @@ which can be painted again without anybody in it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -24,6 +24,7 @@ OPAQUE = 128  # of 255
 PLAIN = 24  # of 255; what differs less from the colour of the border is background
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
+CAPPED_SKY = 12.0  # rain in a window by night, of which an ear hides some, differs by less from whom else it may be
 HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump", "hold")  # actions whose arms do not hide the head
 HAND = 3  # pixels, from the middle of a hand
 BESIDE = 2  # pixels; nearer than this, one may be in front of the other
@@ -210,14 +211,19 @@ def behind(seen: np.ndarray) -> Scene:
     """The place, weather and time, without anybody, that agree best with a picture (SIZE, SIZE, 3)."""
     small = seen.reshape(SEARCHED, SIZE // SEARCHED, SEARCHED, SIZE // SEARCHED, 3).mean((1, 3))
 
-    @cache  # scenes that differ in one thing are near each other, too
-    def cost(scene: Scene) -> float:
-        return float(np.minimum(abs(small - np.asarray(paint(scene, SEARCHED), np.float32)), CAPPED).mean())
+    def cost(scene: Scene, capped: float = CAPPED) -> float:
+        return float(np.minimum(abs(small - _small(scene)), capped).mean())
 
     best = min(_rough(), key=cost)
     while cost(better := min(_near(best), key=cost)) < cost(best):
         best = better
-    return best
+    weathers = (replace(best, weather=weather) for weather in WEATHERS)
+    return min(weathers, key=lambda scene: cost(scene, CAPPED_SKY))
+
+
+@lru_cache(4096)  # all of _rough
+def _small(scene: Scene) -> np.ndarray:
+    return np.asarray(paint(scene, SEARCHED), np.float32)
 
 
 def _rough() -> Iterator[Scene]:
