@@ -27,7 +27,6 @@ from arldm.adapt.lessons import (
     RECALLED,
     WHO,
     Lesson,
-    School,
     _decided,
     always,
     as_read,
@@ -41,6 +40,7 @@ from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.recasting import Recast, recastings
 from arldm.adapt.recipes import Adaptation
+from arldm.adapt.school import School
 from arldm.cli import main
 from arldm.cli.packs import parsed
 from arldm.config import TellConfig, TrainConfig

@@ -14,11 +14,12 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
-from arldm.adapt.lessons import DECOYS, Lesson, School, fresh, in_orders, is_newcomer, is_summed_up, newcomer, of_character, strayed
+from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, is_summed_up, newcomer, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recipes import Adaptation
+from arldm.adapt.school import School
 from arldm.config import to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM

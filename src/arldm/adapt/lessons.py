@@ -20,7 +20,6 @@ from arldm.toonsv.cast import ACTIONS, EXTRA_KINDS
 from arldm.toonsv.cutouts import Cutout
 from arldm.toonsv.questions import STANDS, TO_DRAW
 from arldm.toonsv.world import TRAINED
-from arldm.train.stories import turn
 
 NAMED = 10.0  # how much it counts as whom somebody is read, beside each of all other answers
 ORDERS = 16  # of the new character's pictures; their captions do not depend on each other
@@ -285,33 +284,3 @@ def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
     assert lesson.counts is not None
     far = ((1 - F.cosine_similarity(answers, lesson.read, dim=-1)) * lesson.counts).mean(-1)
     return (far * ~dropped).sum() / (~dropped).sum().clamp_min(1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class School:
-    """Batches by their number: stories to be drawn, every third an old one; then, to fill it up, old ones that are but read."""
-
-    new: Lesson
-    old: Lesson | None
-    size: int
-    drawn: int
-    seed: int
-
-    def __call__(self, number: int) -> Lesson:
-        """Batch `number`."""
-        drawn = map(self._drawn, range(number * self.drawn, (number + 1) * self.drawn))
-        but_read = turn(number, self.size - self.drawn, len(self._old), derived_seed("read", self.seed))
-        return reduce(Lesson.beside, (*drawn, *map(self._old.one, but_read)))
-
-    @property
-    def _old(self) -> Lesson:
-        return self.new if self.old is None else self.old
-
-    def _drawn(self, place: int) -> Lesson:
-        if self.old is None:
-            return self._turn(self.new, place)
-        third, which = divmod(place, 3)
-        return self._turn(self.old, third) if which == 2 else self._turn(self.new, 2 * third + which)
-
-    def _turn(self, lesson: Lesson, place: int) -> Lesson:
-        return lesson.one(turn(place, 1, len(lesson), self.seed)[0])

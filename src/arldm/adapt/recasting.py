@@ -104,10 +104,10 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
 def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | None:
     """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
     scene = shot.scene
-    recalled = frozenset(fact.attribute for fact in shot.facts if fact.entity == who and fact.source == "history")
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
         return None
+    recalled = frozenset(fact.attribute for fact in shot.facts if fact.entity == who and fact.source == "history")
     action = scene.figures[number].action
     heads = [k for k, one in enumerate(shown) if one.head]
     if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):

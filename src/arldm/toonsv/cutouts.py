@@ -127,8 +127,8 @@ def pose(scene: Scene, number: int, head: Head) -> Image.Image:
 
     All of the cast have one body, but for the colour of its limbs. Its front arm and what that holds are in front of the head.
     """
-    body, behind = (np.asarray(paint(scene, SIZE, without=number, limbs=head.limbs, in_front=front)) for front in (True, False))
-    in_front = abs(body.astype(np.int16) - behind).max(-1, keepdims=True) > DIFFERENT
+    body, bare = (np.asarray(paint(scene, SIZE, without=number, limbs=head.limbs, in_front=front)) for front in (True, False))
+    in_front = abs(body.astype(np.int16) - bare).max(-1, keepdims=True) > DIFFERENT
     down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - head.lift))
     laid = _laid(head.cutout, head.cutout.opaque, Image.fromarray(body), scene, standing(scene)[number], down)
     return Image.fromarray(np.where(in_front, body, np.asarray(laid)))
@@ -221,9 +221,9 @@ def behind(seen: np.ndarray) -> Scene:
     return min(weathers, key=lambda scene: cost(scene, CAPPED_SKY))
 
 
-@lru_cache(4096)  # all of _rough
+@lru_cache(512)  # 384 of _rough, which every picture is held against, and what is near the best of a few
 def _small(scene: Scene) -> np.ndarray:
-    return np.asarray(paint(scene, SEARCHED), np.float32)
+    return np.asarray(paint(scene, SEARCHED))
 
 
 def _rough() -> Iterator[Scene]:
