@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
-from arldm.adapt.adapt import DRAWN, FURTHER, HOLD, KEPT, Adapting, adapt
+from arldm.adapt.adapt import FURTHER, HOLD, KEPT, Adapting, adapt
+from arldm.adapt.former import Former
 from arldm.adapt.lessons import (
     ASKED,
     DECOYS,
@@ -28,6 +28,7 @@ from arldm.adapt.lessons import (
     WHO,
     Lesson,
     _decided,
+    _recall,
     always,
     as_read,
     fresh,
@@ -38,17 +39,18 @@ from arldm.adapt.lessons import (
 )
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
-from arldm.adapt.recasting import Recast, recastings
-from arldm.adapt.recipes import Adaptation
+from arldm.adapt.recasting import Part, Recast, recastings
+from arldm.adapt.recipes import DRAWN, Adaptation
 from arldm.adapt.school import School
 from arldm.cli import main
-from arldm.cli.packs import parsed
+from arldm.cli.adapting import Adapt
+from arldm.cli.packs import parsed, recipe_of
 from arldm.config import TellConfig, TrainConfig
 from arldm.errors import ArldmError, ConfigError, DatasetError, ModelError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.noise import item_generators
-from arldm.model.pack import CARD, LORA, NEWCOMER, TENSORS, read_card, read_pack
+from arldm.model.pack import CARD, LORA, NEWCOMER, TENSORS, Mode, read_card, read_pack, write_pack
 from arldm.model.widening import add_words, take_up, texts
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
@@ -113,6 +115,19 @@ def test_a_pack_changes_what_is_told_and_leaves_no_trace(pack: Path, base: Path)
     assert model.hash() == hash
     assert model.unknown_words(["Rumo"]) == ["rumo"]
     assert shown(model) == before
+
+
+def test_packs_taken_up_on_either_side_of_a_move(pack: Path, base: Path, tmp_path: Path) -> None:
+    """Tables of tokens came back as float32 into a model that was half as precise by then."""
+    made = read_pack(pack)
+    write_pack(replace(made, card=replace(made.card, names=("lulu",))), tmp_path / "second", picture(0))
+    model = ARLDM.from_pretrained(base)
+    model.load_pack(pack)
+    model.to(torch.bfloat16)
+    model.load_pack(tmp_path / "second")
+    assert {part.get_input_embeddings().weight.dtype for part in texts(model)} == {torch.bfloat16}
+    model.unload_packs()
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
 
 
 def test_a_pack_is_what_was_learned(base: Path, pictures: Path, tmp_path: Path) -> None:
@@ -358,7 +373,7 @@ def test_a_new_character_is_read_as_somebody_of_its_own(cast_in: tuple) -> None:
     torch.testing.assert_close(found.read[~who], old.read[~who])
 
 
-@pytest.mark.parametrize("asked", list(RECALLED))
+@pytest.mark.parametrize("asked", ["mood", "clothes"])
 def test_what_only_earlier_frames_tell_is_read_as_they_show_it(cast_in: tuple, asked: str) -> None:
     """It was to be read as with whom the part was for, from pictures that showed another mood; stories forgot moods and shirts."""
     model, stories, frames, lesson = cast_in
@@ -380,6 +395,20 @@ def test_what_only_earlier_frames_tell_is_read_as_they_show_it(cast_in: tuple, a
                 torch.testing.assert_close(found.read[row, t, at], old.read[row, t, at])
             last = part
     assert recalled
+
+
+def test_a_strangers_look_is_recalled(cast_in: tuple) -> None:
+    """Hat and skin were to be read as those of whom the part was for, whose last picture a cutout had covered."""
+    model, stories, _, _ = cast_in
+    lesson = as_read(model, model.batch([story.old for story in stories]))
+    looks = torch.randn(5, *lesson.read.shape[2:])
+    before = lesson.read.clone()
+    told = Part(1, 0, recalled=frozenset(("hat", "skin")))
+    _recall(lesson, (2, 3), told, Part(0, 4), looks)
+    for asked in ("hat", "skin"):
+        place = ASKED.index(asked)
+        assert torch.equal(lesson.read[2, 3, FIGURE[1][place]], looks[4, FIGURE[0][place]])
+    assert (lesson.read != before).any(-1).sum() == 2
 
 
 MOOD = next(place for place, k in enumerate(FIGURE[0]) if list(TO_DRAW)[k].attribute == "mood")
@@ -570,7 +599,7 @@ def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:
     assert old.told is not None
     assert old.kept is not None
     old = replace(old, kept=torch.zeros_like(old.kept))
-    adapting = Adapting(deciding, deepcopy(deciding.unet))
+    adapting = Adapting(deciding, Former.of(deciding))
 
     def loss(lesson: Lesson) -> torch.Tensor:
         deciding.zero_grad()
@@ -599,7 +628,7 @@ def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) ->
     assert old.kept is not None
     assert old.kept.all()
     deciding.dropout = 0.0
-    adapting = Adapting(deciding, deepcopy(deciding.unet))
+    adapting = Adapting(deciding, Former.of(deciding))
     assert not any("was" in name for name, _ in adapting.named_parameters())
 
     def loss(lesson: Lesson) -> float:
@@ -609,12 +638,31 @@ def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) ->
     assert loss(replace(old, latents_before=-others.latents)) > 0.01
     assert old.told is not None
     assert loss(replace(old, told_before=-old.told)) > 1e-5
+    deciding.dropout = 1.0
+    assert loss(old) > 0.01  # told nothing, it learns from pictures
+    deciding.dropout = 0.0
     half = old.kept.clone()
     half[:, 0] = False
     assert loss(replace(old, kept=half)) > 0.01
     with torch.no_grad():
         deciding.unet.conv_out.bias.add_(1)  # type: ignore[union-attr]
     assert loss(old) == pytest.approx(KEPT, abs=1e-3)
+
+
+def test_what_was_said_before_stays(deciding: ARLDM) -> None:
+    """It moved with the queries, which learn."""
+    _, others = batches(deciding)
+    old, was = as_read(deciding, others), Former.of(deciding)
+    assert old.told is not None
+    noisy, timesteps, _ = deciding.noised(others.latents, item_generators(0, range(len(old))))
+    said = was.said(noisy, timesteps, old.told)
+    assert deciding.conditioner.queries is not None
+    with torch.no_grad():
+        deciding.conditioner.queries.add_(1)
+        for weight in deciding.unet.parameters():
+            weight.add_(0.1)
+    assert torch.equal(was.said(noisy, timesteps, old.told), said)
+    assert not torch.equal(Former.of(deciding).said(noisy, timesteps, old.told), said)
 
 
 def test_all_of_a_batch_are_read_and_the_first_drawn(deciding: ARLDM) -> None:
@@ -626,7 +674,7 @@ def test_all_of_a_batch_are_read_and_the_first_drawn(deciding: ARLDM) -> None:
     assert old.told is not None
     assert old.read is not None
     old = replace(old, kept=torch.zeros_like(old.kept))
-    adapting = Adapting(deciding, deepcopy(deciding.unet))
+    adapting = Adapting(deciding, Former.of(deciding))
 
     def loss(lesson: Lesson) -> float:
         return adapting.loss(lesson, item_generators(0, range(len(old)))).item()
@@ -684,6 +732,14 @@ def test_the_commands(base: Path, pictures: Path, tmp_path: Path, capsys: pytest
     assert (tmp_path / "told" / "strip.png").read_bytes() != (tmp_path / "plain" / "strip.png").read_bytes()
 
 
+@pytest.mark.parametrize(("mode", "kept", "steps"), [("full", "", 30), ("full", "toonsv", 45), ("token", "toonsv", 30)])
+def test_an_epoch_draws_the_new_story_once(tmp_path: Path, mode: Mode, kept: str, steps: int) -> None:
+    """Batches of published models are of one story; every third is an old one."""
+    build(replace(TINY, context=0, summary=0)).save_pretrained(tmp_path / "base")
+    options = Adapt(str(tmp_path / "base"), tmp_path, ("rumo",), "momo", tmp_path / "out", mode, kept, epochs=30)
+    assert recipe_of(options).train.steps == steps
+
+
 class TestBadInput:
     @pytest.fixture(autouse=True)
     def _nothing_is_left(self, tmp_path: Path) -> Iterator[None]:
@@ -730,6 +786,14 @@ class TestBadInput:
         adapt(
             replace(recipe(base, pictures, "pin"), names=("søren",)), tmp_path / "new"
         )  # no vocabulary has it: that is not to know it
+
+    @pytest.mark.parametrize(
+        ("option", "got"), [("threads", -1), ("seed", 2**64), ("ema", -1.0), ("epochs", -1), ("rank", 0), ("preview-every", -1)]
+    )
+    def test_options(self, base: Path, pictures: Path, tmp_path: Path, option: str, got: float) -> None:
+        named = {"model": str(base), "pictures": pictures, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}
+        with pytest.raises(ConfigError, match=f"--{option}: got {got}; expected"):
+            recipe_of(Adapt(**named | {option.replace("-", "_"): got}))  # type: ignore[arg-type]
 
     def test_more_pictures_than_the_model_has_positions(self, pictures: Path, tmp_path: Path) -> None:
         build(replace(TINY, positions="absolute", context=0, summary=0, window=1)).save_pretrained(tmp_path / "base")

@@ -149,6 +149,12 @@ def test_a_head_is_without_arms_and_coat_and_with_a_tail(shown: str) -> None:
     assert true[round(GROUND + found.lift) - 40 :, :120].any()  # the tail
 
 
+def test_a_hand_beyond_the_border() -> None:
+    """It had the colour of no pixel."""
+    cutout = replace(cut_out(paint(alone(0))), x=float(SIZE - 8))
+    assert all(head(cutout, action) is not None for action in ("stand", "jump"))
+
+
 @pytest.mark.parametrize("kind", ["balloon", "umbrella", "kite", "flower"])
 def test_a_head_that_is_hidden_in_part_is_none(kind: str) -> None:
     mouse = replace(BEACH, figures=(replace(MOUSE, action="hold"),), prop=Prop(kind, "red"))

@@ -38,7 +38,8 @@ def learned(folder: Path, names: Sequence[str], like: str, called: str, *more: s
         return model, {}
     if not (folder / called).exists():
         _adapt(folder, names, like, called, *more)
-    return model.load_pack(folder / called), json.loads((folder / f"{called}.taken.json").read_text())
+    taken = folder / f"{called}.taken.json"  # not there if we were stopped between the pack and this
+    return model.load_pack(folder / called), json.loads(taken.read_text()) if taken.exists() else {}
 
 
 def _adapt(folder: Path, names: Sequence[str], like: str, called: str, *more: str) -> None:

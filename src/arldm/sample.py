@@ -123,7 +123,7 @@ class Past:
         """A character's reference pictures, for those of the stories whose caption names it: tokens and keep."""
         device = self.model.device
         named = torch.tensor([card.named_in(self.told[frame][k]) for k in stories], device=device)
-        for tokens, keep in zip(card.tokens.to(device), card.keep.to(device), strict=True) if named.any() else ():
+        for tokens, keep in zip(card.tokens.to(device, self.model.dtype), card.keep.to(device), strict=True) if named.any() else ():
             yield tokens.expand(len(stories), -1, -1), keep & named[:, None]
 
 

@@ -5,27 +5,25 @@ paper's), low-rank changes (`lora`), the name's embeddings alone (`token`, Textu
 """
 
 import shutil
-from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
+from arldm.adapt.former import Former
 from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, is_summed_up, newcomer, of_character, strayed
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
-from arldm.adapt.recipes import Adaptation
+from arldm.adapt.recipes import DRAWN, Adaptation
 from arldm.adapt.school import School
 from arldm.config import to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
-from arldm.model.denoiser import predict
 from arldm.model.noise import seeded
 from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, take_up, texts
@@ -37,7 +35,6 @@ from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
 
-DRAWN = 2  # stories of a batch; all are read, which takes little
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
 FURTHER = 1.2  # times what was learned is the pack, where the character played parts: seen more surely, nobody else seen worse
@@ -88,7 +85,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     new = model.batch([story])
     lesson, same = _lessons(model, recipe, story, new)
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
-    was = deepcopy(model.unet).requires_grad_(False) if lesson.told is not None else None
+    was = Former.of(model) if lesson.told is not None else None
     drawn = min(DRAWN, recipe.train.batch) if was is not None else recipe.train.batch
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
@@ -114,7 +111,8 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
 def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> tuple[Lesson, Lesson | None]:
     """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart.
 
-    Then these stories as they were, too: who is meant by "he" depends on who was there.
+    Then these stories as they were, too, to be taken where old ones are: who is meant by "he" depends on who was there, and another
+    new name means somebody else.
     """
     seed = recipe.train.seed
     if not _cast_in(recipe, model):
@@ -170,10 +168,9 @@ def _drawn(model: ARLDM, story: Story) -> Image.Image:
 class Adapting(nn.Module):
     """A model in adaptation, for the loop of training; `was` is its denoiser as it was before."""
 
-    def __init__(self, model: ARLDM, was: UNet2DConditionModel | None = None) -> None:
+    def __init__(self, model: ARLDM, was: Former | None = None) -> None:
         super().__init__()
-        self.model = model
-        self._was = (was,)  # no part of what learns, or is saved
+        self.model, self._was = model, was
 
     def loss(self, batch: Lesson, generators: list[torch.Generator]) -> Tensor:
         """The model's own; where a lesson says what is to be read and told, the denoiser is told that, and reading learns apart.
@@ -191,25 +188,22 @@ class Adapting(nn.Module):
 
     def _errors(self, batch: Lesson, condition: Condition, dropped: Tensor, generators: list[torch.Generator]) -> Tensor:
         model, drawn = self.model, slice(len(generators))
-        (was,) = self._was
-        assert was is not None
+        assert self._was is not None
         assert batch.told is not None
         assert batch.kept is not None
         assert batch.cells is not None
         assert batch.latents_before is not None
         assert batch.told_before is not None
 
-        def shown(told: Tensor) -> Condition:
-            summed = model.conditioner.summary(told[drawn])
-            return Condition(torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], summed), condition.keep[drawn])
-
         latents = batch.stories.latents[drawn]
         noisy, timesteps, target = model.noised(latents, generators)
-        kept = batch.kept[drawn].flatten(0, 1)
-        with torch.no_grad():  # of the picture without whom it does not know, under the same noise
-            apart = (batch.latents_before[drawn] - latents).flatten(0, 1)
-            without = noisy + model.schedule.add_noise(apart, torch.zeros_like(apart), timesteps)  # type: ignore[arg-type]
-            before = predict(was, without, timesteps, shown(batch.told_before).folded())
+        kept = (batch.kept[drawn] & ~dropped[drawn, :, None, None]).flatten(0, 1)
+        apart = (batch.latents_before[drawn] - latents).flatten(0, 1)  # of the picture without whom it does not know, same noise
+        without = noisy + model.schedule.add_noise(apart, torch.zeros_like(apart), timesteps)  # type: ignore[arg-type]
+        before = self._was.said(without, timesteps, batch.told_before[drawn])
         target = torch.where(kept[:, None], before.to(target), target)
-        errors = model.errors_of((noisy, timesteps, target), shown(batch.told)).mean(1)  # (batch * frame, h, w)
+        summed = torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], model.conditioner.summary(batch.told[drawn]))
+        errors = model.errors_of((noisy, timesteps, target), Condition(summed, condition.keep[drawn])).mean(
+            1
+        )  # (batch * frame, h, w)
         return errors * batch.cells[drawn].flatten(0, 1) * (1 + (KEPT - 1) * kept)

@@ -28,7 +28,8 @@ BLOCK = 8  # stories that are read at once
 MORE = 8.0  # by how much what differs from the old story counts more in what is drawn: a head is 3 % of a picture
 DIFFERENT = 0.15  # in the mean over the channels of latents, whose deviation is 1
 DECOYS = tuple(f"[nobody {number}]" for number in range(64))  # words that are to be read as before
-RECALLED = {"mood": ("mood",), "clothes": ("shirt", "coat")}  # what a cutout changes for good, and the facts that it is
+#: what of a figure a cutout changes for good, and the facts that it is
+RECALLED = {"mood": ("mood",), "clothes": ("shirt", "coat"), "hat": ("hat",), "hat_colour": ("hat_colour",), "skin": ("skin",)}
 LOOKS = ("clothes", "hat", "hat_colour", "skin")  # what may be a character's own; but for a stranger's, the first alone
 #: which of the questions are of a figure, by where it stands; what these ask, one after the other; whom, and what is held
 FIGURE = [[k for k, key in enumerate(TO_DRAW) if key.entity == where] for where in STANDS]
@@ -198,7 +199,7 @@ def _recall(lesson: Lesson, at: tuple[int, int], part: Part, last: Part | None, 
         return
     assert lesson.read is not None
     for asked, facts in RECALLED.items():
-        if part.recalled.intersection(facts) and not (asked == "clothes" and last.posed):  # a body has the old clothes on
+        if part.recalled.intersection(facts) and (asked == "mood" or not last.posed):  # a body is as it was
             place = ASKED.index(asked)
             lesson.read[at][FIGURE[part.figure][place]] = looks[last.cutout][FIGURE[0][place]]
 

@@ -10,7 +10,7 @@ from itertools import count, islice
 
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, Scene
+from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, PROPS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, Head, head, pose, put
 from arldm.toonsv.plot import Shot, plot
 from arldm.toonsv.recast import PRONOUNS, renamed
@@ -87,7 +87,8 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     who = next((who for line in lined_up for who in line if who in parts and (who in friends) == is_friend), None)
     if who is None:
         return None
-    played = tuple(_part(shot, who, shown, dice) for shot in shots)
+    held = any(fact.entity in PROPS and fact.source == "history" for shot in shots for fact in shot.facts)
+    played = tuple(_part(shot, who, shown, dice, held) for shot in shots)
     if sum(part is not None and part.cutout is not None for part in played) < SHOWN:
         return None
     sits = any(part and shot.scene.figures[part.figure].action == "sit" for part, shot in zip(played, shots, strict=True))
@@ -101,8 +102,11 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     return Recast(old, replace(old, id=f"new-{index}", frames=tuple(frames)), played)
 
 
-def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | None:
-    """Any cutout, but for two who touch each other, and where two would hold something; or a head."""
+def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice, held: bool) -> Part | None:
+    """Any cutout, but for two who touch each other, and where two would hold something; or a head.
+
+    Where earlier frames tell of something `held`, none that would take it away, or bring something else.
+    """
     scene = shot.scene
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
     if number is None:
@@ -113,7 +117,9 @@ def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice) -> Part | N
     if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):
         return Part(number, dice.pick(heads), posed=True, recalled=recalled)
     taken = scene.prop is not None and action != "hold"  # by another
-    able = [k for k, one in enumerate(shown) if action not in PAIR_ACTIONS and not (one.action == "hold" and taken)]
+    able = [k for k, one in enumerate(shown) if action not in PAIR_ACTIONS and not (one.action == "hold" and (taken or held))]
+    if held and action == "hold":
+        able = []
     return Part(number, dice.pick(able) if able else None, prop=not taken, recalled=recalled)
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from arldm.config import TrainConfig
 
 RANK = 16
+OLD = 3  # of the stories that are drawn, the last of so many is an old one, where there are any
+DRAWN = 2  # stories of a batch of the embedded model; all are read, which takes little
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +49,4 @@ ADAPTATION_TOONSV = {
     "token": TrainConfig(learning_rate=2e-2, warmup=10, weight_decay=0.0, ema=0.0, batch=2, shift=2.5, precision="auto"),
     "pin": TrainConfig(),
 }
-EPOCHS_TOONSV = {"full": 1400, "lora": 900, "token": 900, "pin": 0}
+EPOCHS_TOONSV = {"full": 933, "lora": 600, "token": 900, "pin": 0}

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from functools import reduce
 
 from arldm.adapt.lessons import Lesson
+from arldm.adapt.recipes import OLD
 from arldm.model.noise import derived_seed
 from arldm.train.stories import turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class School:
-    """Batches by their number: stories to be drawn, every third an old one; then, to fill it up, old ones that are but read."""
+    """Batches by their number: stories to be drawn, of OLD one an old one; then, to fill it up, old ones that are but read."""
 
     new: Lesson
     old: Lesson | None
@@ -31,8 +32,9 @@ class School:
     def _drawn(self, place: int) -> Lesson:
         if self.old is None:
             return self._turn(self.new, place)
-        third, which = divmod(place, 3)
-        return self._turn(self.old, third) if which == 2 else self._turn(self.new, 2 * third + which)
+        round_, which = divmod(place, OLD)
+        new = OLD - 1
+        return self._turn(self.old, round_) if which == new else self._turn(self.new, new * round_ + which)
 
     def _turn(self, lesson: Lesson, place: int) -> Lesson:
         return lesson.one(turn(place, 1, len(lesson), self.seed)[0])

@@ -30,7 +30,7 @@ class Adapt:
     """Stories of the old cast to learn from, too, so that nobody is forgotten: toonsv, an archive, or a folder of stories told by
     the model itself. Modes token and pin, which leave all weights as they are, need none."""
     epochs: int = 0
-    """How often each picture is learned from; 0 = what suits the model: the paper's 100, more for the embedded one."""
+    """How many times the character's story is drawn; 0 = what suits the model: the paper's 100, more for the embedded one."""
     learning_rate: float = 0.0
     """0 = what suits the model and the mode."""
     rank: int = RANK

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, Adaptation
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
+from arldm.cli.training import RANGES, check_range
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
@@ -16,6 +17,9 @@ from arldm.model.widening import take_up
 from arldm.provenance import pixel_hash
 from arldm.story_files import read_picture
 from arldm.weight_files import fastest_device
+
+#: and where it can be other than in training
+OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf), "preview_every": (0, math.inf)}
 
 if TYPE_CHECKING:
     from arldm.cli.adapting import Adapt, PackCheck
@@ -29,13 +33,8 @@ def recipe_of(options: "Adapt") -> Adaptation:
             raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
         if name in names[:number]:
             raise ConfigError(f"--name {name!r}: got twice, for capitals do not count; expected different names")
-    for option, got, least in (
-        ("epochs", options.epochs, 0),
-        ("learning-rate", options.learning_rate, 0),
-        ("rank", options.rank, 1),
-    ):
-        if got < least:
-            raise ConfigError(f"--{option}: got {got}; expected {least} or more")
+    for option in ("epochs", "learning_rate", "rank", "ema", "seed", "threads", "preview_every"):
+        check_range(f"--{option.replace('_', '-')}", getattr(options, option), *(RANGES | OTHER_RANGES)[option])
     config = read_config(EMBEDDED / "toonsv" if options.model == "toonsv" else Path(options.model))
     small = config.summary > 0  # a model as the embedded one, not of published weights
     epochs = options.epochs or (EPOCHS_TOONSV if small else EPOCHS_PAPER)[options.mode]
@@ -66,8 +65,9 @@ def recipe_of(options: "Adapt") -> Adaptation:
         licence=options.licence,
         include_pictures=options.include_pictures,
     )
-    stories = epochs * (2 if recipe.keeps_old else 1)  # half of the stories are old ones, then
-    return replace(recipe, train=replace(train, steps=math.ceil(stories / train.batch)))
+    drawn = min(DRAWN, train.batch) if small and recipe.mode in ("full", "lora") else train.batch  # of a batch
+    stories = epochs * OLD / (OLD - 1) if recipe.keeps_old else epochs
+    return replace(recipe, train=replace(train, steps=math.ceil(stories / drawn)))
 
 
 def check(options: "PackCheck") -> int:
@@ -98,5 +98,5 @@ def parsed(text: str) -> tuple[Path, float]:
         raise ConfigError(f"--pack: got {text!r}; expected a pack's folder, with a weight perhaps: DIR:0.7")
     weight = float(found[2]) if found[2] else 1.0
     if not 0 <= weight <= 2:
-        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to 2, 1 is what was learned")
+        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to 2, 1 is all of it")
     return Path(found[1]), weight

@@ -114,7 +114,7 @@ def _check(recipe: Recipe) -> None:
     for path, value in _options(to_dict(recipe)):
         option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
         if name in ranges:
-            _check_range(option, value, *ranges[name])
+            check_range(option, value, *ranges[name])
         if name in starts and value not in (None, EMBEDDED) and not Path(value).exists():
             raise ConfigError(f"{option}: {value} is not there; run `{starts[name]}` first, or give what it left")
     if recipe.train.muon and not recipe.train.learning_rate:
@@ -133,7 +133,8 @@ def _options(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
             yield (*path, name), value
 
 
-def _check_range(option: str, got: float, least: float, most: float) -> None:
+def check_range(option: str, got: float, least: float, most: float) -> None:
+    """Raises ConfigError for what is not between the least and the most."""
     if not least <= got <= most or math.isinf(got):
         raise ConfigError(f"{option}: got {got}; expected {least} " + (f"to {most}" if most < math.inf else "or more"))
 

@@ -83,7 +83,7 @@ def let_go(model: "ARLDM") -> None:
     if model.widened is None:
         return
     for part, table in zip(texts(model), model.widened.tables, strict=True):
-        part.set_input_embeddings(table.to(model.device))
+        part.set_input_embeddings(table.to(part.get_input_embeddings().weight))
         part.config.vocab_size = table.num_embeddings
     with torch.no_grad():
         for name, tensor in model.widened.weights.items():
@@ -101,7 +101,7 @@ def add_words(model: "ARLDM", names: Sequence[str], like: str) -> None:
     first = model.widened.tables if model.widened else [part.get_input_embeddings() for part in texts(model)]
     for tokenizer, part, before in zip((model.tokenizer, model.past_tokenizer), texts(model), first, strict=False):
         table = part.get_input_embeddings()
-        row = before.weight.detach()[tokenizer.ids(like)]  # as it was: packs may have moved it since
+        row = before.weight.detach()[tokenizer.ids(like)].to(table.weight)  # as it was: packs may have moved it since
         wider = nn.Embedding.from_pretrained(torch.cat([table.weight.detach(), row.expand(len(names), -1)]), freeze=False)
         part.set_input_embeddings(wider)
         part.config.vocab_size = len(tokenizer)

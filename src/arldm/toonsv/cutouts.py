@@ -138,6 +138,7 @@ def _limbs(cutout: Cutout, action: str) -> str:
     """The colour of its front hand."""
     x, y = ARMS[action][1][1]
     row, column = round(GROUND + SCALE * (y + LIFT.get(action, 0.0))), round(cutout.x + SCALE * x)
+    row, column = (min(max(HAND, place), SIZE - 1 - HAND) for place in (row, column))  # a hand may be beyond the border
     hand = cutout.pixels[row - HAND : row + HAND + 1, column - HAND : column + HAND + 1].reshape(-1, 3)
     red, green, blue = np.median(hand, axis=0).astype(int).tolist()
     return f"#{red:02x}{green:02x}{blue:02x}"
