@@ -35,27 +35,28 @@ train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures --mo
 
 # 5. the context learns how likely each answer is where nothing tells it
 train toonsv-context "$out/doubt/encoders.safetensors" --out "$out/doubt" --cache "$out/cache" --encoders "$out/context/encoders.safetensors" \
-    --doubt --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
+    --doubt --train.seed 2 --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
 
-# learn NAME DENOISER DETAILS STEPS OPTIONS.. : the U-Net learns on, with nothing left open, and what is small counts more
+# learn NAME DENOISER DETAILS STEPS SEED OPTIONS.. : the U-Net learns on, with nothing left open, and what is small counts more; by
+# the seed of another stage it would see the same stories with the same noise again
 learn() {
-    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" --train.steps "$4" "${@:5}" \
+    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" --train.steps "$4" --train.seed "$5" "${@:6}" \
         --train.learning-rate 3e-4 --train.muon 2e-3 \
         --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
         --freeze text_encoder history_encoder conditioner
 }
 
 # 6. faces, hats, things that are held
-learn details "$out/pictures/model" 2 "${MORE:-4000}"
+learn details "$out/pictures/model" 2 "${MORE:-4000}" 1
 
 # 7. and more so: the colours of hats and things
-learn hats "$out/details/model" 4 "${MORE:-4000}"
+learn hats "$out/details/model" 4 "${MORE:-4000}" 2
 
 # 8. the same for what is held, down to what a child holds
-learn things "$out/hats/model" 8 "${MORE:-1500}"
+learn things "$out/hats/model" 8 "${MORE:-1500}" 3
 
 # 9. what stories seldom show: three together, and things in anybody's hands
-learn scenes "$out/things/model" 8 "${MORE:-2500}" --scenes 10000
+learn scenes "$out/things/model" 8 "${MORE:-2500}" 4 --scenes 10000
 
 # 10. the decoder learns to draw what the denoiser means
 train toonsv-decoder "$out/decoder/model" --out "$out/decoder" --model "$out/scenes/model" --cache "$out/cache"

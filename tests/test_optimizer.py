@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from arldm.config import TrainConfig
-from arldm.train.optimizer import MuonAdamW, orthogonal
+from arldm.train.optimizer import MuonAdamW, matrices, orthogonal
 
 
 def iterated(matrix: Tensor) -> Tensor:
@@ -52,3 +52,14 @@ def test_a_step_is_as_large_as_one_of_adamw(shape: tuple[int, ...]) -> None:
     optimizer.step()
     assert bias.detach().tolist() == pytest.approx([-0.1] * 4)
     assert weight.detach().square().mean().sqrt().item() == pytest.approx(0.2 * 0.3, rel=0.25)
+
+
+def test_of_a_model_the_denoisers_matrices_alone() -> None:
+    """Weighted cell by cell, a model stands in another module; there, encoders had Muon's rate, too."""
+
+    def denoiser() -> nn.ModuleDict:
+        return nn.ModuleDict({"unet": nn.Sequential(nn.Linear(2, 3), nn.Conv2d(1, 1, 3)), "encoder": nn.Linear(2, 2)})
+
+    for module in (denoiser(), nn.ModuleDict({"model": denoiser()})):
+        assert [tuple(weight.shape) for weight in matrices(module)] == [(3, 2), (1, 1, 3, 3)]
+    assert [tuple(weight.shape) for weight in matrices(nn.Sequential(nn.Linear(2, 3)))] == [(3, 2)]

@@ -28,7 +28,7 @@ from arldm.model.batch import ReadBatch
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.noise import item_generators
 from arldm.recipes import RECIPES, TINY, Autoencoder, Context, Decoder, Encoders, Enlarger, Reader, ToonSV
-from arldm.rendered import Rows, drawn, rendered
+from arldm.rendered import Rows, drawn, rendered, scene_stills
 from arldm.sample import tell
 from arldm.toonsv import story
 from arldm.toonsv.cast import Key
@@ -387,6 +387,16 @@ def test_drawing_is_continued_and_not_repeated(tmp_path: Path, monkeypatch: pyte
         assert np.array_equal(rendered(tmp_path / "part", "val", 6, 48, 2), whole)
         rendered(tmp_path / "part", "val", 6, 48, 2)
     assert asked == [range(2, 6), range(6, 6)]
+
+
+def test_scenes_for_two_pairs_of_eyes_are_two_files(tmp_path: Path) -> None:
+    """The reader learned from what had been shrunk for encoders, in one cache."""
+    bright, dark = (
+        scene_stills(tmp_path, whose, 2, 8, lambda _, value=value: np.full((8, 8, 3), value, np.uint8))
+        for whose, value in (("encoders", 255), ("reader", 0))
+    )
+    assert bright.min() == 255
+    assert dark.max() == 0
 
 
 def test_pictures_of_another_world_are_drawn_again(tmp_path: Path) -> None:

@@ -180,6 +180,18 @@ def test_other_options_are_refused(unbroken: Path) -> None:
         fit(toy(), batches, replace(TRAIN, learning_rate=0.02), unbroken)
 
 
+def test_another_machines_precision_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ "auto" is bf16 where that is faster, and was silently another one on the next machine."""
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), stopping_at(25, fail), replace(TRAIN, precision="auto"), tmp_path)
+    for state in tmp_path.glob("checkpoint-*/state.json"):
+        now = json.loads(state.read_text())["precision"]
+        other = "no" if now == "bf16" else "bf16"
+        state.write_text(state.read_text().replace(f'"precision": "{now}"', f'"precision": "{other}"'))
+    fit(toy(), batches, replace(TRAIN, precision="auto"), tmp_path)
+    assert f"begun with precision {other}, continued with {now}: the bytes may differ" in capsys.readouterr().out
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     class Lost(Toy):
         def loss(self, batch: Numbers, generators: list[torch.Generator]) -> torch.Tensor:

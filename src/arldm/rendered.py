@@ -80,9 +80,12 @@ def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5)
     return rows.array
 
 
-def scene_stills(folder: Path, scenes: int, size: int, shrunk: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-    """The first random scenes, drawn as large as a model draws and then `shrunk`: uint8 (scenes, size, size, 3), in `folder`."""
-    rows = Rows(folder, f"scenes-{scenes}-{size}", (scenes, size, size, 3), np.uint8, look(DRAWN, "train", 1))
+def scene_stills(folder: Path, whose: str, scenes: int, size: int, shrunk: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """The first random scenes, drawn as large as a model draws and then `shrunk`: uint8 (scenes, size, size, 3), in `folder`.
+
+    `whose` eyes they are for is a part of the file's name, for not all shrink alike.
+    """
+    rows = Rows(folder, f"scenes-{whose}-{scenes}-{size}", (scenes, size, size, 3), np.uint8, look(DRAWN, "train", 1))
     for block in drawn("train", range(rows.done, scenes), DRAWN, frames=1):
         rows.put(rows.done, np.stack([shrunk(Image.fromarray(picture)) for picture in block[:, 0]]))
     return rows.array

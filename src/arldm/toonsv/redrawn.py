@@ -31,7 +31,7 @@ Choose = Callable[[Key, str, Sequence[str]], str]  # what a fact is about, its v
 def forgotten(shots: Sequence[Shot], seed: str) -> list[Shot]:
     """As one draws who remembers nothing: all that the caption of a frame does not tell is random, frame by frame.
 
-    Who is in a frame and what they do stays right, though a pronoun may tell it: the best that could be done without history.
+    Who is in a frame and what they do stays right, though a pronoun may tell it.
     """
     drawn = []
     for t, shot in enumerate(shots):

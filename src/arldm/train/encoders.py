@@ -139,7 +139,8 @@ class Stills:
         """Those of the first `count` random scenes that training may hold."""
         scenes = {index: scene for index in range(count) if is_trained(scene := random_scene("train", index))}
         shown = np.stack([all_to_draw(scene) for scene in scenes.values()])
-        return cls(scene_stills(cache, count, size, lambda picture: small(picture, size).numpy()), np.array(list(scenes)), shown)
+        stills = scene_stills(cache, "encoders", count, size, lambda picture: small(picture, size).numpy())
+        return cls(stills, np.array(list(scenes)), shown)
 
     def beside(self, lesson: Lesson, number: int, seed: int) -> Lesson:
         """The lesson with stills of batch number `number`."""

@@ -196,13 +196,13 @@ class Learner:
         scaler = {} if self.accelerator.scaler is None else {"scaler": self.accelerator.scaler.state_dict()}
         processes = self.accelerator.num_processes
         facts = {"torch": torch.__version__, "threads": torch.get_num_threads(), "processes": processes}
-        return {**facts, "items_a_step": self.items_a_step, **scaler}
+        return {**facts, "precision": self.accelerator.mixed_precision, "items_a_step": self.items_a_step, **scaler}
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
         return [
             f"begun with {name} {facts[name]}, continued with {now}: the bytes may differ from an unbroken run's"
             for name, now in self._facts().items()
-            if name in ("torch", "threads", "processes") and facts.get(name, now) != now
+            if name in ("torch", "threads", "processes", "precision") and facts.get(name, now) != now
         ]
 
     def _other_steps(self, run: Path, begun: int) -> str:

@@ -2,7 +2,8 @@
 
 A step depends on the run's config and its number alone. Its items are `batch * gradient_accumulation_steps * processes` places in
 the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with half of the
-batch each, or one that accumulates, learn the same (to rounding), and a run that was killed and started again is, bit for bit, the
+batch each, or one that accumulates, learn the same (to rounding; but for lessons of encoders and context, of which each process's
+batch is of one length and history), and a run that was killed and started again is, bit for bit, the
 run that was never killed. To resume, run the same command again.
 """
 

@@ -105,7 +105,7 @@ def _adamw_8bit() -> Any:
 
 def matrices(module: nn.Module) -> list[nn.Parameter]:
     """The weights of convolutions, linear layers and attention of the denoiser, or of the whole module where there is none."""
-    part = getattr(module, "unet", module)
+    part = next((part for name, part in module.named_modules() if name.split(".")[-1] == "unet"), module)
     kinds = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
     layers = [layer for layer in part.modules() if isinstance(layer, kinds)]
     return [layer.get_parameter("in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight") for layer in layers]

@@ -28,7 +28,7 @@ CHECKED = 200  # stories of the test split
 def reader(recipe: Recipe, out: Path) -> None:
     """Train the reader; leaves `out/model`, and in its `accuracy.json` the share of facts it reads right on drawn test frames."""
     with PartialState().main_process_first():
-        pictures = scene_stills(recipe.cache or out / "cache", recipe.scenes, SIZE, seen)
+        pictures = scene_stills(recipe.cache or out / "cache", "reader", recipe.scenes, SIZE, seen)
     facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
     with seeded(recipe.train.seed):
         module = Reader()
