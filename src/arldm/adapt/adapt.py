@@ -197,10 +197,10 @@ class Adapting(nn.Module):
 
         latents = batch.stories.latents[drawn]
         noisy, timesteps, target = model.noised(latents, generators)
-        kept = (batch.kept[drawn] & ~dropped[drawn, :, None, None]).flatten(0, 1)
+        kept = batch.kept[drawn].flatten(0, 1)
         apart = (batch.latents_before[drawn] - latents).flatten(0, 1)  # of the picture without whom it does not know, same noise
         without = noisy + model.schedule.add_noise(apart, torch.zeros_like(apart), timesteps)  # type: ignore[arg-type]
-        before = self._was.said(without, timesteps, batch.told_before[drawn])
+        before = self._was.said(without, timesteps, batch.told_before[drawn], dropped[drawn])
         target = torch.where(kept[:, None], before.to(target), target)
         summed = torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], model.conditioner.summary(batch.told[drawn]))
         errors = model.errors_of((noisy, timesteps, target), Condition(summed, condition.keep[drawn])).mean(

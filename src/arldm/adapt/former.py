@@ -14,20 +14,26 @@ from arldm.model.denoiser import predict
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Former:
-    """A denoiser that does not learn, and the queries (summary, dim) whose answers it was told: both move in an adaptation."""
+    """A denoiser that does not learn, with the queries (summary, dim) whose answers it was told, and what it was told of nothing
+    (1, 1, summary, dim): all three move in an adaptation.
+    """
 
     unet: UNet2DConditionModel
     queries: Tensor
+    null: Tensor
 
     @classmethod
+    @torch.no_grad()
     def of(cls, model: ARLDM) -> "Former":
         """What a model is now."""
         assert model.conditioner.queries is not None
-        return cls(deepcopy(model.unet).requires_grad_(False), model.conditioner.queries.detach().clone())
+        return cls(deepcopy(model.unet).requires_grad_(False), model.conditioner.queries.detach().clone(), model.null().tokens)
 
     @torch.no_grad()
-    def said(self, noisy: Tensor, timesteps: Tensor, told: Tensor) -> Tensor:
-        """Its prediction (batch * frame, channel, h, w), told the answers (batch, frame, summary, dim)."""
-        summary = self.queries + told
+    def said(self, noisy: Tensor, timesteps: Tensor, told: Tensor, dropped: Tensor) -> Tensor:
+        """Its prediction (batch * frame, channel, h, w), told the answers (batch, frame, summary, dim), but in `dropped` frames
+        (batch, frame) nothing.
+        """
+        summary = torch.where(dropped[:, :, None, None], self.null, self.queries + told)
         keep = torch.ones(summary.shape[:3], dtype=torch.bool, device=summary.device)
         return predict(self.unet, noisy, timesteps, Condition(summary, keep).folded())
