@@ -21,7 +21,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from packs import learned, pictured
-from scores import both, measured, one_person, scores
+from scores import before_recasting, both, measured, of_old, one_person, scores
 
 from arldm.adapt.recipes import ADAPTATION_TOONSV, EPOCHS_TOONSV
 from arldm.model.arldm import ARLDM
@@ -61,7 +61,8 @@ def learned_alone(out: Path, name: str, draw: int, called: str, *more: str) -> I
 
     def figures() -> dict[str, Any]:
         model, taken = learned(folder, (name,), LIKE[name], called, *more)
-        return scores(model, name, draw, called.startswith(MOVING)) | taken
+        of_others = of_old(model) if called.startswith((*MOVING, "none")) else {}  # no other mode moves what tells the old cast
+        return scores(model, name, draw) | of_others | (before_recasting(name) if called == "none" else {}) | taken
 
     return found(folder, called, figures)
 

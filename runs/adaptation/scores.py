@@ -52,18 +52,13 @@ def read(model: ARLDM, truths: Sequence[Story], given: int = 0) -> list[list[Rea
     return [list(flat[first : first + frames]) for first in range(0, len(flat), frames)]
 
 
-def scores(model: ARLDM, name: str, draw: int, moved: bool) -> dict[str, Any]:
-    """Identity; relevance of all else and consistency, beside the same stories before they were recast; and of the old cast.
-
-    What has not `moved` the old cast's weights cannot change it.
-    """
+def scores(model: ARLDM, name: str, draw: int) -> dict[str, Any]:
+    """Identity; relevance of all else and consistency."""
     truths = [painted(shots, f"{name}-{index}") for index, shots in measured(starring("test", (name,)))]
     readings = read(model, truths)
     return {
         **identity(name, truths, readings, draw),
         **_coherence(truths, readings, [name] * STORIES),
-        **{f"{metric}_before_recasting": value for metric, value in before_recasting(name).items()},
-        **(of_old(model) if moved else of_old_before()),
     }
 
 
@@ -87,19 +82,13 @@ def identity(name: str, truths: Sequence[Story], readings: Sequence[Sequence[Rea
     return {what: sum(some) / len(some) for what, some in shares.items() if some} | {"frames": len(hits), "new": len(pooled)}
 
 
-@cache
 def before_recasting(name: str) -> dict[str, float]:
     """Relevance and consistency of its stories, played by whom they were written for and told by the model as it ships."""
     plots = [plot("test", index) for index, _ in measured(starring("test", (name,)))]
     leads = [next(figure.who for shot in shots for figure in shot.scene.figures if figure.who in NAMES) for shots in plots]
     truths = [painted(shots, f"{name}-{number}-before") for number, shots in enumerate(plots)]
-    return _coherence(truths, read(ARLDM.from_pretrained("toonsv"), truths), leads)
-
-
-@cache
-def of_old_before() -> dict[str, float]:
-    """How well the model as it ships knows the old cast."""
-    return of_old(ARLDM.from_pretrained("toonsv"))
+    found = _coherence(truths, read(ARLDM.from_pretrained("toonsv"), truths), leads)
+    return {f"{metric}_before_recasting": value for metric, value in found.items()}
 
 
 def of_old(model: ARLDM) -> dict[str, float]:
