@@ -32,8 +32,7 @@ from arldm.toonsv.recast import CALLED, STRANGER, called_by_many, portraits, por
 from arldm.writing import put
 
 LIKE = {"pako": "bromm", "vesna": "fenna", "rumo": "tilo"}
-TUNED = 5  # by the first sets of pictures the recipe was chosen: those after them are measured
-SETS = range(TUNED, TUNED + int(os.environ.get("SETS", "5")))
+SETS = range(5, 5 + int(os.environ.get("SETS", "5")))  # of pictures: by those before, the recipe was chosen
 MODES = ["none", "pin", "token", "lora", "full"]
 MOVING = ("lora", "full")  # modes that move what the old cast is told with
 LOOKS = (Look("blue", "cap", "yellow", "brown"), Look("yellow", "topper", "red", "pale"), Look("white", "beanie", "green", "tan"))

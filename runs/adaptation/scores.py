@@ -23,8 +23,7 @@ from arldm.toonsv.recast import STRANGER, portraits, starring
 from arldm.train.step import settled
 
 STORIES = int(os.environ.get("STORIES", "40"))
-TUNED = 40  # by the first test stories of each kind the recipe was chosen: those after them are measured
-MEASURED = slice(TUNED, TUNED + STORIES)
+MEASURED = range(40, 40 + STORIES)  # of the test stories of each kind: by those before, the recipe was chosen
 HOW = TellConfig(precision="bf16" if settled(PRECISION) == "bf16" else "no")
 BATCH = 8
 
@@ -93,7 +92,7 @@ def before_recasting(name: str) -> dict[str, float]:
 
 def of_old(model: ARLDM) -> dict[str, float]:
     """How well a model knows the old cast."""
-    truths = [story("test", number) for number in range(MEASURED.start, MEASURED.stop)]
+    truths = [story("test", number) for number in MEASURED]
     readings = read(model, truths)
     rows = {"old_frame_accuracy": frame_accuracy(truths, readings), "old_relevance": relevance(truths, readings)}
     return {name: measure(list(some)).value for name, some in rows.items()}

@@ -86,7 +86,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     lesson, same = _lessons(model, recipe, story, new)
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
     was = Former.of(model) if lesson.told is not None else None
-    drawn = min(DRAWN, recipe.train.batch) if was is not None else recipe.train.batch
+    drawn = recipe.drawn(is_summed_up(model))
     school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None and is_newcomer(recipe.like):
@@ -122,7 +122,7 @@ def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) ->
 
 def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
     """Does the new character play parts in old stories?"""
-    return recipe.mode in ("full", "lora") and is_summed_up(model)
+    return recipe.moves_weights and is_summed_up(model)
 
 
 def _hash(batch: StoryBatch) -> str:
@@ -203,7 +203,6 @@ class Adapting(nn.Module):
         before = self._was.said(without, timesteps, batch.told_before[drawn], dropped[drawn])
         target = torch.where(kept[:, None], before.to(target), target)
         summed = torch.where(dropped[drawn, :, None, None], condition.tokens[drawn], model.conditioner.summary(batch.told[drawn]))
-        errors = model.errors_of((noisy, timesteps, target), Condition(summed, condition.keep[drawn])).mean(
-            1
-        )  # (batch * frame, h, w)
+        shown = Condition(summed, condition.keep[drawn])
+        errors = model.errors_of((noisy, timesteps, target), shown).mean(1)  # (batch * frame, h, w)
         return errors * batch.cells[drawn].flatten(0, 1) * (1 + (KEPT - 1) * kept)

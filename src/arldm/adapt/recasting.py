@@ -117,9 +117,8 @@ def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice, held: bool)
     if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):
         return Part(number, dice.pick(heads), posed=True, recalled=recalled)
     taken = scene.prop is not None and action != "hold"  # by another
-    able = [k for k, one in enumerate(shown) if action not in PAIR_ACTIONS and not (one.action == "hold" and (taken or held))]
-    if held and action == "hold":
-        able = []
+    stays = action in PAIR_ACTIONS or (held and action == "hold")
+    able = [k for k, one in enumerate(shown) if not stays and not (one.action == "hold" and (taken or held))]
     return Part(number, dice.pick(able) if able else None, prop=not taken, recalled=recalled)
 
 

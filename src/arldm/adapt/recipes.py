@@ -29,9 +29,18 @@ class Adaptation:
     include_pictures: bool = False
 
     @property
+    def moves_weights(self) -> bool:
+        """Does more learn than the name?"""
+        return self.mode in ("full", "lora")
+
+    def drawn(self, summed_up: bool) -> int:
+        """How many stories of a batch are drawn, by a model that sums up what it reads or by another."""
+        return min(DRAWN, self.train.batch) if summed_up and self.moves_weights else self.train.batch
+
+    @property
     def keeps_old(self) -> bool:
         """Does it learn from old stories, too? Modes that leave all weights as they are can forget nobody."""
-        return bool(self.keep_old) and self.mode in ("full", "lora")
+        return bool(self.keep_old) and self.moves_weights
 
 
 #: the paper's, for published weights; what it says nothing of (low ranks, tokens) as diffusers' examples have it

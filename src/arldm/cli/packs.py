@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
-from arldm.cli.training import RANGES, check_range
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
+    from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
+
     names = tuple(name.lower() for name in options.name)
     for number, name in enumerate(names):
         if not name.isalpha():
@@ -65,9 +66,8 @@ def recipe_of(options: "Adapt") -> Adaptation:
         licence=options.licence,
         include_pictures=options.include_pictures,
     )
-    drawn = min(DRAWN, train.batch) if small and recipe.mode in ("full", "lora") else train.batch  # of a batch
     stories = epochs * OLD / (OLD - 1) if recipe.keeps_old else epochs
-    return replace(recipe, train=replace(train, steps=math.ceil(stories / drawn)))
+    return replace(recipe, train=replace(train, steps=math.ceil(stories / recipe.drawn(small))))
 
 
 def check(options: "PackCheck") -> int:
