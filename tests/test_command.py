@@ -21,7 +21,7 @@ from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
 from arldm.provenance import read_origin
 from arldm.recipes import TINY
-from arldm.toonsv import plot
+from arldm.toonsv import plot, split_hash
 from conftest import build, picture
 
 SCRIPT = """# A day out
@@ -280,6 +280,7 @@ def test_options_that_cannot_be(tell: Run, tmp_path: Path, refused, options: lis
         (["train", "toonsv", "--out", "x", "--train.stepz", "3"], ("perhaps you meant --train.steps",)),
         (["show", "nothing.png"], ("nothing.png: not there",)),
         (["evaluate", "toonsv", "--stories", "0"], ("--stories 0", "at least 1")),
+        (["evaluate", "toonsv", "--skip", "-1"], ("--skip: got -1", "0 or more")),
         (["evaluate", "toonsv", "--given", "5"], ("--given 5", "0 to 4")),
         (["toonsv", "x", "--stories", "0"], ("got 0", "at least 1")),
         (["toonsv", "x", "--size", "0"], ("of 0 pixels", "at least 16")),
@@ -370,6 +371,14 @@ def test_longer_stories_and_what_training_never_held(worldly: Path, tmp_path: Pa
     assert (found["frames"], found["memory"], found["pinned"], found["held_out"]) == (7, 6, [0, 2], True)
     assert set(found["by_frame"]["relevance"]) == set("0123456")
     assert found["relevance_by_combination"]["held out"]["count"] > 0
+
+
+def test_stories_by_which_something_was_chosen_are_left_out(worldly: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ["--stories", "1", "--skip", "3", "--frames", "2", "--steps", "1", "--json", str(report)]
+    assert main(["evaluate", "toonsv", "--model", str(worldly), *options]) == 0
+    found = json.loads(report.read_text())
+    assert (found["skipped"], found["split_hash"]) == (3, split_hash("test", [3], 2))
 
 
 def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, capfd, refused) -> None:

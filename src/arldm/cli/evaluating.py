@@ -39,6 +39,8 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     if options.stories < 1 or not 0 <= options.given < options.frames:
         got = f"--stories {options.stories} --given {options.given}"
         raise ConfigError(f"{got}: expected at least 1 story and 0 to {options.frames - 1} given pictures")
+    if options.skip < 0:
+        raise ConfigError(f"--skip: got {options.skip}; expected 0 or more stories to leave out")
     if options.batch < 1:
         raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
     if options.json is not None and options.json.is_dir():  # better said now than after hours
@@ -56,7 +58,8 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     reader = Reader.from_pretrained("toonsv")
     config = options.how
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
-    which = list(islice(chosen(options.split, options.frames, options.held_out), options.stories))
+    candidates = chosen(options.split, options.frames, options.held_out)
+    which = list(islice(candidates, options.skip, options.skip + options.stories))
     truths = [story(options.split, number, options.frames, model.config.picture_size) for number in which]
     made_with = {
         "model_hash": model.hash(),
@@ -64,6 +67,7 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         "history": model.history,
         "given": options.given,
         "split": options.split,
+        "skipped": options.skip,
         "frames": options.frames,
         "held_out": options.held_out,
         "memory": model.conditioner.memory,

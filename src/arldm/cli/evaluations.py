@@ -18,6 +18,8 @@ class EvaluateToonSV:
     model: str = "toonsv"
     """A model's folder; "toonsv" is the one that ships with the program."""
     stories: int = 200
+    skip: int = 0
+    """The first stories that are left out: those by which something was chosen, say."""
     given: int = 0
     """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
     history: History | None = None
