@@ -87,7 +87,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     old = of_old(model, recipe, lesson.stories.latents.shape[1])
     was = Former.of(model) if lesson.told is not None else None
     drawn = recipe.drawn(is_summed_up(model))
-    school = School(lesson, old.beside(same) if old and same else old, recipe.train.batch, drawn, recipe.train.seed)
+    school = School(lesson, old, same if old else None, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None and is_newcomer(recipe.like):
         met[NEWCOMER] = newcomer(recipe.names, recipe.train.seed, model.config.text.width)

@@ -1,11 +1,12 @@
 """Stories of the old cast beside the new character's, so that nobody is forgotten (prior preservation, Ruiz et al. 2023)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 
-from arldm.adapt.lessons import Lesson, as_read, contrasted, of_even_weight
+from arldm.adapt.lessons import BLOCK, Lesson, as_read, contrasted, of_even_weight
 from arldm.adapt.recipes import Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
@@ -30,10 +31,17 @@ def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:
         raise ConfigError(
             f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
         )
+    blocks = (range(first, min(first + BLOCK, len(found))) for first in range(0, len(found), BLOCK))
+    lesson = reduce(Lesson.beside, (_read(model, recipe, [found[number] for number in block], block, frames) for block in blocks))
+    return lesson if lesson.cells is None else of_even_weight(lesson)
+
+
+def _read(model: ARLDM, recipe: Adaptation, found: Sequence[Story], numbers: range, frames: int) -> Lesson:
+    """Some of them, by number."""
     lesson = as_read(model, model.batch([Story(story.id, story.frames[:frames]) for story in found]))
     if recipe.keep_old != TOONSV or lesson.cells is None:
         return lesson
-    return of_even_weight(contrasted(lesson, model.batch([_deserted(number, frames) for number in range(recipe.old)])))
+    return contrasted(lesson, model.batch([_deserted(number, frames) for number in numbers]))
 
 
 def _deserted(number: int, frames: int) -> Story:

@@ -22,7 +22,7 @@ class Adaptation:
     mode: Literal["full", "lora", "token", "pin"] = "full"
     train: TrainConfig = TrainConfig()
     keep_old: str = ""  # where stories of the old cast are; "" = none beside the new character's
-    old: int = 64  # of them, at most
+    old: int = 192  # of them, at most
     rank: int = RANK  # of mode lora
     author: str = ""
     licence: str = ""

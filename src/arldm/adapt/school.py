@@ -1,5 +1,6 @@
 """In which order lessons are taken."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -11,10 +12,15 @@ from arldm.train.stories import turn
 
 @dataclass(frozen=True, slots=True, eq=False)
 class School:
-    """Batches by their number: stories to be drawn, of OLD one an old one; then, to fill it up, old ones that are but read."""
+    """Batches by their number: stories to be drawn, of OLD one an old one; then, to fill it up, others that are but read: old ones,
+    and the new ones as they were.
+
+    These are not drawn: they are all about those whose parts the new character takes, and of the others much would be forgotten.
+    """
 
     new: Lesson
     old: Lesson | None
+    same: Lesson | None
     size: int
     drawn: int
     seed: int
@@ -22,12 +28,14 @@ class School:
     def __call__(self, number: int) -> Lesson:
         """Batch `number`."""
         drawn = map(self._drawn, range(number * self.drawn, (number + 1) * self.drawn))
-        but_read = turn(number, self.size - self.drawn, len(self._old), derived_seed("read", self.seed))
-        return reduce(Lesson.beside, (*drawn, *map(self._old.one, but_read)))
+        return reduce(Lesson.beside, (*drawn, *self._but_read(number)))
 
-    @property
-    def _old(self) -> Lesson:
-        return self.new if self.old is None else self.old
+    def _but_read(self, number: int) -> Iterator[Lesson]:
+        lessons = [one for one in (self.old, self.same) if one is not None] or [self.new]
+        places = [(lesson, story) for lesson in lessons for story in range(len(lesson))]
+        for which in turn(number, self.size - self.drawn, len(places), derived_seed("read", self.seed)):
+            lesson, story = places[which]
+            yield lesson.one(story)
 
     def _drawn(self, place: int) -> Lesson:
         if self.old is None:
