@@ -42,7 +42,7 @@ Share of right answers on validation stories by the heads of the lessons: "seen"
 {}
 """
 MISSING = """
-**This version lacks the complete training log that was asked for.** The logs of these stages were lost with the machine that they
+**The training log of this version is not complete.** The logs of these stages were lost with the machine that they
 ran on: {}.
 What was measured of them stands in [log.md](log.md).
 """

@@ -94,6 +94,21 @@ class ModelConfig:
     latents: LatentConfig = LatentConfig()
     denoiser: DenoiserConfig = DenoiserConfig()
 
+    def check(self) -> None:
+        """Raise ConfigError where two parts could not be joined."""
+        if self.history != "none" and self.text.width != self.past.text_width:
+            got = f"text.width is {self.text.width} and past.text_width {self.past.text_width}"
+            raise ConfigError(f"{got}; both are the width of the U-Net's condition and must be equal")
+        if bool(self.context) != bool(self.summary) or (self.choices and not self.summary):
+            got = f"context is {self.context}, summary {self.summary} and choices {self.choices}"
+            raise ConfigError(f"{got}; expected a summary where there is a context, and there alone, and choices nowhere else")
+        for name, size, unit in (
+            ("picture_size", self.picture_size, self.latents.downsample * 2 ** (len(self.denoiser.widths) - 1)),
+            ("past.picture_size", self.past.picture_size, self.past.patch),
+        ):
+            if size < unit or size % unit:
+                raise ConfigError(f"{name} is {size}; expected a multiple of {unit}")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:

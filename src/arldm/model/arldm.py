@@ -44,7 +44,7 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
         super().__init__()
-        _check(config)
+        config.check()
         self.config = config
         self.history: History = config.history
         self.dropout = 0.1
@@ -291,19 +291,3 @@ class ARLDM(nn.Module, PushToHubMixin):
         for pinned in self.widened.pinned if self.widened else ():
             digest.update(pinned.tokens.float().cpu().numpy().data)
         return digest.hexdigest()[:16]
-
-
-def _check(config: ModelConfig) -> None:
-    """Raises ConfigError where two parts could not be joined."""
-    if config.history != "none" and config.text.width != config.past.text_width:
-        got = f"text.width is {config.text.width} and past.text_width {config.past.text_width}"
-        raise ConfigError(f"{got}; both are the width of the U-Net's condition and must be equal")
-    if bool(config.context) != bool(config.summary) or (config.choices and not config.summary):
-        got = f"context is {config.context}, summary {config.summary} and choices {config.choices}"
-        raise ConfigError(f"{got}; expected a summary where there is a context, and there alone, and choices nowhere else")
-    for name, size, unit in (
-        ("picture_size", config.picture_size, config.latents.downsample * 2 ** (len(config.denoiser.widths) - 1)),
-        ("past.picture_size", config.past.picture_size, config.past.patch),
-    ):
-        if size < unit or size % unit:
-            raise ConfigError(f"{name} is {size}; expected a multiple of {unit}")
