@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from safetensors.torch import load_file, save_file
 
-from arldm.adapt.adapt import FURTHER, HOLD, KEPT, Adapting, adapt
+from arldm.adapt.adapt import FURTHER, HOLD, KEPT, Adapting, _hash, adapt
 from arldm.adapt.former import Former
 from arldm.adapt.lessons import (
     ASKED,
@@ -55,7 +55,7 @@ from arldm.model.widening import add_words, take_up, texts
 from arldm.sample import tell, tell_batch
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cutouts import cut_out
+from arldm.toonsv.cutouts import SIZE, cut_out
 from arldm.toonsv.plot import plot
 from arldm.toonsv.questions import FREE, TO_DRAW, kind
 from arldm.toonsv.recast import portraits
@@ -196,6 +196,34 @@ def test_pinned_pictures_are_seen_where_the_name_is_said(base: Path, pictures: P
     assert shown(ARLDM.from_pretrained(base).load_pack(tmp_path / "both"), Story("s", (Frame("The dog waves."),) * 2))
     with pytest.raises(ConfigError, match="pictures are looked at or not, leave the weight out"):
         ARLDM.from_pretrained(base).load_pack(tmp_path / "pack", 0.5)
+
+
+def test_a_pack_that_is_refused_changes_nothing(pack: Path, base: Path) -> None:
+    model, card = ARLDM.from_pretrained(base), read_pack(pack)
+    hash = model.hash()
+    for weight in (float("nan"), -1.0, 3.0):
+        with pytest.raises(ConfigError, match=f"got weight {weight}; expected 0 to 2"):
+            model.load_pack(pack, weight)
+    with pytest.raises(ConfigError, match="nobody"):
+        take_up(model, replace(card, card=replace(card.card, like="nobody")), 1.0)
+    assert model.widened is None
+    assert model.hash() == hash
+
+
+def test_a_model_with_packs_is_not_saved_without_them(pack: Path, base: Path, tmp_path: Path) -> None:
+    model = ARLDM.from_pretrained(base).load_pack(pack)
+    with pytest.raises(ConfigError, match=r"has taken up packs.*unload_packs\(\) first"):
+        model.save_pretrained(tmp_path / "saved")
+    model.unload_packs()
+    model.save_pretrained(tmp_path / "saved")
+
+
+def test_a_card_is_written_whatever_its_words_are(base: Path, pictures: Path, tmp_path: Path, capfd) -> None:
+    """A path's bytes need not be letters: they reach us as halves of characters."""
+    adapt(recipe(base, pictures, "pin", author="Ren\udce9"), tmp_path / "pack")
+    assert read_card(tmp_path / "pack").author == "Ren\udce9"
+    assert main(["pack", "show", str(tmp_path / "pack")]) == 0
+    assert "Ren\\udce9" in capfd.readouterr().out
 
 
 def test_two_packs_in_one_story(base: Path, pictures: Path, tmp_path: Path) -> None:
@@ -812,6 +840,26 @@ class TestBadInput:
         with pytest.raises(ConfigError, match=r"--pictures-hash is .* was begun with"):
             adapt(recipe(base, pictures, "token"), tmp_path / "pack")
 
+    def test_it_says_so_by_its_own_options(
+        self, base: Path, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        out = str(tmp_path / "pack")
+        command = ["adapt", str(base), "--pictures", str(pictures), "--name", "rumo", "--like", "stranger", "--out", out]
+        command += ["--mode", "token", "--epochs", "2"]
+        assert main(command) == 0
+        shutil.rmtree(tmp_path / "pack")
+        for more, said in ((["--epochs", "4"], "--epochs (in steps) is 2"), (["--learning-rate", "0.5"], "--learning-rate is 0.5")):
+            assert main([*command, *more]) == 2
+            assert said in capfd.readouterr().err
+        (pictures / "a.txt").write_text("Rumo jumps.")
+        assert main(command) == 2
+        assert "--pictures (as a hash) is" in capfd.readouterr().err
+
+    def test_nothing_is_kept_of_what_is_not_there(self, base: Path, pictures: Path, tmp_path: Path) -> None:
+        named = {"model": str(base), "pictures": pictures, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}
+        with pytest.raises(ConfigError, match="--keep-old: nowhere is no folder; expected toonsv, an archive"):
+            recipe_of(Adapt(**named, keep_old="nowhere"))  # type: ignore[arg-type]
+
     def test_a_run_goes_on_with_the_weights_it_was_begun_with(self, pictures: Path, tmp_path: Path) -> None:
         for seed, begun in ((1, False), (2, True)):
             shutil.rmtree(tmp_path / "base", ignore_errors=True)
@@ -870,6 +918,9 @@ class TestBadInput:
 
         refused("is not the card of a pack", mode="magic")
         refused("is not the card of a pack", names=["../rumo"])
+        (pack / CARD).write_text("[" * 100_000)
+        with pytest.raises(ModelError, match="is not the card of a pack"):
+            read_card(pack)
         refused("of another format, written by arldm 9; this is arldm", format=9, arldm="9")
         refused("lists no files; expected pack.safetensors", files={})
         refused("is not the card of a pack", like=3)
@@ -944,3 +995,14 @@ def test_packs_on_the_command_line(folder: str, weight: float | None) -> None:
 def test_weights_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match="got weight 3 in 'pack:3'; expected 0 to 2"):
         parsed("pack:3")
+
+
+def test_what_is_cut_out_is_what_a_run_was_begun_with(
+    cast_in: tuple[ARLDM, list[Recast], list[Frame], Callable[..., Lesson]],
+) -> None:
+    """The pictures may look the same, flattened, while other parts of them are transparent."""
+    model, _, frames, _ = cast_in
+    cutouts = [cut_out(frame.picture) for frame in frames if frame.picture is not None]
+    holed = [replace(one, opaque=one.opaque * (np.arange(SIZE) % 64 < 32)) for one in cutouts]
+    hashes = {_hash(of_character(model, frames, some, ("pako",), "momo", 0)[0].stories) for some in (cutouts, cutouts, holed)}
+    assert len(hashes) == 2

@@ -262,12 +262,15 @@ def test_pictures_that_cannot_be_used(tell: Run, tmp_path: Path, refused, kind: 
         (["--threads", "-3"], ("--threads: got -3",)),
         (["--frames", "9"], ("frame 9", "0 to 2")),
         (["--frames", "x"], ("--frames", "'x'", "3,4")),
+        (["--frames", "0", "--picture", "given.png"], ("--frames: got 0", "which --picture gives")),
         (["--stepz", "3"], ("--stepz", "perhaps you meant --steps")),
         (["--picture", "a", "--picture", "b", "--picture", "c"], ("got 3 for a story of 3 frames",)),
         (["--model", "nowhere"], ("nowhere", "not there")),
     ],
 )
-def test_options_that_cannot_be(tell: Run, tmp_path: Path, refused, options: list[str], said: tuple[str, ...]) -> None:
+def test_options_that_cannot_be(tell: Run, tmp_path: Path, monkeypatch, refused, options: list[str], said: tuple[str, ...]) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(1, 64).save("given.png")
     refused(tell(tmp_path / "told", *options), *said)
     assert not (tmp_path / "told").exists()
 

@@ -176,4 +176,15 @@ def test_who_cannot_be_told_from_the_rest_is_refused(picture: Image.Image) -> No
 
 
 def test_a_picture_that_could_be_transparent_and_is_not() -> None:
-    assert np.array_equal(cut_out(paint(BEACH).convert("RGBA")).opaque, cut_out(paint(BEACH)).opaque)
+    picture = paint(BEACH).convert("RGBA")
+    assert np.array_equal(cut_out(picture).opaque, cut_out(paint(BEACH)).opaque)
+    picture.putpixel((0, 0), (0, 0, 0, 0))  # a stroke of a rubber
+    assert (cut_out(picture).opaque != cut_out(paint(BEACH)).opaque).sum() <= 1
+
+
+def test_a_sheet_of_paper_on_nothing_is_not_the_figure() -> None:
+    """As in screenshots of a window."""
+    on_nothing = Image.new("RGBA", (260, 300))
+    on_nothing.paste(on("white"), (30, 20))
+    found, alone = cut_out(on_nothing), cut_out(on("white"))
+    assert np.array_equal(found.opaque, alone.opaque)

@@ -336,6 +336,11 @@ def _config(**change: object) -> object:
     return edit
 
 
+def _part(name: str, **change: object) -> object:
+    whole = to_dict(TINY)
+    return _config(model=whole | {name: whole[name] | change})
+
+
 OURS = re.escape(version("arldm"))
 BROKEN = {
     "missing file": (lambda folder: (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "not there"),
@@ -348,7 +353,12 @@ BROKEN = {
     "not json": (lambda folder: (folder / "arldm.json").write_text("{"), "cannot be understood"),
     "later format": (_config(format=99), f"format 99, written by arldm {OURS}; arldm {OURS} reads formats 1 to 4"),
     "unknown option": (_config(model={"nam": 1}), "unknown option 'nam'"),
-    "no such model": (_config(model=to_dict(TINY) | {"window": "four"}), "describes no model that can be built"),
+    "deeply nested": (lambda folder: (folder / "arldm.json").write_text("[" * 100_000), "cannot be understood"),
+    "another type": (_config(model=to_dict(TINY) | {"window": "four"}), "window is 'four'; expected a value of type int"),
+    "no heads": (_part("text", heads=0), "describes no model that can be built"),
+    "seven heads": (_part("text", heads=7), "describes no model that can be built"),
+    "no patch": (_part("past", patch=0), "describes no model that can be built"),
+    "no widths": (_part("denoiser", widths=[]), "describes no model that can be built"),
     "statistics": (lambda folder: (folder / "vae" / "statistics.json").write_text('{"shift": [0], "scale": [1]}'), "1 shifts"),
 }
 

@@ -475,3 +475,8 @@ class TestRefused:
         with pytest.raises(OutputError, match=r"page\.png: cannot be written"):
             render(flat(2), tmp_path / "page.png")
         assert [path.name for path in tmp_path.iterdir()] == ["page.png"]
+
+
+@pytest.mark.parametrize("letter", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u0301"])
+def test_letters_without_width_are_set_and_not_waited_for(letter: str) -> None:
+    assert fitted(letter, (100, 50), 20).lines == (letter,)

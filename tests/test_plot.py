@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arldm.errors import ConfigError
 from arldm.story import Fact
-from arldm.toonsv import SPLITS, captions, plot, split_hash
+from arldm.toonsv import SPLITS, ToonStories, captions, plot, split_hash
 from arldm.toonsv.cast import CAST, COLOURS, EXTRA_KINDS, NAMES, PAIR_ACTIONS, PLACES, PROPS, Figure, Key, Scene, held_out, truth
 from arldm.toonsv.plot import Shot
 from arldm.toonsv.questions import ABSENT, STANDS, TO_DRAW, all_to_draw, to_draw
@@ -309,3 +309,11 @@ def test_what_is_to_be_drawn_is_asked_by_where_it_stands() -> None:
         assert all(few in (ABSENT, more) for few, more in zip(told, known, strict=True))
     asked_of_shirts = [to_draw(shot, ("caption",))[list(TO_DRAW).index(Key("left", "clothes"))] for shot in shots]
     assert set(asked_of_shirts) == {ABSENT}  # no caption ever tells clothes
+
+
+def test_stories_are_as_many_as_were_asked_for() -> None:
+    stories = ToonStories("test", 2, 2, 16)
+    assert [story.id for story in stories] == ["test-000000", "test-000001"]
+    assert stories[-1].id == "test-000001"
+    with pytest.raises(IndexError):
+        stories[2]

@@ -60,6 +60,22 @@ class TestOrigin:
         del values["config"]["precision"]
         assert read_origin(written(tmp_path / "old.png", json.dumps(values))).config.precision == "no"
 
+    @pytest.mark.parametrize(
+        "changed",
+        [{"packs": [5]}, {"captions": "words"}, {"config": {"scheduler": ["ddim"]}}, {"config": {"precision": "half"}}],
+        ids=lambda changed: min(changed),
+    )
+    def test_values_of_another_kind_are_refused(self, tmp_path: Path, changed: dict) -> None:
+        values = of_frame(1).to_dict()
+        values |= {"config": values["config"] | changed["config"]} if "config" in changed else changed
+        with pytest.raises(PictureError, match="cannot be understood"):
+            read_origin(written(tmp_path / "altered.png", json.dumps(values)))
+
+    def test_a_path_may_be_no_letters(self, tmp_path: Path) -> None:
+        made = replace(of_frame(1), packs=("packs/Ren\udce9",))
+        chunks = made.chunks((8, 8))
+        assert read_origin(written(tmp_path / "frame.png", chunks[CHUNK])) == made
+
     def test_later_captions_do_not_matter(self) -> None:
         assert of_frame(0).captions == ("Momo walks.",)
         assert of_frame(0).past == ()

@@ -70,3 +70,11 @@ def test_a_stranger_is_called_by_many_words(split: str) -> None:
 def test_a_part_is_of_one_pronoun() -> None:
     with pytest.raises(ConfigError, match="got tilo as vesna; expected two of the cast with the same pronoun"):
         recast(plot("test", 0), {"tilo": "vesna"})
+
+
+def test_two_can_play_each_others_parts() -> None:
+    shots = plot("test", 25)
+    swapped = recast(shots, {"tilo": "bromm", "bromm": "tilo"})
+    assert any("Tilo" in shot.caption and "Bromm" in shot.caption for shot in shots)
+    for old, new in zip(shots, swapped, strict=True):
+        assert new.caption == old.caption.replace("Tilo", "*").replace("Bromm", "Tilo").replace("*", "Bromm")

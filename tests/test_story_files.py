@@ -22,6 +22,7 @@ from arldm.story_files import (
     StoryFolder,
     check_cast,
     encoded,
+    flattened,
     identified,
     parse,
     read_picture,
@@ -456,3 +457,37 @@ def test_what_a_killed_process_left_is_swept_away_and_what_it_had_set_aside_come
     assert sorted(one.name for one in tmp_path.iterdir()) == [".git", "kept", "model"]
     assert (tmp_path / "model" / "file").read_bytes() == b".model.12.old"
     assert (tmp_path / "kept" / "file").read_bytes() == b"kept"
+
+
+def test_a_broken_exif_is_no_broken_picture(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "x.png", exif=b"Exif\0\0II*\0")
+    assert read_picture(tmp_path / "x.png").size == (8, 6)
+
+
+def test_greys_of_16_bits_are_read_by_their_upper_8_and_what_is_transparent_is_white(tmp_path: Path) -> None:
+    ramp = (np.arange(256, dtype=np.uint16) * 257)[None].repeat(4, 0)
+    for name, kind in (("x.png", "<u2"), ("x.tiff", ">u2")):
+        Image.fromarray(ramp.astype(kind)).save(tmp_path / name)
+        assert np.array_equal(np.asarray(read_picture(tmp_path / name))[0, :, 0], np.arange(256))
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "nothing.png")
+    assert read_picture(tmp_path / "nothing.png").getpixel((0, 0)) == (255, 255, 255)
+    assert flattened(Image.new("LA", (4, 4), (0, 128))).getpixel((0, 0)) == (127, 127, 127)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_greys_of_32_bits_are_refused(tmp_path: Path, kind: type) -> None:
+    Image.fromarray(np.ones((4, 4), kind)).save(tmp_path / "x.tiff")
+    with pytest.raises(PictureError, match=r"x.tiff: has greys of 32 bits; expected 8 or 16"):
+        read_picture(tmp_path / "x.tiff")
+
+
+def test_a_link_to_itself_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    frames = [{"caption": "Momo walks.", "picture": "a.png"}, {"caption": "Momo sits."}]
+    (tmp_path / STORY).write_text(json.dumps({"frames": frames}))
+    with pytest.raises(PictureError, match=r"a.png: "):
+        read_told(tmp_path)
+
+
+def test_a_name_of_blanks_is_nobody() -> None:
+    assert [frame.characters for frame in parse("[ ] Momo walks.\n[Momo] sits.").frames] == [(), ("momo",)]

@@ -174,15 +174,20 @@ def changes(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """The config of `kind` that `to_dict` wrote. A missing key is as by default. Raises ConfigError on an unknown one."""
+    """The config of `kind` that `to_dict` wrote. A missing key is as by default.
+
+    Raises ConfigError on an unknown one, or on a value of another type.
+    """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := set(values) - set(fields):
         raise ConfigError(f"{kind.__name__}: unknown option {min(unknown)!r}; expected one of {', '.join(sorted(fields))}")
-    hints = {name: field.type for name, field in fields.items()}
-    return kind(**{name: _value(hints[name], value) for name, value in values.items()})
+    return kind(**{name: _value(name, fields[name].type, value) for name, value in values.items()})
 
 
-def _value(hint: Any, value: Any) -> Any:
+def _value(name: str, hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value)  # type: ignore[arg-type]
+    kinds: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
+    if hint in kinds and type(value) not in kinds[hint]:
+        raise ConfigError(f"{name} is {value!r}; expected a value of type {hint.__name__}")
     return tuple(value) if isinstance(value, list) else value

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from PIL import Image
 
@@ -43,7 +43,8 @@ class Origin:
         c = self.config
         line = f"Steps: {c.steps}, Sampler: {c.scheduler}, CFG scale: {c.guidance}, Seed: {c.seed}, Size: {size[0]}x{size[1]}"
         parameters = f"{self.captions[-1]}\n{line}, Model hash: {self.model_hash}"
-        return {"parameters": parameters, CHUNK: json.dumps(self.to_dict(), ensure_ascii=False)}
+        chunks = {"parameters": parameters, CHUNK: json.dumps(self.to_dict(), ensure_ascii=False)}
+        return {name: _writable(text) for name, text in chunks.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -73,6 +74,11 @@ def origin(
     return Origin(*model, story.id, frame, captions, config, take, history, past, own, threads, versions, packs, device)
 
 
+def _writable(text: str) -> str:
+    """A path's bytes may be no letters; what JSON has for them can be read again."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def pixel_hash(picture: Image.Image) -> str:
     """A name for exactly these pixels."""
     return hashlib.sha256(f"{picture.size}".encode() + picture.convert("RGB").tobytes()).hexdigest()[:16]
@@ -92,7 +98,7 @@ def read_origin(path: Path) -> Origin:
         found = dict(json.loads(text))
         found.pop("batch", None)  # which was always one, and told by earlier versions
         found["config"] = _typed(TellConfig(**found["config"]))
-        lists = {name: tuple(found.get(name, ())) for name in ("captions", "past", "packs")}
+        lists = {name: _words(found.get(name, ())) for name in ("captions", "past", "packs")}
         return _typed(Origin(**{**found, **lists}))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PictureError(
@@ -110,11 +116,19 @@ def _said(path: Path) -> str | None:
         raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
 
 
+def _words(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{values!r} stand where words should")
+    return tuple(values)
+
+
 def _typed(record: Record) -> Record:
-    """The record, its words words and its numbers numbers. Raises TypeError."""
+    """The record, its words words, its numbers numbers, and what is chosen among some one of them. Raises TypeError."""
     kinds: dict[Any, tuple[type, ...]] = {int: (int,), str: (str,), float: (int, float)}
     for field in fields(record):
         value = getattr(record, field.name)
         if field.type in kinds and type(value) not in kinds[field.type]:
             raise TypeError(f"{field.name} is {value!r}")
+        if (choices := get_args(field.type)) and all(isinstance(one, str) for one in choices) and value not in choices:
+            raise TypeError(f"{field.name} is {value!r}, expected one of {', '.join(choices)}")
     return record

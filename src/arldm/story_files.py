@@ -9,11 +9,13 @@ import json
 import re
 import warnings
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import OutputError, PictureError, ScriptError
@@ -63,7 +65,8 @@ def parse(text: str, name: str = "script") -> Story:
             title = line[2:].strip()
         elif line.strip():
             caption, _, lettering = line.partition(" #")
-            characters = tuple(dict.fromkeys(found.strip().lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)))
+            named = [found.strip().lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)]
+            characters = tuple(name for name in dict.fromkeys(named) if name)
             caption = re.sub(r"\[([^\[\]]+)\]", r"\1", caption).strip()
             if not caption:
                 raise ScriptError(
@@ -116,7 +119,10 @@ def _text(value: object) -> str | None:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except RuntimeError as error:  # of a link to itself
+        raise PictureError(f"{folder / name}: leads nowhere; expected a picture") from error
     if not path.is_relative_to(folder.resolve()):
         raise PictureError(f"{name}: lies outside {folder}; expected pictures inside the story's folder, copy it there")
     return path
@@ -125,13 +131,13 @@ def _inside(folder: Path, name: str) -> Path:
 def read_picture(path: Path) -> Image.Image:
     """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
     try:
-        return decoded(path, path).convert("RGB")
+        return flattened(decoded(path, path))
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a picture, check the path") from error
 
 
 def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
-    """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
+    """A picture of any mode of 8 bits, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
     try:
         quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
         with quietly, Image.open(file, formats=FORMATS) as image:
@@ -139,8 +145,11 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
-            return image
+            with suppress(Exception):  # what is broken of what a camera wrote beside the picture
+                ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
+            if image.mode in ("I", "F"):
+                raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
+            return _of_8_bits(image) if image.mode.startswith("I;16") else image
     except FileNotFoundError:
         raise
     except Image.DecompressionBombError as error:
@@ -151,6 +160,24 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
         raise PictureError(
             f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
         ) from error
+
+
+def _of_8_bits(picture: Image.Image) -> Image.Image:
+    """Greys of 16 bits as greys of 8; Pillow would cut their values off at 255."""
+    return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+
+
+def flattened(picture: Image.Image) -> Image.Image:
+    """A picture as RGB; what is transparent is white."""
+    if not picture.has_transparency_data:
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def frame_path(folder: Path, number: int) -> Path:
+    """Where frame `number` of a told story lies."""
+    return folder / f"{number:03}.png"
 
 
 class StoryFolder:
@@ -171,7 +198,7 @@ class StoryFolder:
 
     def picture(self, number: int) -> Path:
         """Where frame `number` lies."""
-        return self.path / f"{number:03}.png"
+        return frame_path(self.path, number)
 
     def begin(self, story: Story) -> None:
         """Write story.json. Raises OutputError."""

@@ -17,6 +17,7 @@ from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, i
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
+from arldm.adapt.recasting import FRAMES
 from arldm.adapt.recipes import DRAWN, Adaptation
 from arldm.adapt.school import School
 from arldm.config import to_dict
@@ -83,8 +84,8 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
     new = model.batch([story])
+    old = of_old(model, recipe, FRAMES if _cast_in(recipe, model) else len(story.frames))
     lesson, same = _lessons(model, recipe, story, new)
-    old = of_old(model, recipe, lesson.stories.latents.shape[1])
     was = Former.of(model) if lesson.told is not None else None
     drawn = recipe.drawn(is_summed_up(model))
     school = School(lesson, old, same if old else None, recipe.train.batch, drawn, recipe.train.seed)
@@ -102,7 +103,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         return Sample(_drawn(model, story))
 
     options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
-    learned_from = {"pictures_hash": _hash(new), "old_hash": old and _hash(old.stories), "model_hash": base}
+    learned_from = {"pictures_hash": _hash(new, lesson.stories), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
     decoys = len(DECOYS) if _cast_in(recipe, model) else 0
     return _moved(model, before, len(recipe.names), decoys, whole=recipe.mode == "full") | met
@@ -125,11 +126,12 @@ def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
     return recipe.moves_weights and is_summed_up(model)
 
 
-def _hash(batch: StoryBatch) -> str:
+def _hash(*batches: StoryBatch) -> str:
     """A short name for these captions and pictures."""
     digest = sha256()
-    for tensor in (batch.caption_ids, batch.past_ids, batch.past_pictures):
-        digest.update(tensor.cpu().contiguous().numpy().data)
+    for batch in batches:
+        for tensor in (batch.caption_ids, batch.past_ids, batch.past_pictures):
+            digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arldm.adapt.recasting import Part, Recast, recastings
+from arldm.config import ModelConfig
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.noise import derived_seed
@@ -77,8 +78,13 @@ class Lesson:
 
 
 def is_summed_up(model: ARLDM) -> bool:
+    """Is it taught reading and drawing apart?"""
+    return sums_up(model.config)
+
+
+def sums_up(config: ModelConfig) -> bool:
     """Do the answers to ToonSV's questions stand between what is read and the denoiser, and are some of them decided?"""
-    return model.prior is not None and model.history == "pictures" and model.config.summary == len(TO_DRAW)
+    return config.choices > 0 and config.history == "pictures" and config.summary == len(TO_DRAW)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from arldm.adapt.lessons import BLOCK, Lesson, as_read, contrasted, of_even_weight
-from arldm.adapt.recipes import Adaptation
+from arldm.adapt.recipes import TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.story import Story
@@ -15,8 +15,6 @@ from arldm.story_files import STORY, read_told
 from arldm.toonsv import painted
 from arldm.toonsv import stories as drawn
 from arldm.toonsv.plot import plot
-
-TOONSV = "toonsv"  # as `keep_old`: the stories that the program draws itself
 
 
 def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:

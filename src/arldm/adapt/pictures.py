@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
 from arldm.story import Frame
-from arldm.story_files import ENDINGS, decoded
+from arldm.story_files import ENDINGS, decoded, flattened
 from arldm.toonsv.cutouts import Cutout, cut_outs
 
 METADATA = "metadata.jsonl"
@@ -44,16 +42,6 @@ def read_cutouts(folder: Path) -> list[Cutout]:
         except PictureError as error:
             raise PictureError(f"{path}: {error}") from error
     return found
-
-
-def flattened(picture: Image.Image) -> Image.Image:
-    """A picture as RGB; what is transparent is white."""
-    if picture.mode.startswith("I;16"):  # Pillow would cut its values off at 255
-        picture = picture.point(lambda value: value / 256).convert("L")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    picture = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Literal
 from arldm.config import TrainConfig
 
 RANK = 16
+TOONSV = "toonsv"  # as `keep_old`: the stories that the program draws itself
 OLD = 3  # of the stories that are drawn, the last of so many is an old one, where there are any
 DRAWN = 2  # stories of a batch of the embedded model; all are read, which takes little
 

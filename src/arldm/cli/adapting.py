@@ -8,6 +8,17 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from arldm.adapt.recipes import RANK
+from arldm.errors import ConfigError
+
+#: options of training -> those of an adaptation
+THEIRS = {
+    "--train.steps": "--epochs (in steps)",
+    "--train.": "--",
+    "--names": "--name",
+    "--pictures-hash": "--pictures (as a hash)",
+    "--old-hash": "--keep-old (as a hash)",
+    "--model-hash": "MODEL (as a hash)",
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +69,19 @@ class Adapt:
         from arldm.adapt.adapt import adapt
         from arldm.cli.packs import recipe_of
 
-        adapt(recipe_of(self), self.out)
+        try:
+            adapt(recipe_of(self), self.out)
+        except ConfigError as error:
+            raise ConfigError(_in_own_words(str(error))) from error
         print(self.out)
         return 0
+
+
+def _in_own_words(message: str) -> str:
+    """What training says, by the options that an adaptation has."""
+    for theirs, ours in THEIRS.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, TOONSV, Adaptation
 from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
 from arldm.model.pack import PICTURES, read_pack
-from arldm.model.widening import take_up
+from arldm.model.widening import MOST, take_up
 from arldm.provenance import pixel_hash
-from arldm.story_files import read_picture
+from arldm.story_files import STORY, read_picture
 from arldm.weight_files import fastest_device
 
 #: and where it can be other than in training
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
+    from arldm.adapt.lessons import sums_up
     from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
 
     names = tuple(name.lower() for name in options.name)
@@ -66,8 +67,22 @@ def recipe_of(options: "Adapt") -> Adaptation:
         licence=options.licence,
         include_pictures=options.include_pictures,
     )
+    if recipe.keeps_old:
+        _check_old(recipe.keep_old)
     stories = epochs * OLD / (OLD - 1) if recipe.keeps_old else epochs
-    return replace(recipe, train=replace(train, steps=math.ceil(stories / recipe.drawn(small))))
+    return replace(recipe, train=replace(train, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
+
+
+def _check_old(keep_old: str) -> None:
+    """Raises ConfigError where there are no stories, before anything is read."""
+    if keep_old == TOONSV:
+        return
+    if not Path(keep_old).is_dir():
+        raise ConfigError(f"--keep-old: {keep_old} is no folder; expected {TOONSV}, an archive, or a folder of told stories")
+    if not any(Path(keep_old).rglob(STORY)):
+        from arldm.cli.preparing import check_installed
+
+        check_installed()
 
 
 def check(options: "PackCheck") -> int:
@@ -97,6 +112,6 @@ def parsed(text: str) -> tuple[Path, float]:
     if found is None:
         raise ConfigError(f"--pack: got {text!r}; expected a pack's folder, with a weight perhaps: DIR:0.7")
     weight = float(found[2]) if found[2] else 1.0
-    if not 0 <= weight <= 2:
-        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to 2, 1 is all of it")
+    if not 0 <= weight <= MOST:
+        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to {MOST:g}, 1 is all of it")
     return Path(found[1]), weight

@@ -3,20 +3,29 @@
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from arldm.model.enlarge import Enlarger
-from arldm.provenance import has_origin, read_origin
+from arldm.provenance import has_origin, pixel_hash, read_origin
 from arldm.story import Story
-from arldm.story_files import StoryFolder
+from arldm.story_files import frame_path
 
 
 def enlarged(story: Story, folder: Path) -> Story:
     """The story with twice the pixels where the embedded model drew them; of other pictures the enlarger knows nothing."""
-    told = StoryFolder(folder, story)
     enlarger = Enlarger.from_pretrained("toonsv")
     frames = [
         replace(frame, picture=enlarger.enlarge(frame.picture))
-        if frame.picture is not None and has_origin(path := told.picture(number)) and read_origin(path).model == "toonsv"
+        if frame.picture is not None and _is_ours(frame.picture, frame_path(folder, number))
         else frame
         for number, frame in enumerate(story.frames)
     ]
     return replace(story, frames=tuple(frames))
+
+
+def _is_ours(picture: Image.Image, path: Path) -> bool:
+    """Is it what the embedded model drew there? Somebody may have painted over it, or put another in its place."""
+    if not path.exists() or not has_origin(path):
+        return False
+    made = read_origin(path)
+    return made.model == "toonsv" and made.pixels == pixel_hash(picture)

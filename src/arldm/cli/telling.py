@@ -19,7 +19,7 @@ from arldm.model.arldm import ARLDM
 from arldm.provenance import has_origin, origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
-from arldm.story_files import StoryFolder, check_cast, read_picture, read_script, read_told
+from arldm.story_files import StoryFolder, check_cast, frame_path, read_picture, read_script, read_told
 from arldm.toonsv.cast import NAMES
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def tell_script(options: "Tell") -> int:
     config = replace(options.how, seed=random.SystemRandom().randrange(2**31)) if options.how.seed == -1 else options.how
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
+    if given := sorted(number for number in again if number < len(options.picture)):
+        raise ConfigError(f"--frames: got {given[0]}, which --picture gives; expected frames that are drawn")
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
     _check_given(folder, story)
@@ -63,8 +65,8 @@ def tell_script(options: "Tell") -> int:
 def replay(options: "Replay") -> int:
     """Draw each frame of a told story again, from the frames before it as they are, and compare."""
     story = read_told(options.story)
-    folder = StoryFolder(options.story, story)
-    ours = [number for number in range(len(story.frames)) if has_origin(folder.picture(number))]
+    paths = [frame_path(options.story, number) for number in range(len(story.frames))]
+    ours = [number for number, path in enumerate(paths) if path.exists() and has_origin(path)]
     if not ours:
         raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
     models: dict[tuple[str, ...], tuple[ARLDM, str]] = {}  # with its hash
@@ -73,7 +75,7 @@ def replay(options: "Replay") -> int:
         if number not in ours:
             print(f"{number:03}.png: given, not drawn")
             continue
-        made = read_origin(folder.picture(number))
+        made = read_origin(paths[number])
         name = options.model or made.model
         use_threads(made.threads)
         key = (name, *made.packs)
@@ -86,7 +88,7 @@ def replay(options: "Replay") -> int:
             raise ConfigError(f"{name}: {got}, give its folder with --model")
         if model.device.type != made.device:
             got = f"was drawn on {made.device} and this machine draws on {model.device.type}"
-            raise ConfigError(f"{folder.picture(number)}: {got}; expected the same kind, for others differ in the last bits")
+            raise ConfigError(f"{paths[number]}: {got}; expected the same kind, for others differ in the last bits")
         model.use_history(made.history)  # type: ignore[arg-type]
         frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
         *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)

@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 from arldm.errors import PictureError
 from arldm.model.condition import Condition
 from arldm.story import Story
+from arldm.story_files import flattened
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the normalisation that BLIP's picture encoder was trained with
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -126,8 +127,8 @@ def pictures_of(stories: Sequence[Story]) -> list[list[Image.Image]]:
 
 def resized(picture: Image.Image, size: int) -> Image.Image:
     """The picture as an RGB square of `size` pixels: cut to its middle if it is not square, resized with Lanczos if need be."""
-    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
-    return picture if picture.size == (size, size) else ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+    flat = flattened(picture)
+    return flat if flat.size == (size, size) else ImageOps.fit(flat, (size, size), Image.Resampling.LANCZOS)
 
 
 def pixels(picture: Image.Image, size: int) -> Tensor:

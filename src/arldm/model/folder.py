@@ -68,7 +68,7 @@ def read_model(folder: Path, kind: type[Model]) -> Model:
     try:
         with init_empty_weights(include_buffers=False):  # all weights are put in below
             model = kind(config, tokenizer, past_tokenizer)
-    except (ConfigError, ValueError, TypeError) as error:
+    except Exception as error:  # whatever torch, diffusers and transformers say of numbers that cannot be
         message = f"{folder / CONFIG}: describes no model that can be built ({said(error)}); fetch the model again"
         raise ModelError(message) from error
     for name, part, file in parts(model):
@@ -87,7 +87,7 @@ def read_config(folder: Path) -> ModelConfig:
             ours = f"arldm {version('arldm')} reads formats 1 to {FORMAT}"
             raise ModelError(f"{path}: format {got}, written by arldm {writer}; {ours}, install the version that wrote it")
         return from_dict(ModelConfig, found["model"])
-    except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{path}: cannot be understood ({said(error)}); expected an arldm model's config, fetch it again"
         raise ModelError(message) from error
 
@@ -107,7 +107,9 @@ def _load(part: nn.Module, path: Path) -> None:
 
 
 def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
-    """Write the model into `folder`, whole or not at all; an earlier model there is replaced. Raises OutputError."""
+    """Write the model into `folder`, whole or not at all; an earlier model there is replaced. Raises OutputError, ConfigError."""
+    if model.widened is not None:
+        raise ConfigError("the model has taken up packs, which no model's folder holds; expected one without, unload_packs() first")
     if folder.exists() and not (folder / CONFIG).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: holds something that is not a model; expected a new or empty folder, choose another")
     try:

@@ -117,7 +117,7 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
         for number, picture in enumerate(pictures):
             put(beside / PICTURES / f"{number:03}.png", encoded(picture))
         text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
-        put(beside / CARD, (text + "\n").encode())
+        put(beside / CARD, (text + "\n").encode(errors="backslashreplace"))  # a path's bytes may be no letters
 
 
 def _seal(card: Card) -> dict[str, str]:
@@ -149,7 +149,7 @@ def read_card(folder: Path) -> Card:
             raise ValueError(f"mode {card.mode}, names {card.names}, or values of another type")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: is not the card of a pack ({said(error)}); fetch the pack again") from error
     return card
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: name of a token table in a pack -> the tokenizer it goes with and the transformer that it belongs to
 TABLES = ("clip", "blip")
+MOST = 2.0  # of a pack that can be taken up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +49,8 @@ class Widened:
 def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
     """Teach a model what a pack knows; deltas of several packs add up. Raises ModelError, ConfigError, and then changes nothing."""
     card = pack.card
+    if not 0 <= weight <= MOST:
+        raise ConfigError(f"pack of {card.name!r}: got weight {weight}; expected 0 to {MOST:g}, 1 is all of it")
     base = model.widened.hash if model.widened else model.hash()
     if card.base != base:
         raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
@@ -58,6 +61,7 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: {got}; leave one of the two out")
     deltas = pack.deltas()
     _check(model, pack, deltas)
+    check_words(model, card.names, card.like)
     if model.widened is None:
         tables = [part.get_input_embeddings() for part in texts(model)]
         model.widened = Widened(base, (model.tokenizer, model.past_tokenizer), tables)

@@ -69,7 +69,7 @@ def balanced(text: str, size: float, room: float, bold: bool = False) -> tuple[s
     """Text in as few lines as fit, and these as equal in length as can be: no word is left alone on the last."""
     best = wrapped(text, size, room, bold)
     widest = max((width(word, size, bold) for word in text.split()), default=room)  # narrower, a word would be broken for nothing
-    while (room := room * 0.95) >= widest and len(narrower := wrapped(text, size, room, bold)) == len(best):
+    while (room := room * 0.95) >= widest > 0 and len(narrower := wrapped(text, size, room, bold)) == len(best):
         best = narrower
     return best
 

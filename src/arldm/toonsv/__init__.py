@@ -50,7 +50,7 @@ class ToonStories(Sequence[Story]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Story:  # type: ignore[override]
-        return story(self.split, index, self.frames, self.size)
+        return story(self.split, range(len(self))[index], self.frames, self.size)
 
 
 def stories(split: str, count: int, frames: int = 5, size: int = 256) -> Iterator[Story]:

@@ -21,6 +21,7 @@ from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
 TALL = 150.0  # of SIZE; a drawing of any size is made as tall as somebody of the cast
 OPAQUE = 128  # of 255
+SHEET = 0.95  # of its box; what is not transparent, fills more than that and has a white border is a sheet of paper
 PLAIN = 24  # of 255; what differs less from the colour of the border is background
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
@@ -155,17 +156,46 @@ def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene,
 
 
 def _drawn(picture: Image.Image) -> _Drawing | None:
-    """What is not transparent, or not of the one colour of the whole border and joined to it. None where there is neither."""
-    pixels = np.asarray(picture.convert("RGB"))
-    if picture.mode == "RGBA" and (alpha := np.asarray(picture.getchannel("A"))).min() < OPAQUE:
-        return _cropped(pixels, alpha)
-    border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])).astype(np.int16)
+    """What is not transparent, or not of the one colour of the whole border and joined to it. None where there is neither.
+
+    A sheet of white paper is no figure, though it may lie on nothing: a screenshot of a window does.
+    """
+    if picture.mode == "RGBA" and np.median(_border(alpha := np.asarray(picture.getchannel("A")))) < OPAQUE:
+        drawing = _cropped(np.asarray(picture.convert("RGB")), alpha)
+        on_paper = _drawn(_on_white(drawing.figure)) if _is_paper(drawing.figure) else None
+        if drawing.box is None or on_paper is None:
+            return drawing
+        return replace(on_paper, box=on_paper.box and _moved(on_paper.box, *drawing.box[:2]))
+    pixels = np.asarray(_on_white(picture))
+    border = _border(pixels).astype(np.int16)
     colour = np.median(border, 0)
     if (abs(border - colour).max(-1) > PLAIN).any():
         return None
     parts = np.zeros(pixels.shape[:2], np.int32)
     ndimage.label(abs(pixels - colour).max(-1) <= PLAIN, output=parts)
     return _cropped(pixels, np.where(parts != parts[0, 0], 255, 0).astype(np.uint8))
+
+
+def _border(pixels: np.ndarray) -> np.ndarray:
+    return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+
+
+def _is_paper(figure: Image.Image) -> bool:
+    """Is it a rectangle with a white border?"""
+    pixels = np.asarray(figure)
+    if not pixels.size or (pixels[..., 3] >= OPAQUE).mean() <= SHEET:
+        return False
+    return bool((np.median(_border(pixels), 0) >= 255 - PLAIN).all())
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
+
+
+def _moved(box: Box, right: int, down: int) -> Box:
+    return box[0] + right, box[1] + down, box[2] + right, box[3] + down
 
 
 def _cropped(pixels: np.ndarray, alpha: np.ndarray) -> _Drawing:
@@ -189,7 +219,7 @@ def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
 
 def _placed(picture: Image.Image) -> Cutout:
     """What differs from the place behind it, painted again."""
-    seen = np.asarray(ImageOps.fit(picture.convert("RGB"), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
+    seen = np.asarray(ImageOps.fit(_on_white(picture), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
     scene = behind(seen)
     apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
     opaque = _beyond_noise(apart).astype(np.float32)

@@ -112,7 +112,6 @@ def _is_portrait(shot: Shot, name: str) -> bool:
 def _shot(shot: Shot, parts: Mapping[str, str]) -> Shot:
     scene = replace(shot.scene, figures=tuple(replace(one, who=parts.get(one.who, one.who)) for one in shot.scene.figures))
     facts = tuple(replace(fact, entity=parts.get(fact.entity, fact.entity)) for fact in shot.facts)
-    caption = shot.caption
-    for old, new in parts.items():
-        caption = re.sub(rf"\b{old.capitalize()}\b", new.capitalize(), caption)
+    names = {old.capitalize(): new.capitalize() for old, new in parts.items()}
+    caption = re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[0]], shot.caption)
     return Shot(scene, caption, facts)
