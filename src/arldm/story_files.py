@@ -131,13 +131,13 @@ def _inside(folder: Path, name: str) -> Path:
 def read_picture(path: Path) -> Image.Image:
     """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
     try:
-        return flattened(decoded(path, path))
+        return flattened(decoded(path, path), path)
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a picture, check the path") from error
 
 
 def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
-    """A picture of any mode of 8 bits, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
+    """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
     try:
         quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
         with quietly, Image.open(file, formats=FORMATS) as image:
@@ -147,9 +147,7 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
             image.load()
             with suppress(Exception):  # what is broken of what a camera wrote beside the picture
                 ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
-            if image.mode in ("I", "F"):
-                raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
-            return _of_8_bits(image) if image.mode.startswith("I;16") else image
+            return image
     except FileNotFoundError:
         raise
     except Image.DecompressionBombError as error:
@@ -162,13 +160,12 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
         ) from error
 
 
-def _of_8_bits(picture: Image.Image) -> Image.Image:
-    """Greys of 16 bits as greys of 8; Pillow would cut their values off at 255."""
-    return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
-
-
-def flattened(picture: Image.Image) -> Image.Image:
-    """A picture as RGB; what is transparent is white."""
+def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
+    """A picture as RGB: what is transparent is white, and of greys of 16 bits the upper 8 count. Raises PictureError for others."""
+    if picture.mode in ("I", "F"):
+        raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
+    if picture.mode.startswith("I;16"):  # Pillow would cut their values off at 255
+        picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
     if not picture.has_transparency_data:
         return picture if picture.mode == "RGB" else picture.convert("RGB")
     picture = picture.convert("RGBA")

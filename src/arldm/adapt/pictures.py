@@ -27,7 +27,7 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
     """
     paths = _paths(folder)
     told = _metadata(folder) if (folder / METADATA).exists() else {}
-    return tuple(Frame(_caption(path, told, names), flattened(decoded(path, path)), (names[0],)) for path in paths)
+    return tuple(Frame(_caption(path, told, names), flattened(decoded(path, path), path), (names[0],)) for path in paths)
 
 
 def read_cutouts(folder: Path) -> list[Cutout]:

@@ -33,7 +33,7 @@ def tell_script(options: "Tell") -> int:
     config = replace(options.how, seed=random.SystemRandom().randrange(2**31)) if options.how.seed == -1 else options.how
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
-    if given := sorted(number for number in again if number < len(options.picture)):
+    if given := sorted(number for number in again if 0 <= number < len(options.picture)):
         raise ConfigError(f"--frames: got {given[0]}, which --picture gives; expected frames that are drawn")
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
