@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from arldm.errors import ConfigError
 
@@ -179,6 +179,8 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises ConfigError on an unknown one, or on a value of another type.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(values, dict):
+        raise ConfigError(f"{kind.__name__} is {values!r}; expected options by name")
     if unknown := set(values) - set(fields):
         raise ConfigError(f"{kind.__name__}: unknown option {min(unknown)!r}; expected one of {', '.join(sorted(fields))}")
     return kind(**{name: _value(name, fields[name].type, value) for name, value in values.items()})
@@ -187,7 +189,15 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
 def _value(name: str, hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value)  # type: ignore[arg-type]
+    choices = get_args(hint)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{name} is {value!r}; expected a list")
+        hints = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
+        return tuple(_value(name, *pair) for pair in zip(hints, value, strict=True))
+    if get_origin(hint) is Literal and value not in choices:
+        raise ConfigError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")
     kinds: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
     if hint in kinds and type(value) not in kinds[hint]:
         raise ConfigError(f"{name} is {value!r}; expected a value of type {hint.__name__}")
-    return tuple(value) if isinstance(value, list) else value
+    return value

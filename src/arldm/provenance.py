@@ -3,20 +3,19 @@
 import hashlib
 import json
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
 from PIL import Image
 
-from arldm.config import TellConfig
-from arldm.errors import PictureError
+from arldm.config import TellConfig, from_dict
+from arldm.errors import ConfigError, PictureError
 from arldm.story import Story
 
 CHUNK = "arldm"
 PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")
-Record = TypeVar("Record", "Origin", TellConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,10 @@ def read_origin(path: Path) -> Origin:
     if text is None:
         raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
     try:
-        found = dict(json.loads(text))
+        found = {"captions": (), "past": (), **json.loads(text)}
         found.pop("batch", None)  # which was always one, and told by earlier versions
-        found["config"] = _typed(TellConfig(**found["config"]))
-        lists = {name: _words(found.get(name, ())) for name in ("captions", "past", "packs")}
-        return _typed(Origin(**{**found, **lists}))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return from_dict(Origin, found)
+    except (ConfigError, ValueError, TypeError, RecursionError) as error:
         raise PictureError(
             f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"
         ) from error
@@ -114,21 +111,3 @@ def _said(path: Path) -> str | None:
         raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path}: is not a picture; expected a frame that arldm drew") from error
-
-
-def _words(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{values!r} stand where words should")
-    return tuple(values)
-
-
-def _typed(record: Record) -> Record:
-    """The record, its words words, its numbers numbers, and what is chosen among some one of them. Raises TypeError."""
-    kinds: dict[Any, tuple[type, ...]] = {int: (int,), str: (str,), float: (int, float)}
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if field.type in kinds and type(value) not in kinds[field.type]:
-            raise TypeError(f"{field.name} is {value!r}")
-        if (choices := get_args(field.type)) and all(isinstance(one, str) for one in choices) and value not in choices:
-            raise TypeError(f"{field.name} is {value!r}, expected one of {', '.join(choices)}")
-    return record
