@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from arldm.adapt.former import Former
-from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, is_summed_up, newcomer, of_character, strayed
+from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, newcomer, of_character, strayed, sums_up
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
@@ -87,7 +87,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     old = of_old(model, recipe, FRAMES if _cast_in(recipe, model) else len(story.frames))
     lesson, same = _lessons(model, recipe, story, new)
     was = Former.of(model) if lesson.told is not None else None
-    drawn = recipe.drawn(is_summed_up(model))
+    drawn = recipe.drawn(sums_up(model.config))
     school = School(lesson, old, same if old else None, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None and is_newcomer(recipe.like):
@@ -123,7 +123,7 @@ def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) ->
 
 def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
     """Does the new character play parts in old stories?"""
-    return recipe.moves_weights and is_summed_up(model)
+    return recipe.moves_weights and sums_up(model.config)
 
 
 def _hash(*batches: StoryBatch) -> str:

@@ -77,11 +77,6 @@ class Lesson:
         return (getattr(self, field.name) for field in fields(self)[1:])
 
 
-def is_summed_up(model: ARLDM) -> bool:
-    """Is it taught reading and drawing apart?"""
-    return sums_up(model.config)
-
-
 def sums_up(config: ModelConfig) -> bool:
     """Do the answers to ToonSV's questions stand between what is read and the denoiser, and are some of them decided?"""
     return config.choices > 0 and config.history == "pictures" and config.summary == len(TO_DRAW)
@@ -90,7 +85,7 @@ def sums_up(config: ModelConfig) -> bool:
 @torch.no_grad()
 def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
     """Stories that are to be read as the model reads them now."""
-    if not is_summed_up(model):
+    if not sums_up(model.config):
         return Lesson(stories)
     read = _answers(model, stories)
     counts, cells = torch.ones_like(read[..., 0]), torch.ones_like(stories.latents[:, :, 0])
@@ -250,7 +245,7 @@ def fresh(model: ARLDM, names: Sequence[str], seed: int) -> None:
     They are names as the cast's are, but nobody's. Words that are like no word at all are alike to the encoders, which never had
     such (docs/log.md), and of two newcomers in one story each would be both.
     """
-    if is_summed_up(model):
+    if sums_up(model.config):
         for part, tokenizer in zip(texts(model), (model.tokenizer, model.past_tokenizer), strict=False):
             table = part.get_input_embeddings().weight
             cast = table[[tokenizer.ids(name)[0] for name in TRAINED]]

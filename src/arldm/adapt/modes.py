@@ -4,7 +4,7 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 
-from arldm.adapt.lessons import is_summed_up
+from arldm.adapt.lessons import sums_up
 from arldm.model.arldm import ARLDM
 from arldm.model.pack import Mode, theirs
 from arldm.model.widening import texts
@@ -21,7 +21,7 @@ def let_learn(model: ARLDM, mode: Mode, new: int, rank: int) -> None:
     In a model that sums up what it reads, the encoders below the summary stay as they are, their names' rows aside: what is new is
     read as well without them, and what is old worse with them (docs/log.md).
     """
-    whole = mode == "full" and not is_summed_up(model)
+    whole = mode == "full" and not sums_up(model.config)
     if whole:
         return
     model.requires_grad_(False)
@@ -29,7 +29,7 @@ def let_learn(model: ARLDM, mode: Mode, new: int, rank: int) -> None:
         for part in (model.unet, model.conditioner):
             part.requires_grad_(True)
     if mode == "lora":
-        layers = "|".join((DENOISER, CONTEXT) if is_summed_up(model) else (DENOISER, CONTEXT, ENCODERS))
+        layers = "|".join((DENOISER, CONTEXT) if sums_up(model.config) else (DENOISER, CONTEXT, ENCODERS))
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), model)
     for part in texts(model):
         table = part.get_input_embeddings().weight.requires_grad_(True)

@@ -29,17 +29,17 @@ def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:
         raise ConfigError(
             f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
         )
-    blocks = (range(first, min(first + BLOCK, len(found))) for first in range(0, len(found), BLOCK))
-    lesson = reduce(Lesson.beside, (_read(model, recipe, [found[number] for number in block], block, frames) for block in blocks))
+    blocks = (_read(model, recipe, found[first : first + BLOCK], first, frames) for first in range(0, len(found), BLOCK))
+    lesson = reduce(Lesson.beside, blocks)
     return lesson if lesson.cells is None else of_even_weight(lesson)
 
 
-def _read(model: ARLDM, recipe: Adaptation, found: Sequence[Story], numbers: range, frames: int) -> Lesson:
-    """Some of them, by number."""
+def _read(model: ARLDM, recipe: Adaptation, found: Sequence[Story], first: int, frames: int) -> Lesson:
+    """Some of them, the first of which has that number."""
     lesson = as_read(model, model.batch([Story(story.id, story.frames[:frames]) for story in found]))
     if recipe.keep_old != TOONSV or lesson.cells is None:
         return lesson
-    return contrasted(lesson, model.batch([_deserted(number, frames) for number in numbers]))
+    return contrasted(lesson, model.batch([_deserted(first + number, frames) for number in range(len(found))]))
 
 
 def _deserted(number: int, frames: int) -> Story:

@@ -12,9 +12,8 @@ from arldm.errors import ArldmError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path's bytes may be no letters
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a path's bytes may be no letters
     try:
         return parsed(list(sys.argv[1:] if arguments is None else arguments))()
     except ArldmError as error:

@@ -61,11 +61,10 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: {got}; leave one of the two out")
     deltas = pack.deltas()
     _check(model, pack, deltas)
-    check_words(model, card.names, card.like)
-    if model.widened is None:
-        tables = [part.get_input_embeddings() for part in texts(model)]
-        model.widened = Widened(base, (model.tokenizer, model.past_tokenizer), tables)
-    add_words(model, card.names, card.like)
+    tables = [part.get_input_embeddings() for part in texts(model)]
+    widened = model.widened or Widened(base, (model.tokenizer, model.past_tokenizer), tables)
+    add_words(model, card.names, card.like)  # refuses before it changes anything
+    model.widened = widened
     with torch.no_grad():
         for name, part in zip(TABLES, texts(model), strict=False):
             rows = part.get_input_embeddings().weight
