@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from arldm.errors import OutputError, PictureError, ScriptError
+from arldm.pictures import flattened
 from arldm.story import Fact, Frame, Story
 from arldm.story_files import (
     GUTTER,
@@ -22,7 +23,6 @@ from arldm.story_files import (
     StoryFolder,
     check_cast,
     encoded,
-    flattened,
     identified,
     parse,
     read_picture,

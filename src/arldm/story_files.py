@@ -15,10 +15,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import OutputError, PictureError, ScriptError
+from arldm.pictures import flattened
 from arldm.story import Fact, Frame, Source, Story
 from arldm.writing import put
 
@@ -158,18 +158,6 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
         raise PictureError(
             f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
         ) from error
-
-
-def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
-    """A picture as RGB: what is transparent is white, and of greys of 16 bits the upper 8 count. Raises PictureError for others."""
-    if picture.mode in ("I", "F"):
-        raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
-    if picture.mode.startswith("I;16"):  # Pillow would cut their values off at 255
-        picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
-    if not picture.has_transparency_data:
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    picture = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def frame_path(folder: Path, number: int) -> Path:

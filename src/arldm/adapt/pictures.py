@@ -12,8 +12,9 @@ from typing import Any
 
 from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
+from arldm.pictures import flattened
 from arldm.story import Frame
-from arldm.story_files import ENDINGS, decoded, flattened
+from arldm.story_files import ENDINGS, decoded
 from arldm.toonsv.cutouts import Cutout, cut_outs
 
 METADATA = "metadata.jsonl"

@@ -12,8 +12,8 @@ from torch.nn.functional import pad
 
 from arldm.errors import PictureError
 from arldm.model.condition import Condition
+from arldm.pictures import flattened
 from arldm.story import Story
-from arldm.story_files import flattened
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the normalisation that BLIP's picture encoder was trained with
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from arldm.errors import PictureError
+from arldm.pictures import flattened
 from arldm.toonsv.canvas import LIGHT
 from arldm.toonsv.cast import COLOURS, HUES, NAMES, PLACES, PROPS, SIDES, TIMES, WEATHERS, Figure, Place, Prop, Scene
 from arldm.toonsv.figures import ARMS, LIFT
@@ -162,11 +163,11 @@ def _drawn(picture: Image.Image) -> _Drawing | None:
     """
     if picture.mode == "RGBA" and np.median(_border(alpha := np.asarray(picture.getchannel("A")))) < OPAQUE:
         drawing = _cropped(np.asarray(picture.convert("RGB")), alpha)
-        on_paper = _drawn(_on_white(drawing.figure)) if _is_paper(drawing.figure) else None
+        on_paper = _drawn(flattened(drawing.figure)) if _is_paper(drawing.figure) else None
         if drawing.box is None or on_paper is None:
             return drawing
         return replace(on_paper, box=on_paper.box and _moved(on_paper.box, *drawing.box[:2]))
-    pixels = np.asarray(_on_white(picture))
+    pixels = np.asarray(flattened(picture))
     border = _border(pixels).astype(np.int16)
     colour = np.median(border, 0)
     if (abs(border - colour).max(-1) > PLAIN).any():
@@ -186,12 +187,6 @@ def _is_paper(figure: Image.Image) -> bool:
     if not pixels.size or (pixels[..., 3] >= OPAQUE).mean() <= SHEET:
         return False
     return bool((np.median(_border(pixels), 0) >= 255 - PLAIN).all())
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
 
 
 def _moved(box: Box, right: int, down: int) -> Box:
@@ -219,7 +214,7 @@ def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
 
 def _placed(picture: Image.Image) -> Cutout:
     """What differs from the place behind it, painted again."""
-    seen = np.asarray(ImageOps.fit(_on_white(picture), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
+    seen = np.asarray(ImageOps.fit(flattened(picture), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
     scene = behind(seen)
     apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
     opaque = _beyond_noise(apart).astype(np.float32)
