@@ -459,6 +459,18 @@ def test_photographs_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     assert report["stories"] == {"train": 0, "val": 0, "test": 0}
 
 
+def test_own_pictures_are_white_where_they_are_transparent_and_greys_of_16_bits_are_greys(tmp_path: Path) -> None:
+    write_folder(tmp_path / "in")
+    Image.new("RGBA", (9, 9), (255, 0, 0, 0)).save(tmp_path / "in/test/c0.png")
+    Image.fromarray(np.full((9, 9), 0x80FF, np.uint16)).save(tmp_path / "in/train/a0.png")
+    Image.fromarray(np.full((9, 9), 1e5, np.int32)).save(tmp_path / "in/train/b0.png", "TIFF")
+    archive = imported("folder", tmp_path)
+    assert archive.still(archive.rows["test/c0.png"], 0).getcolors() == [(81, (255, 255, 255))]
+    assert archive.still(archive.rows["train/a0.png"], 0).getcolors() == [(81, (128, 128, 128))]
+    (broken,) = archive.report["broken"]
+    assert "b0.png: has greys of 32 bits; expected 8 or 16" in broken
+
+
 def test_flintstones_stills_of_another_shape_are_reported(tmp_path: Path) -> None:
     ids = write_flintstones(tmp_path / "in")
     np.save(tmp_path / "in/video_frames_sampled" / f"{ids[0]}.npy", np.zeros((5, 8, 8), np.uint8))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from arldm.datasets.importing import CORPUS, FORMAT, REPORT
 from arldm.errors import DatasetError
+from arldm.pictures import flattened
 from arldm.story import Frame, Story
 from arldm.story_files import decoded
 
@@ -47,8 +48,8 @@ class Archive:
     def still(self, row: int, number: int) -> Image.Image:
         """One still of the clip in a row, in RGB. Raises PictureError."""
         clip = self.clips[row]  # of its stills only one is copied and decoded
-        picture = decoded(io.BytesIO(clip["stills"][0][number]["bytes"].as_py()), clip["id"][0])
-        return picture.convert("RGB")
+        id = clip["id"][0].as_py()
+        return flattened(decoded(io.BytesIO(clip["stills"][0][number]["bytes"].as_py()), id), id)
 
     def stories(self, split: str, captions: str = "", still: Still = "middle", seed: int = 0) -> "ArchiveStories":
         """The stories of a split. `captions`: which kind, where there are several (VIST: sis, dii). Raises DatasetError."""

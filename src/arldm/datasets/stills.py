@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from arldm.errors import PictureError
+from arldm.pictures import flattened
 from arldm.story_files import decoded
 
 MOST = 1000  # stills of a clip
@@ -19,7 +20,7 @@ def encoded(picture: Image.Image, name: object) -> bytes:
     if max(picture.size) > WIDEST:
         raise PictureError(f"{name}: is {picture.width} x {picture.height}; expected at most {WIDEST:,} a side, make it smaller")
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "WEBP", lossless=True, method=0, quality=0)
+    flattened(picture, name).save(buffer, "WEBP", lossless=True, method=0, quality=0)
     return buffer.getvalue()
 
 
@@ -51,5 +52,5 @@ def photograph(path: Path) -> list[bytes]:
     """A picture's own bytes, once they are seen to be whole. Raises PictureError, FileNotFoundError."""
     if (size := path.stat().st_size) > LARGEST:
         raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
-    decoded(path, path)
+    flattened(decoded(path, path), path)
     return [path.read_bytes()]
