@@ -38,7 +38,7 @@ from arldm.weight_files import fastest_device
 
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
-FURTHER = 1.2  # times what was learned is the pack, where the character played parts: seen more surely, nobody else seen worse
+FURTHER = 1.1  # times what was learned is the pack, where the character played parts: seen more surely, and two packs still fit into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
 
