@@ -31,11 +31,13 @@ from arldm.adapt.lessons import (
     _recall,
     always,
     as_read,
+    decoyed,
     fresh,
     in_orders,
     newcomer,
     of_character,
     strayed,
+    together,
 )
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
@@ -376,7 +378,8 @@ def cast_in(deciding: ARLDM, monkeypatch: pytest.MonkeyPatch) -> tuple[ARLDM, li
     stories = recastings(cutouts, actions, ("pako",), "momo", 6, 0)
 
     def lesson(name: str = "pako", which: int = 0) -> Lesson:
-        return of_character(deciding, frames, cutouts, (name,), "momo", 0)[which]
+        new, old = of_character(deciding, frames, cutouts, (name,), "momo", 0)
+        return (new, together((old, decoyed(deciding, old, new.stories, (name,)))))[which]
 
     return deciding, stories, frames, lesson
 
@@ -509,11 +512,11 @@ def test_beside_the_stories_with_it_are_the_same_without_it(cast_in: tuple) -> N
 def test_other_new_names_are_to_be_read_as_before(cast_in: tuple) -> None:
     model, stories, _, lesson = cast_in
     new, count = lesson(), len(stories)
-    decoyed = [lesson(which=1).one(count + row) for row in range(count)]
+    others = [lesson(which=1).one(count + row) for row in range(count)]
     nothing = torch.zeros(1, new.read.shape[1], dtype=torch.bool)
     for kind_, tokenizer in (("caption", model.tokenizer), ("past", model.past_tokenizer)):
         pako = tokenizer.id("pako")
-        for row, one in enumerate(decoyed):
+        for row, one in enumerate(others):
             ids, keep = (getattr(one.stories, f"{kind_}_{what}")[0] for what in ("ids", "keep"))
             named = getattr(new.stories, f"{kind_}_ids")[row]
             named, ids = (some[: min(len(named), len(ids)), : min(named.shape[1], ids.shape[1])] for some in (named, ids))
@@ -521,7 +524,7 @@ def test_other_new_names_are_to_be_read_as_before(cast_in: tuple) -> None:
             assert (named[keep] == pako).any()
             assert (ids[keep][named[keep] == pako] == tokenizer.id(DECOYS[row])).all()
             assert torch.equal(ids[keep][named[keep] != pako], named[keep][named[keep] != pako])
-    for one in decoyed:
+    for one in others:
         with torch.no_grad():
             answers = model.conditioner.answers(model.condition(one.stories, nothing).tokens)
         assert float(strayed(answers, one, nothing)) == pytest.approx(0, abs=1e-5)

@@ -13,7 +13,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from arldm.adapt.former import Former
-from arldm.adapt.lessons import DECOYS, Lesson, fresh, in_orders, is_newcomer, newcomer, of_character, strayed, sums_up
+from arldm.adapt.lessons import (
+    DECOYS,
+    Lesson,
+    decoyed,
+    fresh,
+    in_orders,
+    is_newcomer,
+    newcomer,
+    of_character,
+    strayed,
+    sums_up,
+    together,
+)
 from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
@@ -38,7 +50,7 @@ from arldm.weight_files import fastest_device
 
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
-FURTHER = 1.1  # times what was learned is the pack, where the character played parts: seen more surely, and two packs still fit into one story
+FURTHER = 1.1  # times what was learned is the pack, where the character played parts: surer, and two still go into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
 
@@ -88,7 +100,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     lesson, same = _lessons(model, recipe, story, new)
     was = Former.of(model) if lesson.told is not None else None
     drawn = recipe.drawn(sums_up(model.config))
-    school = School(lesson, old, same if old else None, recipe.train.batch, drawn, recipe.train.seed)
+    school = School(lesson, old, same, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None and is_newcomer(recipe.like):
         met[NEWCOMER] = newcomer(recipe.names, recipe.train.seed, model.config.text.width)
@@ -112,13 +124,14 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
 def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) -> tuple[Lesson, Lesson | None]:
     """The pictures as they are, in several orders; or cut out, in other stories, where that can be read and told apart.
 
-    Then these stories as they were, too, to be taken where old ones are: who is meant by "he" depends on who was there, and another
-    new name means somebody else.
+    Where old ones are kept, then these stories as they were, too, once with their own captions and once with decoys for names: who
+    is meant by "he" depends on who was there, and another new name means somebody else.
     """
     seed = recipe.train.seed
     if not _cast_in(recipe, model):
         return Lesson(in_orders(new, seed)), None
-    return of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
+    lesson, before = of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
+    return lesson, together((before, decoyed(model, before, lesson.stories, recipe.names))) if recipe.keeps_old else None
 
 
 def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:

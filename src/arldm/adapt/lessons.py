@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -67,14 +66,15 @@ class Lesson:
         rows = (one if one is None else one[story : story + 1] for one in self._rest())
         return Lesson(picked(self.stories, story), *rows)
 
-    def beside(self, other: "Lesson") -> "Lesson":
-        """These stories and then others."""
-        pairs = zip(self._rest(), other._rest(), strict=True)
-        both = (None if one is None or two is None else torch.cat((one, two)) for one, two in pairs)
-        return Lesson(joined([self.stories, other.stories]), *both)
-
     def _rest(self) -> Iterator[Tensor | None]:
         return (getattr(self, field.name) for field in fields(self)[1:])
+
+
+def together(lessons: Sequence[Lesson]) -> Lesson:
+    """The stories of several, one after the other."""
+    rest = zip(*(lesson._rest() for lesson in lessons), strict=True)
+    found = ([one for one in some if one is not None] for some in rest)
+    return Lesson(joined([lesson.stories for lesson in lessons]), *(torch.cat(some) if some else None for some in found))
 
 
 def sums_up(config: ModelConfig) -> bool:
@@ -98,8 +98,7 @@ def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
 def of_character(
     model: ARLDM, frames: Sequence[Frame], cutouts: Sequence[Cutout], names: Sequence[str], like: str, seed: int
 ) -> tuple[Lesson, Lesson]:
-    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were, once
-    with their own captions and once with decoys for names.
+    """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were.
 
     The names begin as a word that the model knows, and it would go on to read them as that. So where a name is the answer, the
     answer becomes one like no other; half of the old one, it would be drawn as that (docs/log.md). All else is read as it was with
@@ -117,8 +116,8 @@ def of_character(
     direction = newcomer(names, seed, seen.shape[-1]) if is_newcomer(like) else F.normalize(seen[:, 0, WHO[0]].mean(0), dim=0)
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
     lessons = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)
-    new, old = (of_even_weight(reduce(Lesson.beside, some)) for some in lessons)
-    return new, old.beside(_decoyed(model, old, new.stories, names))
+    new, old = (of_even_weight(together(some)) for some in lessons)
+    return new, old
 
 
 def always(sure: Tensor, worn: Sequence[str]) -> dict[int, int]:
@@ -178,7 +177,8 @@ def _recast(
     return replace(new, kept=new.cells == 1), contrasted(old, shown)
 
 
-def _decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) -> Lesson:
+@torch.no_grad()
+def decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) -> Lesson:
     """Old stories under the captions of the new ones, which have decoys for names.
 
     What is read as a newcomer would else be any word that is like no other: of two newcomers in one story, each would be both.

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import reduce
 from itertools import islice
 from pathlib import Path
 
-from arldm.adapt.lessons import BLOCK, Lesson, as_read, contrasted, of_even_weight
+from arldm.adapt.lessons import BLOCK, Lesson, as_read, contrasted, of_even_weight, together
 from arldm.adapt.recipes import TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
@@ -29,8 +28,8 @@ def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:
         raise ConfigError(
             f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
         )
-    blocks = (_read(model, recipe, found[first : first + BLOCK], first, frames) for first in range(0, len(found), BLOCK))
-    lesson = reduce(Lesson.beside, blocks)
+    blocks = [_read(model, recipe, found[first : first + BLOCK], first, frames) for first in range(0, len(found), BLOCK)]
+    lesson = together(blocks)
     return lesson if lesson.cells is None else of_even_weight(lesson)
 
 

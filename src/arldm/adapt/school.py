@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 
-from arldm.adapt.lessons import Lesson
+from arldm.adapt.lessons import Lesson, together
 from arldm.adapt.recipes import OLD
 from arldm.model.noise import derived_seed
 from arldm.train.stories import turn
@@ -28,7 +27,7 @@ class School:
     def __call__(self, number: int) -> Lesson:
         """Batch `number`."""
         drawn = map(self._drawn, range(number * self.drawn, (number + 1) * self.drawn))
-        return reduce(Lesson.beside, (*drawn, *self._but_read(number)))
+        return together((*drawn, *self._but_read(number)))
 
     def _but_read(self, number: int) -> Iterator[Lesson]:
         lessons = [one for one in (self.old, self.same) if one is not None] or [self.new]
