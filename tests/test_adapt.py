@@ -765,6 +765,10 @@ def test_the_commands(base: Path, pictures: Path, tmp_path: Path, capsys: pytest
     telling = ["tell", str(script), "--model", str(base), "--steps", "1", "--threads", "1"]
     assert main([*telling, "--out", str(tmp_path / "told"), "--pack", f"{out}:0.7"]) == 0
     assert main(["replay", str(tmp_path / "told")]) == 0
+    out.rename(tmp_path / "moved")
+    assert main(["replay", str(tmp_path / "told")]) == 2
+    assert main(["replay", str(tmp_path / "told"), "--pack", f"{tmp_path / 'moved'}:0.7"]) == 0
+    assert main(["replay", str(tmp_path / "told"), "--pack", str(tmp_path / "moved")]) == 2  # with another weight
     assert main([*telling, "--out", str(tmp_path / "plain")]) == 0
     assert (tmp_path / "told" / "strip.png").read_bytes() != (tmp_path / "plain" / "strip.png").read_bytes()
 

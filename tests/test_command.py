@@ -119,6 +119,102 @@ def test_interrupted_and_continued_is_the_unbroken_story(tell: Run, tmp_path: Pa
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
+def test_half_a_story_is_not_continued_otherwise(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    """A forgotten pack or seed gave a comic whose second half was by another model, and said nothing."""
+    out = tmp_path / "told"
+    assert tell(out, "--seed", "-1") == 0
+    whole = files(out)
+    for name in ("001.png", "002.png", "strip.png"):
+        (out / name).unlink()
+    capfd.readouterr()
+    refused(tell(out, "--seed", 5), "frame 0 was drawn with seed", "frame 1 would be with 5", "--frames 1,2 if that is meant")
+    refused(tell(out, "--seed", "-1", "--steps", 3), "was drawn with steps 2", "with 3")
+    assert not (out / "001.png").exists()
+    assert tell(out, "--seed", "-1") == 0  # the same command
+    assert files(out) == whole
+    assert tell(out, "--frames", "2", "--seed", 5) == 0
+    assert read_origin(out / "002.png").config.seed == 5
+    (out / "002.png").unlink()
+    assert tell(out, "--frames", "2", "--steps", 3) == 0
+
+
+def test_a_caption_is_changed_and_one_added(tell: Run, tmp_path: Path, script: Path, refused, capfd) -> None:
+    out = tmp_path / "told"
+    assert tell(out) == 0
+    told = files(out)
+    script.write_text(SCRIPT.replace("They sit down.", "They jump.").replace("Hello!", "Hi!") + "They wave.\n")
+    capfd.readouterr()
+    refused(tell(out), "frame 2 has another caption there ('They sit down.')", "--frames 2,", "choose another --out")
+    assert files(out) == told
+    assert tell(out, "--frames", "2") == 0
+    now = files(out)
+    assert {name for name in told if told[name] == now[name]} == {"000.png", "001.png"}
+    assert read_origin(out / "003.png").captions[2:] == ("They jump.", "They wave.")
+    assert json.loads(now["story.json"])["frames"][0]["lettering"] == "Hi!"
+    assert main(["replay", str(out)]) == 0
+    assert tell(out) == 0
+    assert files(out) == now
+    script.write_text("\n".join(SCRIPT.splitlines()[:3]))
+    capfd.readouterr()
+    refused(tell(out), "holds another story")
+
+
+def test_an_unfinished_story_can_be_looked_at_and_finished(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    out = tmp_path / "told"
+    assert tell(out) == 0
+    whole = files(out)
+    (out / "002.png").unlink()
+    assert main(["replay", str(out)]) == 0
+    capfd.readouterr()
+    refused(main(["page", str(out), "-o", str(tmp_path / "page.png")]), "frame 2 has no picture", "run `arldm tell` first")
+    assert tell(out, script=out) == 0
+    assert files(out) == whole
+
+
+def test_a_page_is_not_written_over_a_frame(tell: Run, tmp_path: Path, refused, capfd) -> None:
+    out = tmp_path / "told"
+    assert tell(out) == 0
+    told = files(out)
+    capfd.readouterr()
+    for name in ("001.png", "strip.png"):
+        refused(main(["page", str(out), "-o", str(out / name)]), f"{name}: is a picture of the story", "page.png")
+    assert files(out) == told
+
+
+def test_letters_that_the_font_does_not_have_are_named(tell: Run, tmp_path: Path, script: Path, refused, capfd) -> None:
+    """They were printed as crossed boxes."""
+    script.write_text(SCRIPT.replace("Hello!", "I \u2665 you \u266a"))
+    assert tell(tmp_path / "told") == 0
+    capfd.readouterr()
+    refused(
+        main(["page", str(tmp_path / "told"), "-o", str(tmp_path / "page.png")]), "font has no \u2665 \u266a", "change the words"
+    )
+
+
+def test_nothing_is_said_of_drawing_before_all_is_found_right(tell: Run, tmp_path: Path, capfd) -> None:
+    assert tell(tmp_path / "told") == 0
+    capfd.readouterr()
+    assert tell(tmp_path / "told", "--frames", "9") == 2
+    assert capfd.readouterr().out == ""
+
+
+def test_a_given_picture_that_is_no_square_is_told_of(tell: Run, tmp_path: Path, capfd) -> None:
+    picture(1, 48).resize((64, 48)).save(tmp_path / "first.png")
+    assert tell(tmp_path / "told", "--picture", tmp_path / "first.png") == 0
+    assert "first.png is 64 x 48: only the square in its middle" in capfd.readouterr().err
+
+
+def test_who_reads_only_the_first_lines_is_no_error(tell: Run, tmp_path: Path) -> None:
+    assert tell(tmp_path / "told") == 0
+    command = [sys.executable, "-m", "arldm", "show", str(tmp_path / "told" / "000.png")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
+        assert shown.stdout is not None
+        assert shown.stderr is not None
+        shown.stdout.close()
+        assert shown.stderr.read() == b""
+    assert shown.returncode == 141
+
+
 def test_a_given_picture_is_continued(tell: Run, tmp_path: Path, refused, capfd) -> None:
     picture(1, 48).save(tmp_path / "first.png")
     out = tmp_path / "told"
@@ -285,6 +381,9 @@ def test_options_that_cannot_be(tell: Run, tmp_path: Path, monkeypatch, refused,
         (["evaluate", "toonsv", "--stories", "0"], ("--stories 0", "at least 1")),
         (["evaluate", "toonsv", "--skip", "-1"], ("--skip: got -1", "0 or more")),
         (["evaluate", "toonsv", "--given", "5"], ("--given 5", "0 to 4")),
+        (["evaluate", "toonsv", "--pinned", "5"], ("--pinned: got 5", "0 to 4")),
+        (["evaluate", "toonsv", "--json", "/dev/null/report.json"], ("--json: /dev/null/report.json cannot be written",)),
+        (["evaluate", "toonsv", "--json", "/dev/null"], ("--json: /dev/null cannot be written (is no file)",)),
         (["toonsv", "x", "--stories", "0"], ("got 0", "at least 1")),
         (["toonsv", "x", "--size", "0"], ("of 0 pixels", "at least 16")),
         (["toonsv", "x", "--frames", "1"], ("frames: got 1", "2 to 100")),

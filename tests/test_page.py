@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from arldm.errors import ConfigError, OutputError, PictureError
+from arldm.errors import ConfigError, OutputError, PictureError, ScriptError
 from arldm.page import render
 from arldm.page.export import PIXELS, POINTS
 from arldm.page.layout import A_PAGE, CAPTION, GUTTER, MARGIN, WIDTH, Page, Panel, Text, laid_out
-from arldm.page.lettering import REGULAR, balanced, fitted, width, wrapped
+from arldm.page.lettering import REGULAR, balanced, fitted, missing, width, wrapped
 from arldm.page.shapes import Box, Point, balloon
 from arldm.story import Frame, Story
 
@@ -475,6 +476,19 @@ class TestRefused:
         with pytest.raises(OutputError, match=r"page\.png: cannot be written"):
             render(flat(2), tmp_path / "page.png")
         assert [path.name for path in tmp_path.iterdir()] == ["page.png"]
+
+
+def test_accents_of_their_own_are_put_on_their_letters(tmp_path: Path) -> None:
+    assert fitted("Cafe\u0301", (200, 50), 20).lines == ("Café",)
+    assert missing("Café\u200b! ♥") == "♥"
+    story = flat(2)
+    for number, said in enumerate(("Café\u200b!", "Ğ")):
+        frames = (replace(story.frames[0], lettering=said), *story.frames[1:])
+        if number:
+            with pytest.raises(ScriptError, match="the page's font has no Ğ"):
+                render(replace(story, frames=frames), tmp_path / "page.pdf")
+        else:
+            assert render(replace(story, frames=frames), tmp_path / "page.pdf")
 
 
 @pytest.mark.parametrize("letter", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u0301"])

@@ -129,12 +129,16 @@ class TestPixelHash:
         assert len(names) == 4
 
 
+#: a DDS without a pixel format, a kind of file that the program never asks Pillow for
+ODD = b"DDS " + struct.pack("<7I44x", 124, 0x1007, 4, 4, 16, 0, 0) + struct.pack("<2I24x20x", 32, 0)
+
+
 class TestRefused:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(PictureError, match="not there"):
             read_origin(tmp_path / "none.png")
 
-    @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n"])
+    @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", ODD])
     def test_no_picture(self, tmp_path: Path, data: bytes) -> None:
         (tmp_path / "odd.png").write_bytes(data)
         with pytest.raises(PictureError, match="is not a picture"):

@@ -32,7 +32,7 @@ from arldm.story_files import (
     write_known,
 )
 from arldm.toonsv import story as known
-from arldm.writing import put, replacing_folder, sweep
+from arldm.writing import check_writable, put, replacing_folder, sweep
 from conftest import picture
 
 LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
@@ -77,11 +77,18 @@ class TestParse:
             Frame("Rain.", None, (), None),
         )
 
-    def test_only_a_hash_after_a_space_begins_lettering(self) -> None:
-        one, two, three = parse("Room#1 is open.\nNumber #7 wins #1\nQuiet #\n").frames
+    def test_only_a_hash_after_a_space_and_before_no_number_begins_lettering(self) -> None:
+        one, two, three, four = parse("Room#1 is open.\nThe #1 fan waves. #I am #1!\nQuiet #\nHe waves.\t# Bye!\n").frames
         assert (one.caption, one.lettering) == ("Room#1 is open.", None)
-        assert (two.caption, two.lettering) == ("Number", "7 wins #1")
+        assert (two.caption, two.lettering) == ("The #1 fan waves.", "I am #1!")
         assert (three.caption, three.lettering) == ("Quiet", None)
+        assert (four.caption, four.lettering) == ("He waves.", "Bye!")
+
+    @pytest.mark.parametrize("text", ["# T\nOne.\n# Scene two\nTwo.", "One.\n#Two.\nThree.", "# T\n# U\nOne.\nTwo."])
+    def test_a_title_comes_once_and_first(self, text: str) -> None:
+        with pytest.raises(ScriptError, match=r"tale\.txt: line \d begins with # and is not the title"):
+            parse(text, "tale.txt")
+        assert parse("#T\nOne.\nTwo.").title == "T"
 
     def test_names_are_those_in_whole_brackets(self) -> None:
         one, two, three = parse("[] is nobody.\nAn [open bracket.\n[old man] sits.").frames
@@ -446,6 +453,23 @@ def test_a_folder_that_cannot_be_replaced_is_not_lost(tmp_path: Path, monkeypatc
     with pytest.raises(OutputError, match="model: cannot be written"), replacing_folder(tmp_path / "model") as folder:
         (folder / "weights").write_text("new")
     assert [path.read_text() for path in tmp_path.rglob("weights")] == ["old"]
+
+
+def test_links_lead_to_what_is_replaced_and_devices_never_are(tmp_path: Path) -> None:
+    (tmp_path / "target.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("target.json")
+    put(tmp_path / "link.json", b"new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "target.json").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "folder"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        with pytest.raises(OutputError, match=f"{name}: cannot be written, for it is no file; expected"):
+            put(tmp_path / name, b"new")
+        with pytest.raises(OutputError, match=r"--json: .* cannot be written \(is (no file|a folder)\)"):
+            check_writable(tmp_path / name, "--json")
+    check_writable(tmp_path / "a" / "b" / "report.json", "--json")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "folder", "link.json", "pipe", "target.json"]
 
 
 def test_what_a_killed_process_left_is_swept_away_and_what_it_had_set_aside_comes_back(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ class TestMethods:
         with pytest.raises(SurveyError, match="has other captions in o than in t"):
             captions_in_common({"o": told_by_method(tmp_path / "ours"), "t": told_by_method(tmp_path / "theirs")})
         (tmp_path / "theirs" / "00000-test" / "001.png").unlink()
-        with pytest.raises(PictureError, match=r"001.png: not there"):
+        with pytest.raises(SurveyError, match="has 2 pictures; expected 3, one a caption, tell it to its end"):
             told_by_method(tmp_path / "theirs")
         shutil.rmtree(tmp_path / "theirs" / "00000-test")
         for name in ("theirs", "empty"):
@@ -399,7 +399,11 @@ class TestPages:
         assert client.post(f"/r/{rater}/99", json=ballot).status_code == 404
         assert client.post(f"/r/{rater}/1", json={"answers": {"quality": "a"}, "seconds": 1.0}).status_code == 400
         for bad in ({}, {"answers": {}, "seconds": -1}, {"answers": {str(n): "a" for n in range(99)}, "seconds": 1}):
-            assert client.post(f"/r/{rater}/1", json=bad).status_code == 422
+            assert client.post(f"/r/{rater}/1", json=bad).status_code == 400
+        for seconds in ("NaN", "Infinity"):  # which no answer in JSON can repeat
+            assert client.post(f"/r/{rater}/1", content=f'{{"answers": {{}}, "seconds": {seconds}}}').status_code == 400
+        for path in (f"/r/{rater}/1", "/r/nobody/1"):
+            assert client.post(path, content=b" " * 20_000).status_code == 413
 
     def test_nothing_tells_the_method(self, own: tuple[Study, Path], client: TestClient) -> None:
         """Not the page, a file's name, bytes or date, an order, or a header; and a check looks like any other pair."""

@@ -13,6 +13,7 @@ from PIL import Image
 from arldm.config import TellConfig, from_dict
 from arldm.errors import ConfigError, PictureError
 from arldm.story import Story
+from arldm.story_files import FORMATS
 
 CHUNK = "arldm"
 PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")
@@ -105,7 +106,8 @@ def read_origin(path: Path) -> Origin:
 
 def _said(path: Path) -> str | None:
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # a size that Pillow warns of is only looked at
+        quietly = warnings.catch_warnings(action="ignore")  # a size that Pillow warns of is only looked at
+        with quietly, Image.open(path, formats=FORMATS) as image:
             return image.info.get(CHUNK) if image.format == "PNG" else None
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error

@@ -26,6 +26,7 @@ STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
 LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
+LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
 GUTTER = 8  # pixels between the frames of a strip
 
 
@@ -58,13 +59,19 @@ def check_cast(story: Story, words: Collection[str], names: Sequence[str] = ()) 
 
 
 def parse(text: str, name: str = "script") -> Story:
-    """A script in plain text. `# ` begins the title, ` #` a line's lettering, `[Name]` names a character. Raises ScriptError."""
+    """A script in plain text. `# ` before all captions begins the title, ` # ` a line's lettering, `[Name]` names a character.
+
+    Raises ScriptError.
+    """
     title, frames = "", []
-    for line in text.splitlines():
-        if line.startswith("# "):
-            title = line[2:].strip()
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#") and not title and not frames:
+            title = line[1:].strip()
+        elif line.startswith("#"):
+            got = f"line {number} begins with # and is not the title, which comes first ({line.strip()!r})"
+            raise ScriptError(f"{name}: {got}; write one caption a line, what a balloon says behind a #")
         elif line.strip():
-            caption, _, lettering = line.partition(" #")
+            caption, lettering = (*LETTERING.split(line, 1), "")[:2]
             named = [found.strip().lower() for found in re.findall(r"\[([^\[\]]+)\]", caption)]
             characters = tuple(name for name in dict.fromkeys(named) if name)
             caption = re.sub(r"\[([^\[\]]+)\]", r"\1", caption).strip()
@@ -87,7 +94,7 @@ def identified(frames: Sequence[Frame], title: str, name: str) -> Story:
 def _from_json(text: str, path: Path) -> Story:
     try:
         found = json.loads(text)
-        frames = [_frame(entry, path) for entry in found["frames"]]
+        frames = [_frame(entry, path, "id" in found) for entry in found["frames"]]
         return identified(frames, _text(found.get("title")) or "", path.name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ScriptError(
@@ -95,7 +102,8 @@ def _from_json(text: str, path: Path) -> Story:
         ) from error
 
 
-def _frame(entry: dict[str, Any], path: Path) -> Frame:
+def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
+    """One of a story.json; a `told` one names all its pictures before the last is drawn."""
     caption, picture, lettering = (_text(entry.get(name)) for name in ("caption", "picture", "lettering"))
     if caption is None:
         raise ScriptError(f"{path}: a frame has the caption {entry['caption']!r}; expected words")
@@ -105,7 +113,9 @@ def _frame(entry: dict[str, Any], path: Path) -> Frame:
     characters = tuple((_text(name) or "").lower() for name in names)
     if "" in characters:
         raise TypeError(f"characters are {names!r}, expected names")
-    return Frame(caption, read_picture(_inside(path.parent, picture)) if picture else None, characters, lettering)
+    where = _inside(path.parent, picture) if picture else None
+    there = where is not None and (where.exists() or not told)
+    return Frame(caption, read_picture(where) if where is not None and there else None, characters, lettering)
 
 
 def _text(value: object) -> str | None:
@@ -227,10 +237,16 @@ def _half(path: Path) -> bool:
 
 
 def read_told(folder: Path) -> Story:
-    """A told story with its pictures and its own id. Raises ScriptError, PictureError."""
+    """A told story with the pictures that it has so far, and its own id. Raises ScriptError, PictureError."""
     story = read_script(folder / STORY)
     held = json.loads((folder / STORY).read_text(encoding="utf-8"))
     return replace(story, id=str(held.get("id", story.id)))
+
+
+def check_apart(path: Path, folder: Path, frames: int) -> None:
+    """May this be written without loss of what was told into a folder? Raises OutputError."""
+    if path.resolve() in {one.resolve() for one in (folder / STRIP, *(frame_path(folder, number) for number in range(frames)))}:
+        raise OutputError(f"{path}: is a picture of the story; expected another name, such as page{path.suffix}")
 
 
 def strip(pictures: Sequence[Image.Image]) -> Image.Image:

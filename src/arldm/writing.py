@@ -24,9 +24,29 @@ def put(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def check_writable(path: Path, option: str) -> None:
+    """Can a file be written there, when it is made hours later? Makes its folder. Raises OutputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        refused = None if os.access(path.parent, os.W_OK) else "its folder cannot be written into"
+    except OSError as error:
+        refused = error.strerror
+    if path.exists() and not path.is_file():
+        refused = "is a folder" if path.is_dir() else "is no file"
+    if refused:
+        raise OutputError(f"{option}: {path} cannot be written ({refused}); expected the name of a file, choose another")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
+    """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError.
+
+    What a link leads to is replaced, not the link; a device or a pipe never is.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: cannot be written, for it is no file; expected the name of a new one, or of one to be replaced")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

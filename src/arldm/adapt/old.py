@@ -23,7 +23,7 @@ def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:
     """
     if not recipe.keeps_old:
         return None
-    found = list(islice((story for story in _found(recipe, frames) if len(story.frames) >= frames), recipe.old))
+    found = list(islice(filter(lambda story: _is_drawn(story, frames), _found(recipe, frames)), recipe.old))
     if not found:
         raise ConfigError(
             f"--keep-old: {recipe.keep_old} has no story of {frames} frames; expected some as long as there are pictures"
@@ -45,6 +45,11 @@ def _deserted(number: int, frames: int) -> Story:
     """A story of ToonSV without anybody."""
     shots = [replace(shot, scene=replace(shot.scene, figures=(), prop=None)) for shot in plot("train", number, frames)]
     return painted(shots, f"deserted-{number}")
+
+
+def _is_drawn(story: Story, frames: int) -> bool:
+    """Has it so many frames, and their pictures?"""
+    return len(story.frames) >= frames and all(frame.picture is not None for frame in story.frames[:frames])
 
 
 def _found(recipe: Adaptation, frames: int) -> Iterator[Story]:

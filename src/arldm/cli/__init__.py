@@ -1,6 +1,7 @@
 """The command `arldm`. Thin: options here, work elsewhere; nothing heavy is imported before a command needs it."""
 
 import io
+import os
 import re
 import sys
 import textwrap
@@ -11,7 +12,8 @@ from arldm.errors import ArldmError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted."""
+    """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted, 141 = nobody
+    reads what is printed."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a path's bytes may be no letters
     try:
@@ -19,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ArldmError as error:
         print(f"arldm: {' '.join(str(error).splitlines())}", file=sys.stderr)  # a path may have several lines
         return 2
+    except BrokenPipeError:  # who reads what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is printed yet when Python ends
+        return 141
     except OSError as error:  # what the system refuses where nobody expected it
         got = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print(f"arldm: {' '.join(got.splitlines())}; check the path and the disk, or choose another folder", file=sys.stderr)

@@ -21,11 +21,12 @@ class Tell:
     script: Annotated[Positional[Path], arg(metavar="SCRIPT")]
     """One frame a line, or a story.json."""
     out: Path
-    """The folder to draw into; a telling that was interrupted continues there."""
+    """The folder to draw into. A telling that was interrupted continues there; captions of --frames may be others by then."""
     model: str = "toonsv"
     """A model's folder; "toonsv" is the one that ships with the program."""
     picture: UseAppendAction[tuple[Path, ...]] = ()
-    """A given picture, for the first frame, then the next: story continuation. May be repeated."""
+    """A given picture (of one that is no square, the middle), for the first frame, then the next: story continuation. May be
+    repeated."""
     pack: UseAppendAction[tuple[str, ...]] = ()
     """A new character, as `arldm adapt` made it: its folder, or DIR:0.7 for less of it. May be repeated."""
     frames: str = ""
@@ -57,9 +58,10 @@ class Page:
 
     def __call__(self) -> int:
         from arldm.page import render
-        from arldm.story_files import read_told
+        from arldm.story_files import check_apart, read_told
 
         story = read_told(self.story)
+        check_apart(self.out, self.story, len(story.frames))
         if self.enlarge:
             from arldm.cli.printing import enlarged
 
@@ -91,6 +93,8 @@ class Replay:
     """A told story's folder."""
     model: str = ""
     """Where the model is now, if it has moved."""
+    pack: UseAppendAction[tuple[str, ...]] = ()
+    """Where its packs are now, if they have moved, as they were given to `arldm tell`. May be repeated."""
 
     def __call__(self) -> int:
         from arldm.cli.telling import replay

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from arldm.cli.preparing import check_installed
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import ConfigError
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, known, tells_facts
 from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
@@ -19,7 +19,7 @@ from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
 from arldm.story import Story
 from arldm.story_files import write_known
-from arldm.writing import put
+from arldm.writing import check_writable, put
 
 if TYPE_CHECKING:
     from arldm.cli.evaluations import EvaluatePictures, WriteTruth
@@ -72,8 +72,8 @@ def _check(options: "EvaluatePictures") -> None:
     if options.network == "inception" and options.weights is None:
         raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
     for name, path in (("--json", options.json), ("--page", options.page)):
-        if path is not None and path.is_dir():  # better said now than after hours
-            raise OutputError(f"{name}: {path} is a folder; expected a file to write the report into")
+        if path is not None:  # better said now than after hours
+            check_writable(path, name)
 
 
 def _weights(options: "EvaluatePictures") -> Path:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from arldm.cli.packs import load_model
 from arldm.cli.telling import numbers
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import ConfigError
 from arldm.evaluate.reader import Reader, reader_accuracy
 from arldm.evaluate.report import score, table, write
 from arldm.evaluate.told import ToldStories
@@ -29,6 +29,7 @@ from arldm.sample import tell_batch
 from arldm.story import Story
 from arldm.toonsv import chosen, painted, plot, split_hash, story
 from arldm.toonsv.redrawn import forgotten
+from arldm.writing import check_writable
 
 if TYPE_CHECKING:
     from arldm.cli.evaluations import EvaluateToonSV
@@ -43,8 +44,8 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         raise ConfigError(f"--skip: got {options.skip}; expected 0 or more stories to leave out")
     if options.batch < 1:
         raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
-    if options.json is not None and options.json.is_dir():  # better said now than after hours
-        raise OutputError(f"--json: {options.json} is a folder; expected a file to write the report into")
+    if options.json is not None:  # better said now than after hours
+        check_writable(options.json, "--json")
     model = load_model(options.model)
     if options.history is not None:
         model.use_history(options.history)
@@ -55,6 +56,8 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
             )
         model.conditioner.memory = options.memory
     pinned = numbers(options.pinned, "--pinned")
+    if beyond := sorted(number for number in pinned if not 0 <= number < options.frames):
+        raise ConfigError(f"--pinned: got {beyond[0]}; expected frames 0 to {options.frames - 1}")
     reader = Reader.from_pretrained("toonsv")
     config = options.how
     build_sampler(config, model.schedule)  # complains now, not after all stories are rendered

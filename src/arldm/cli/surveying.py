@@ -114,8 +114,8 @@ def _listening(host: str, port: int) -> socket.socket:
         raise ConfigError(f"--port: got {port}; expected 1 to 65535, or 0 for any that is free")
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, TypeError, ValueError) as error:  # the latter of names that can be none
+        reason = getattr(error, "strerror", None) or error
         raise OutputError(f"--port: {host}:{port} cannot be served ({reason}); choose another --port or --host") from error
 
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from arldm.cli.continuing import RANDOM, known_as, settled
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
@@ -30,11 +31,11 @@ MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as ma
 
 def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
-    config = replace(options.how, seed=random.SystemRandom().randrange(2**31)) if options.how.seed == -1 else options.how
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
     if given := sorted(number for number in again if 0 <= number < len(options.picture)):
         raise ConfigError(f"--frames: got {given[0]}, which --picture gives; expected frames that are drawn")
+    story = known_as(options.out, story, again)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
     _check_given(folder, story)
@@ -42,9 +43,12 @@ def tell_script(options: "Tell") -> int:
     model = load_model(options.model, options.pack)
     made = (options.model, model.hash())
     check_cast(story, model.tokenizer.words, NAMES)
-    bar = _Bar(config, held, again, lambda: _warn(model, story))
+    missing = [number for number, frame in enumerate(held.frames) if frame.picture is None]
+    config = settled(options.out, {*missing} - again, options.how, (made[1], options.pack, model.history))
+    if config.seed == RANDOM:
+        config = replace(config, seed=random.SystemRandom().randrange(2**31))
+    bar = _Bar(len(again.union(missing)) * config.steps, lambda: _begun(model, story, config))
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
-    print(f"seed {config.seed}" if bar.total else f"{options.out}: all is drawn; --frames 0,1 draws these again", flush=True)
     pictures: list[Image.Image] = []
     with closing(bar):  # wiped away before an error is told
         for number, frame in enumerate(_told(frames)):
@@ -58,6 +62,8 @@ def tell_script(options: "Tell") -> int:
             elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
     folder.finish(pictures)
+    if not bar.total:
+        print(f"{options.out}: all is drawn; --frames 0,1 --take 1 draws these anew")
     print(options.out / "strip.png")
     return 0
 
@@ -78,14 +84,14 @@ def replay(options: "Replay") -> int:
         made = read_origin(paths[number])
         name = options.model or made.model
         use_threads(made.threads)
-        key = (name, *made.packs)
+        key = (name, *(options.pack or made.packs))
         if key not in models:
-            loaded = load_model(name, made.packs)
+            loaded = load_model(name, key[1:])
             models[key] = loaded, loaded.hash()
         model, model_hash = models[key]
         if model_hash != made.model_hash:
             got = f"is model {model_hash}; expected {made.model_hash}, which drew frame {number}"
-            raise ConfigError(f"{name}: {got}, give its folder with --model")
+            raise ConfigError(f"{' with '.join(key)}: {got}, give its folder with --model, and those of its packs with --pack")
         if model.device.type != made.device:
             got = f"was drawn on {made.device} and this machine draws on {model.device.type}"
             raise ConfigError(f"{paths[number]}: {got}; expected the same kind, for others differ in the last bits")
@@ -101,17 +107,15 @@ def replay(options: "Replay") -> int:
 
 
 class _Bar:
-    """Progress over all steps of all frames that are to be drawn. It begins with `warn`, once all has been found right."""
+    """Progress over all steps of all frames that are to be drawn. It begins with `begun`, once all has been found right."""
 
-    def __init__(self, config: TellConfig, story: Story, again: frozenset[int], warn: Callable[[], None]) -> None:
-        frames = sum(frame.picture is None or number in again for number, frame in enumerate(story.frames))
-        self.total = frames * config.steps
-        self.warn = warn
+    def __init__(self, total: int, begun: Callable[[], None]) -> None:
+        self.total, self.begun = total, begun
         self.bar: Any = None  # tqdm's, once there is one
 
     def __call__(self, frame: int, step: int) -> None:
         if self.bar is None:
-            self.warn()
+            self.begun()
             self.bar = tqdm(total=self.total, unit="step", leave=False)
         self.bar.set_description(f"frame {frame}", refresh=False)
         self.bar.update()
@@ -156,6 +160,10 @@ def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:
             f"--picture: got {len(paths)} for a story of {len(story.frames)} frames; expected fewer, so that some are left to draw"
         )
     given = [replace(frame, picture=read_picture(path)) for frame, path in zip(story.frames, paths, strict=False)]
+    for frame, path in zip(given, paths, strict=True):
+        if frame.picture is not None and frame.picture.width != frame.picture.height:
+            got = f"{path} is {frame.picture.width} x {frame.picture.height}"
+            print(f"arldm: {got}: only the square in its middle is looked at and printed", file=sys.stderr)
     return replace(story, frames=(*given, *story.frames[len(paths) :]))
 
 
@@ -167,6 +175,7 @@ def _check_given(folder: StoryFolder, story: Story) -> None:
             raise OutputError(f"{there}: another picture than the one given; choose another --out")
 
 
-def _warn(model: ARLDM, story: Story) -> None:
+def _begun(model: ARLDM, story: Story, config: TellConfig) -> None:
+    print(f"seed {config.seed}", flush=True)
     if unknown := model.unknown_words([frame.caption for frame in story.frames]):
         print(f"arldm: the model never saw these words, and may not draw them: {', '.join(unknown)}", file=sys.stderr)

@@ -7,9 +7,9 @@ from pathlib import Path
 from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from arldm.errors import ConfigError, PictureError
+from arldm.errors import ConfigError, PictureError, ScriptError
 from arldm.page.layout import WIDTH, Page, Panel, Text, laid_out
-from arldm.page.lettering import BOLD, LEADING, REGULAR
+from arldm.page.lettering import BOLD, LEADING, REGULAR, missing
 from arldm.page.shapes import Point
 from arldm.story import Story
 from arldm.writing import put
@@ -20,15 +20,22 @@ LINE = 2.8  # units
 PIXELS = 1.6  # a unit
 FINER = 2  # times as many pixels each way while it is drawn, for smooth edges
 POINTS = 0.6  # a unit: 600 points are the width of a page
+DPI = 72 * PIXELS / POINTS
 
 
 def render(story: Story, path: Path) -> list[Path]:
-    """Write the pages of a story; several PNG pages are numbered. Raises ConfigError, PictureError, OutputError."""
+    """Write the pages of a story; several PNG pages are numbered. Raises ConfigError, PictureError, ScriptError, OutputError."""
     if not story.frames:
         raise PictureError("the story has no frames; expected at least one with a picture")
-    if missing := [number for number, frame in enumerate(story.frames) if frame.picture is None]:
-        raise PictureError(f"frame {missing[0]} has no picture; expected a story that is told, run `arldm tell` first")
+    if undrawn := [number for number, frame in enumerate(story.frames) if frame.picture is None]:
+        raise PictureError(f"frame {undrawn[0]} has no picture; expected a story that is told, run `arldm tell` first")
     pages = laid_out(story)
+    for text in (text for page in pages for text in _texts(page)):
+        said = " ".join(text.block.lines)
+        if unknown := missing(said, text.block.bold):
+            raise ScriptError(
+                f"the page's font has no {' '.join(unknown)} ({said!r}); expected letters that it has, change the words"
+            )
     match path.suffix.lower():
         case ".pdf":
             put(path, _pdf(pages, story.title))
@@ -57,7 +64,7 @@ def _png(page: Page) -> bytes:
         for x, y, line in _lines(text):
             pen.text((x * PIXELS * FINER, y * PIXELS * FINER), line, INK, font, "ms")
     buffer = io.BytesIO()
-    sheet.reduce(FINER).save(buffer, "PNG", dpi=(300, 300))
+    sheet.reduce(FINER).save(buffer, "PNG", dpi=(DPI, DPI))
     return buffer.getvalue()
 
 

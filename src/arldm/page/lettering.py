@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import category, normalize
 
+from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
 FONTS = Path(__file__).parent / "fonts"
@@ -29,6 +31,18 @@ class Block:
     def width(self) -> float:
         """Of the longest line."""
         return max((width(line, self.size, self.bold) for line in self.lines), default=0.0)
+
+
+@lru_cache(maxsize=2)
+def _letters(bold: bool) -> frozenset[str]:
+    with TTFont(BOLD if bold else REGULAR) as font:
+        return frozenset(map(chr, font.getBestCmap() or ()))
+
+
+def missing(text: str, bold: bool = False) -> str:
+    """The letters of a text that the font does not have, each once, but for such as are not seen."""
+    seen = (letter for letter in dict.fromkeys(text) if not letter.isspace() and category(letter) != "Cf")
+    return "".join(letter for letter in seen if letter not in _letters(bold))
 
 
 @lru_cache(maxsize=2)
@@ -76,6 +90,7 @@ def balanced(text: str, size: float, room: float, bold: bool = False) -> tuple[s
 
 def fitted(text: str, room: tuple[float, float], largest: float, smallest: float = 9.0, bold: bool = False) -> Block:
     """The text at the largest size at which it fits into (width, height); at the smallest, it keeps what lines it needs."""
+    text = normalize("NFC", text)  # macOS writes é as two letters, of which the font has the first
     size = largest
     while True:
         block = Block(balanced(text, size, room[0], bold), size, bold)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Cookie, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader
@@ -21,6 +22,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
     "X-Content-Type-Options": "nosniff",
 }
+LARGEST = 10_000  # bytes that a page may send; a ballot has some hundred
 KEYS = ("1", "2", "3")
 NAMES = {"a": "A", "tie": "Equal", "b": "B"}
 ROOM = Environment(loader=PackageLoader("arldm.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -35,7 +37,7 @@ class Ballot(BaseModel):
 
 def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
     """The server of one study."""
-    app = FastAPI(title="Survey", openapi_url=None)
+    app = FastAPI(title="Survey", openapi_url=None, max_body_size=LARGEST)
     app.mount("/static", StaticFiles(packages=[("arldm.web", "static")]), name="static")
     pictures = {name: folder / PICTURES / name for name in shown(study.pairs.values())}
 
@@ -57,6 +59,10 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
         if "browser" not in request.cookies and response.headers.get("content-type", "").startswith("text/html"):
             response.set_cookie("browser", secrets.token_hex(8), max_age=31_536_000, httponly=True, samesite="lax")
         return response
+
+    @app.exception_handler(RequestValidationError)
+    def unread(request: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"error": "The answers cannot be understood; please reload the page."}, 400)
 
     @app.get("/")
     def door() -> HTMLResponse:

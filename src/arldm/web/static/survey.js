@@ -64,7 +64,7 @@ form.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat || dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (!send && event.key === "Enter" && document.activeElement === document.body) location.assign(form.dataset.next);
   if (!send) return;
   if ("123".includes(event.key)) answer(Number(event.key) - 1);
