@@ -358,7 +358,7 @@ class TestShowAndReplayAndPage:
         refused(["page", "told", "-o", "folder.png"], "folder.png: cannot be written")
         refused(["page", "script.txt", "-o", "page.png"], "script.txt/story.json: cannot be read")
         (told / "002.png").unlink()
-        refused(["page", "told", "-o", "page.png"], "told/002.png: not there")
+        refused(["page", "told", "-o", "page.png"], "frame 2 has no picture; expected a story that is told")
 
 
 class TestWorldAndTraining:
@@ -380,7 +380,7 @@ class TestWorldAndTraining:
             ("--batch -1", "--batch: got -1"),
             ("--stories -1", "--stories -1"),
             ("--given -1", "--given -1"),
-            ("--json .", "--json: . is a folder"),
+            ("--json .", "--json: . cannot be written (is a folder)"),
             ("--steps 1001", "steps is 1001; expected 1 or more, at most the 1000"),
             ("--steps 0 --stories 1", "steps is 0; expected 1 or more"),
             ("--guidance nan --stories 1", "guidance is nan"),
@@ -404,6 +404,7 @@ class TestWorldAndTraining:
             ("--train.learning-rate nan", "--train.learning-rate: got nan; expected 0 or more"),
             ("--train.learning-rate inf", "--train.learning-rate: got inf"),
             ("--train.ema 1.5", "--train.ema: got 1.5; expected 0 to 1"),
+            ("--train.betas 0.9 1.0", "--train.betas: got 1.0; expected 0 to 0.999999"),
             ("--train.seed -1", "--train.seed: got -1"),
             ("--train.mode-scale 3", "--train.mode-scale: got 3.0; expected 0 to 1.75"),
             ("--train.learning-rate 0", "--train.learning-rate 0 with --train.muon 0.003: expected both above 0, or neither"),
@@ -437,6 +438,18 @@ class TestWorldAndTraining:
     def test_what_a_recipe_is_by_default_can_be(self, name: str, tmp_path: Path) -> None:
         there = {"autoencoder", "encoders", "denoiser", "model", "dataset"} & {field.name for field in fields(RECIPES[name])}
         _check(replace(RECIPES[name], **dict.fromkeys(there, tmp_path)))
+
+    def test_lessons_of_the_context_have_three_frames(self, refused: Refused) -> None:
+        refused(
+            ["train", "toonsv-context", "--out", "run", "--encoders", "script.txt", "--frames", "2"],
+            "--frames: got 2; expected 3 to 100",
+        )
+
+    @pytest.mark.parametrize("crop", [3, 0, 500])
+    def test_crops_that_an_enlarger_cannot_have(self, refused: Refused, crop: int) -> None:
+        command = ["train", "toonsv-enlarger", "--out", "run", "--stories", "1", "--crop", str(crop), "--train.report-to", "none"]
+        refused(command, f"--crop: got {crop}; expected a multiple of 16 pixels, 256 at most")
+        assert not Path("run").exists()
 
     def test_models_that_a_training_starts_from(self, refused: Refused) -> None:
         begins = ["--out", "run", "--model", "none"]

@@ -576,6 +576,22 @@ def test_a_list_beside_those_of_splits_is_refused_and_a_story_may_be_number_zero
     assert [story.id for story in read_folder(tmp_path / "in").stories["train"]] == ["0"]
 
 
+def test_two_stories_of_one_name_and_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
+    """One of them was lost without a word."""
+    write_folder(tmp_path / "in")
+    path = tmp_path / "in/train/metadata.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    names = {"a": "u/v", "b": "u-v"}
+    path.write_text("\n".join(json.dumps(line | {"story": names[line["story"]]}) for line in lines))
+    with pytest.raises(DatasetError, match=r"train: has two stories whose name is u-v \(u-v is one\); expected different ones"):
+        read_folder(tmp_path / "in")
+    write_folder(tmp_path / "other")
+    for name in ("val", "dev"):
+        shutil.copytree(tmp_path / "other/test", tmp_path / "other" / name)
+    with pytest.raises(DatasetError, match=r"has a metadata.jsonl in val and in dev, which both are val; expected one"):
+        read_folder(tmp_path / "other")
+
+
 def test_pictures_beside_their_list_are_a_story_with_the_folders_name(tmp_path: Path) -> None:
     write_folder(tmp_path / "in")
     lines = [{"file_name": f"a{number}.png", "caption": "Ann."} for number in (1, 0)]

@@ -165,6 +165,7 @@ def test_adamw_of_8_bits_learns_and_continues_or_says_what_is_missing(tmp_path: 
     if importlib.util.find_spec("bitsandbytes") is None:
         with pytest.raises(ConfigError, match=r"bitsandbytes is not installed; pip install 'arldm\[8bit\]', or .*optimizer adamw"):
             fit(toy(), batches, config, tmp_path)
+        fit(toy(), batches, replace(config, optimizer="adamw"), tmp_path)  # as it advises: the folder is not taken
         return
     fit(toy(), batches, config, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

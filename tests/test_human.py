@@ -126,11 +126,24 @@ class TestPower:
         assert power(0.2, variances, needed - 1, 40, 20) < 0.8 <= power(0.2, variances, needed, 40, 20)
         assert raters_needed(0.05, Variances(0.02, 0.1, 0.6), 10, 10) is None
 
-    def test_a_planned_study_has_its_power(self) -> None:
+    def test_stories_that_most_raters_never_see_cost_none(self) -> None:
+        """Twice as many raters were asked for where each story had one vote or none, and a power that is no number was enough."""
+        few, many, most = (raters_needed(0.2, assumed(0.2, 0.2, 0.2, 0.3), stories, 20) for stories in (200, 700, 2208))
+        assert few is not None
+        assert few >= (many or 0) >= (most or 0) > 10
+        spread = assumed(0.05, 0.0, 0.1, 0.1)
+        powers = [power(0.05, spread, raters, 1000, 5) for raters in range(150, 1000, 25)]
+        assert powers == sorted(powers)
+        needed = raters_needed(0.05, spread, 1000, 5)
+        assert needed is not None
+        assert power(0.05, spread, needed, 1000, 5) == pytest.approx(0.8, abs=0.01)
+
+    @pytest.mark.parametrize("stories", [40, 1000])
+    def test_a_planned_study_has_its_power(self, stories: int) -> None:
         variances = assumed(0.3, 0.2, 0.2, 0.3)
-        raters = raters_needed(0.3, variances, 40, 20)
+        raters = raters_needed(0.3, variances, stories, 20)
         assert raters is not None
-        simulation = Simulation(Preferences(0.55, 0.2, 0.2, 0.3), raters, 40, 20)
+        simulation = Simulation(Preferences(0.55, 0.2, 0.2, 0.3), raters, stories, 20)
         generator = np.random.Generator(np.random.PCG64(7))
         told = sum(simulation.votes(generator).interval(-1, 1).low > 0 for _ in range(400)) / 400
         assert told == pytest.approx(0.8, abs=0.06)

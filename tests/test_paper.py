@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -303,6 +304,16 @@ def too_long(place: Path, folder: Path) -> Paper:
     return Paper(TRAIN, place / "model", folder / "archive")
 
 
+def too_long_to_judge_by(place: Path, folder: Path) -> Paper:
+    """A run was ended by its first sample, and again by the same command."""
+    write_folder(folder / "own")
+    shutil.copytree(folder / "own" / "test", folder / "own" / "val")
+    path = folder / "own" / "val" / "metadata.jsonl"
+    path.write_text(path.read_text().replace("Ann does", "A penguin and a beaver " * 60))
+    assert main(["prepare", "folder", str(folder / "own"), str(folder / "archive"), "--workers", "1"]) == 0
+    return Paper(TRAIN, place / "model", folder / "archive")
+
+
 def of_vist(place: Path, folder: Path) -> Paper:
     write_vist(folder / "vist")
     import_corpus(read_vist(folder / "vist"), folder / "archive", 1)
@@ -324,6 +335,7 @@ BAD = {
     "no archive": (lambda place, _: Paper(TRAIN, place / "model", place / "pororo"), DatasetError, "is no finished archive"),
     "other captions": (of_vist, DatasetError, r"has no captions 'captions'; expected one of sis, dii"),
     "too long": (too_long, CaptionError, r'caption "A penguin .*" has \d+ tokens; the limit is 85, shorten it'),
+    "too long to judge by": (too_long_to_judge_by, CaptionError, r'caption "A penguin .*" has \d+ tokens; the limit is 85'),
     "too many given": (
         lambda place, _: Paper(TRAIN, place / "model", place / "archive", given=5),
         ConfigError,
@@ -341,6 +353,22 @@ def test_what_cannot_be_trained_with_is_one_line(place: Path, tmp_path: Path, na
         run(recipe, tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_continued_with_another_archive(place: Path, tmp_path: Path) -> None:
+    """Captions were others from there on, and nothing was said."""
+    write_folder(tmp_path / "own")
+    command = ["prepare", "folder", str(tmp_path / "own"), str(tmp_path / "archive"), "--workers", "1"]
+    assert main(command) == 0
+    recipe = Paper(replace(TRAIN, steps=2, batch=1), place / "model", tmp_path / "archive")
+    run(recipe, tmp_path / "run")
+    run(recipe, tmp_path / "run")
+    shutil.rmtree(tmp_path / "archive")
+    path = tmp_path / "own" / "train" / "metadata.jsonl"
+    path.write_text(path.read_text().replace("Ann does", "Ben does"))
+    assert main(command) == 0
+    with pytest.raises(ConfigError, match=r"starts-from.dataset is '\w+'; .* was begun with '\w+'"):
+        run(recipe, tmp_path / "run")
 
 
 def test_stories_of_several_lengths_are_trained_with_one_by_one(place: Path, tmp_path: Path) -> None:

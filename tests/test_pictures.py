@@ -48,6 +48,10 @@ class TestLayouts:
     def test_a_strip_of_another_program_is_a_picture(self, tmp_path: Path) -> None:
         assert len(find(drawn(tmp_path, "a/1.png", "a/strip.png")).frames) == 2
 
+    def test_numbers_are_those_that_count(self, tmp_path: Path) -> None:
+        """Superscripts are digits of no number, and ended it with a traceback."""
+        assert len(find(drawn(tmp_path, "1²3/0.png", "1²3/1.png")).frames) == 2
+
     def test_storydalle(self, tmp_path: Path) -> None:
         drawn(
             tmp_path, "gen_sample_10_0.png", "gen_sample_2_1.png", "gen_sample_2_0.png", "gen_sample_2_10.png", "gen_sample_2_9.png"

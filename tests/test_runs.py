@@ -81,10 +81,11 @@ def test_the_enlarger_run_leaves_one_that_doubles(recipe: ToonSV, tmp_path: Path
 
 @pytest.mark.parametrize("history", ["pictures", "none"])
 def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path, history: str) -> None:
-    (tmp_path / ".model.123.new").mkdir()  # of a process that was killed
+    for name in (".model.123.new", ".model.124.old"):  # of processes that were killed
+        (tmp_path / name).mkdir()
     (tmp_path / ".git").mkdir()  # of the user
     run(replace(recipe, history=history), tmp_path)
-    assert not (tmp_path / ".model.123.new").exists()
+    assert not list(tmp_path.glob(".model.*"))
     assert (tmp_path / ".git").exists()
     model = ARLDM.from_pretrained(tmp_path / "model")
     assert model.config == replace(TINY, history=history)
@@ -259,7 +260,10 @@ def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("history", ["pictures", "captions", "none"])
 def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, history: History) -> None:
-    """The loss with cached conditions is that of encoders which read at every step, where frames lose their condition, too."""
+    """The loss with cached conditions is that of encoders which read at every step, where frames lose their condition, too.
+
+    Here nothing is decided: what decides is the picture's truth for the one and what is seen in it for the other.
+    """
     frozen = replace(recipe, history=history, freeze=("text_encoder", "history_encoder", "conditioner"))
     model = begin(frozen)
     model.dropout = 0.5

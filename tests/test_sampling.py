@@ -53,6 +53,17 @@ def test_a_split_is_told_into_a_folder_a_story(saved: str, tmp_path: Path, capsy
     assert len(read_told(tmp_path / "out" / folders[4]).frames) == 3
 
 
+def test_what_is_refused_claims_no_folder(saved: str, tmp_path: Path, capsys) -> None:
+    """What was then asked as advised, was refused as another telling."""
+    out = tmp_path / "out"
+    assert sampled(saved, out, "--guidance", "-1") == 2
+    assert "guidance is -1.0" in capsys.readouterr().err
+    keep = ["evaluate", "toonsv", "--model", saved, "--stories", "1", "--guidance", "-1", "--keep", str(tmp_path / "kept")]
+    assert main(keep) == 2
+    assert not out.exists()
+    assert not (tmp_path / "kept").exists()
+
+
 def test_stopped_anywhere_and_continued_it_is_the_same_bytes(saved: str, tmp_path: Path, monkeypatch) -> None:
     sampled(saved, tmp_path / "whole")
     whole = tree(tmp_path / "whole")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors import SafetensorError
 
 from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.pictures import flattened
@@ -470,6 +471,12 @@ def test_links_lead_to_what_is_replaced_and_devices_never_are(tmp_path: Path) ->
             check_writable(tmp_path / name, "--json")
     check_writable(tmp_path / "a" / "b" / "report.json", "--json")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "folder", "link.json", "pipe", "target.json"]
+
+
+def test_a_disk_that_safetensors_finds_full_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"model: cannot be written \(no space\)"), replacing_folder(tmp_path / "model"):
+        raise SafetensorError("no space")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_killed_process_left_is_swept_away_and_what_it_had_set_aside_comes_back(tmp_path: Path) -> None:

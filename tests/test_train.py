@@ -169,6 +169,26 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It kept the space that was to be freed."""
+
+    def full(folder: Path, *_: object) -> None:
+        (folder / "weights.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "_write", full)
+    with pytest.raises(OutputError, match=r"checkpoint of step 3 cannot be written .*No space left"):
+        checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_norm_gradients_are_not_clipped(tmp_path: Path) -> None:
+    """They were all made nothing."""
+    fit(toy(), batches, replace(TRAIN, steps=10, clip=0.0), tmp_path / "free")
+    fit(toy(), batches, replace(TRAIN, steps=10, clip=1e9), tmp_path / "wide")
+    assert same_bytes(tmp_path / "free", tmp_path / "wide", 10)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="checkpoint of step 3 cannot be written"):

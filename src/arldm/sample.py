@@ -175,8 +175,13 @@ def _checked(
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
     if model.history != "none":
         model.conditioner.check_length(lengths[0])
+    check_config(model, config)
+    return frozenset(frames or ())
+
+
+def check_config(model: ARLDM, config: TellConfig) -> None:
+    """Can stories be told so? Raises ConfigError."""
     if not (math.isfinite(config.guidance) and config.guidance >= 0):
         raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 1.5 to 7.5 are usual")
     build_sampler(config, model.schedule)
     build_autocast(config.precision, model.device)
-    return frozenset(frames or ())

@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from arldm.errors import OutputError
+from safetensors import SafetensorError
+
+from arldm.errors import OutputError, said
 
 
 def checksum(path: Path) -> str:
@@ -79,8 +81,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 old.rename(path)
             raise
         shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or said(error)
+        raise OutputError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -93,16 +96,18 @@ def _sync(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes had begun to write below a folder, which nobody else may be writing into.
-
-    A folder that was just to be replaced, and has not been, gets its name back.
-    """
+    """`clear` what killed processes had begun to write below a folder, which nobody else may be writing into."""
     for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+(\.new|\.old)?", one.name)]:
-        name, _, state = half.name[1:].rpartition(".")
-        whole = half.with_name(name.rpartition(".")[0])
-        if state == "old" and not whole.exists():
-            half.rename(whole)
-        elif half.is_dir():
-            shutil.rmtree(half)
-        else:
-            half.unlink(missing_ok=True)
+        clear(half)
+
+
+def clear(half: Path) -> None:
+    """Remove what a killed process had begun to write; a folder that was to be replaced, and has not been, gets its name back."""
+    name, _, state = half.name[1:].rpartition(".")
+    whole = half.with_name(name.rpartition(".")[0])
+    if state == "old" and not whole.exists():
+        half.rename(whole)
+    elif half.is_dir():
+        shutil.rmtree(half)
+    else:
+        half.unlink(missing_ok=True)

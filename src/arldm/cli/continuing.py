@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import ConfigError, OutputError, ScriptError
 from arldm.provenance import Origin, has_origin, read_origin
 from arldm.story import Story
 from arldm.story_files import STORY, read_told
@@ -21,7 +21,10 @@ def known_as(folder: Path, story: Story, again: Collection[int]) -> Story:
     """
     if not (folder / STORY).exists():
         return story
-    held = read_told(folder)
+    try:
+        held = read_told(folder)
+    except ScriptError:  # of somebody else's story.json, which the folder will refuse
+        return story
     pairs = list(zip(held.frames, story.frames, strict=False))
     changed = [number for number, (one, other) in enumerate(pairs) if one.caption != other.caption]
     if held.id == story.id or len(held.frames) > len(story.frames) or len(changed) == len(pairs):

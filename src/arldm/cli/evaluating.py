@@ -23,9 +23,8 @@ from arldm.evaluate.report import score, table, write
 from arldm.evaluate.told import ToldStories
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
-from arldm.model.denoiser import build_sampler
 from arldm.provenance import PACKAGES
-from arldm.sample import tell_batch
+from arldm.sample import check_config, tell_batch
 from arldm.story import Story
 from arldm.toonsv import chosen, painted, plot, split_hash, story
 from arldm.toonsv.redrawn import forgotten
@@ -60,7 +59,7 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         raise ConfigError(f"--pinned: got {beyond[0]}; expected frames 0 to {options.frames - 1}")
     reader = Reader.from_pretrained("toonsv")
     config = options.how
-    build_sampler(config, model.schedule)  # complains now, not after all stories are rendered
+    check_config(model, config)  # now, not after all stories are rendered
     candidates = chosen(options.split, options.frames, options.held_out)
     which = list(islice(candidates, options.skip, options.skip + options.stories))
     truths = [story(options.split, number, options.frames, model.config.picture_size) for number in which]

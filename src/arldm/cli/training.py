@@ -11,7 +11,7 @@ from arldm.cli.beginning import sizes
 from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
 from arldm.errors import ConfigError
-from arldm.recipes import Autoencoder, Classifier, Decoder, Enlarger, Paper, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train import run
 from arldm.train.record import not_installed
 
@@ -33,6 +33,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0, math.inf),
     "clip": (0, math.inf),
     "dropout": (0, 1),
+    "betas": (0, 0.999999),
     **dict.fromkeys(("layers", "encoder_layers", "text_layers", "vision_layers", "window", "train_timesteps"), (1, math.inf)),
     **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary", "choices", "finish", "details"), (0, math.inf)),
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
@@ -48,6 +49,7 @@ OTHER_RANGES: dict[type[Recipe], dict[str, tuple[float, float]]] = {
     Paper: AS_MANY_AS_EPOCHS_TAKE,
     Classifier: AS_MANY_AS_EPOCHS_TAKE,
     ToonSV: {"scenes": (0, math.inf)},
+    Context: {"frames": (3, 100)},
 }
 #: what a run starts from, and the command that leaves it
 STARTS = {
@@ -114,7 +116,8 @@ def _check(recipe: Recipe) -> None:
     for path, value in _options(to_dict(recipe)):
         option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
         if name in ranges:
-            check_range(option, value, *ranges[name])
+            for one in recipe.train.betas if name == "betas" else (value,):
+                check_range(option, one, *ranges[name])
         if name in starts and value not in (None, EMBEDDED) and not Path(value).exists():
             raise ConfigError(f"{option}: {value} is not there; run `{starts[name]}` first, or give what it left")
     if recipe.train.muon and not recipe.train.learning_rate:

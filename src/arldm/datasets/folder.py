@@ -24,6 +24,10 @@ def read_folder(source: Path) -> Corpus:
     """Stories of anyone's pictures. Raises DatasetError."""
     published(source, ".")  # is there, and is no zip
     found = {split: folder for split in SPLITS for name in CALLED[split] if (folder := source / name).joinpath(METADATA).exists()}
+    for split in SPLITS:
+        if len(folders := [name for name in CALLED[split] if (source / name / METADATA).exists()]) > 1:
+            got = f"{METADATA} in {' and in '.join(folders)}, which both are {split}"
+            raise DatasetError(f"{source}: has a {got}; expected one of them, put their lines together")
     if (source / METADATA).exists():
         if found:
             both = f"{METADATA} of its own and another in {next(iter(found.values())).name}"
@@ -35,7 +39,7 @@ def read_folder(source: Path) -> Corpus:
     broken: list[str] = []
     stories: dict[str, tuple[Outline, ...]] = dict.fromkeys(SPLITS, ())
     for split, folder in found.items():
-        kept = []
+        kept: dict[str, Outline] = {}
         for id, lines in _by_story(folder).items():
             if len(lines) < 2:
                 broken.append(f"story {id}: {len(lines)} frame")
@@ -43,10 +47,12 @@ def read_folder(source: Path) -> Corpus:
             ordered = [clip for _, clip in sorted(lines, key=lambda line: line[0])]
             own = [Clip(f"{split}/{clip.id}", clip.source, clip.captions, clip.characters) for clip in ordered]
             clips |= {clip.id: clip for clip in own}
-            kept.append(
-                Outline(id.replace("/", "-"), tuple(clip.id for clip in own), {"captions": tuple(clip.captions[0] for clip in own)})
-            )
-        stories[split] = tuple(kept)
+            if (name := id.replace("/", "-")) in kept:
+                raise DatasetError(
+                    f"{folder}: has two stories whose name is {name} ({id} is one); expected different ones, rename one"
+                )
+            kept[name] = Outline(name, tuple(clip.id for clip in own), {"captions": tuple(clip.captions[0] for clip in own)})
+        stories[split] = tuple(kept.values())
     return Corpus("folder", tuple(clips[id] for id in sorted(clips)), stories, _stills, {"captions": 77}, broken=tuple(broken))
 
 

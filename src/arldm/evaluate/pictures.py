@@ -97,7 +97,7 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
 
 def _natural(paths: Iterator[Path]) -> list[Path]:
     """Sorted as people count: frame 10 comes after frame 9."""
-    return sorted(paths, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in _parts(path.as_posix())])
+    return sorted(paths, key=lambda path: [(int(part), "") if part.isdecimal() else (-1, part) for part in _parts(path.as_posix())])
 
 
 def _parts(name: str) -> list[str]:

@@ -112,11 +112,8 @@ def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None
         raise ConfigError("the model has taken up packs, which no model's folder holds; expected one without, unload_packs() first")
     if folder.exists() and not (folder / CONFIG).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: holds something that is not a model; expected a new or empty folder, choose another")
-    try:
-        with replacing_folder(folder) as beside:
-            _write(model, beside, dtype)
-    except SafetensorError as error:
-        raise OutputError(f"{folder}: cannot be written ({said(error)}); free some space or choose another folder") from error
+    with replacing_folder(folder) as beside:
+        _write(model, beside, dtype)
 
 
 def _write(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:

@@ -9,8 +9,8 @@ from arldm.config import to_dict
 from arldm.recipes import Recipe
 from arldm.writing import checksum
 
-STARTS = ("autoencoder", "encoders", "denoiser", "model")  # options that name files or models' folders
-HELD = (".safetensors", ".json")  # what counts in a folder
+STARTS = ("autoencoder", "encoders", "denoiser", "model", "dataset")  # options that name files or folders
+HELD = (".safetensors", ".json", ".jsonl")  # what counts in a folder; an archive has the checksums of its pictures there
 
 
 def asked(recipe: Recipe) -> dict[str, Any]:

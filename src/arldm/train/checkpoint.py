@@ -65,12 +65,11 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
 
     Where tensors are shared out among processes, one of them calls this while the others `lend` theirs.
     """
-    final = run / f"checkpoint-{step:07d}"
+    final, beside = run / f"checkpoint-{step:07d}", run / f".checkpoint-{os.getpid()}"
     try:
         run.mkdir(parents=True, exist_ok=True)
         for stale in run.glob(".checkpoint-*"):  # of a process that was killed while it wrote
             shutil.rmtree(stale)
-        beside = run / f".checkpoint-{os.getpid()}"
         beside.mkdir()
         _write(beside, step, parts, facts)
         if final.exists():
@@ -78,6 +77,7 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
         beside.replace(final)
         sync(run)
     except (OSError, SafetensorError) as error:
+        shutil.rmtree(beside, ignore_errors=True)  # gigabytes, perhaps, of the space that there is to be freed
         reason = getattr(error, "strerror", None) or said(error)
         message = f"{run}: the checkpoint of step {step} cannot be written ({reason}); free space or choose another --out"
         raise OutputError(message) from error

@@ -8,6 +8,7 @@ from accelerate import PartialState
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
+from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import PictureBatch, floats, image
 from arldm.model.enlarge import TIMES
@@ -20,14 +21,18 @@ from arldm.train.asked import asked
 from arldm.train.autoencoder import Crops, grid
 from arldm.train.loop import fit
 from arldm.train.record import Sample
+from arldm.writing import replacing_folder
 
 NOISE = 0.2  # on the latents, in deviations, at most: a denoiser is never exact
 
 
 def enlarger(recipe: Enlarger, out: Path) -> None:
-    """Train the enlarger; leaves it in `out/model`."""
+    """Train the enlarger; leaves it in `out/model`. Raises ConfigError."""
     cache, model = recipe.cache or out / "cache", ARLDM.from_pretrained(recipe.model)
-    size = TIMES * model.config.picture_size
+    unit, most = model.config.latents.downsample, model.config.picture_size
+    if recipe.crop < unit or recipe.crop % unit or recipe.crop > most:
+        raise ConfigError(f"--crop: got {recipe.crop}; expected a multiple of {unit} pixels, {most} at most, as the pictures have")
+    size = TIMES * most
     with PartialState().main_process_first():
         pictures = rendered(cache, "train", recipe.stories, size)
         held = floats(rendered(cache, "val", 2, size)[::3].copy())
@@ -45,7 +50,8 @@ def enlarger(recipe: Enlarger, out: Path) -> None:
     crops = Crops(pictures, recipe.train.batch, TIMES * recipe.crop, recipe.train.seed)
     fit(module, crops, recipe.train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
-        module.enlarger.save_pretrained(out / "model")
+        with replacing_folder(out / "model") as folder:
+            module.enlarger.save_pretrained(folder)
 
 
 class Enlarging(nn.Module):

@@ -87,7 +87,8 @@ class Learner:
         self.waited = 0.0
         losses = [self._learn(batches, part) for part in range(self.config.gradient_accumulation_steps)]
         self.accelerator.unscale_gradients()
-        nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip)
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.config.ema:

@@ -2,9 +2,10 @@
 
 A step depends on the run's config and its number alone. Its items are `batch * gradient_accumulation_steps * processes` places in
 the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with half of the
-batch each, or one that accumulates, learn the same (to rounding; but for lessons of encoders and context, of which each process's
-batch is of one length and history), and a run that was killed and started again is, bit for bit, the
-run that was never killed. To resume, run the same command again.
+batch each, or one that accumulates, learn the same, to rounding; but for what looks at a batch as a whole: lessons of encoders and
+context, of which each process's batch is of one length and history, the autoencoder, whose noise is a share of the batch's own
+deviation, and the classifier with its batch norms. A run that was killed and started again is, bit for bit, the run that was never
+killed. To resume, run the same command again.
 """
 
 import json
@@ -64,9 +65,9 @@ def fit(
         torch.set_num_threads(config.threads)
     accelerator = accelerator or build_accelerator(config)
     with together():
+        learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's
         with accelerator.main_process_first():
             claim(out, options or {"train": to_dict(config)})
-        learner = Learner(module, config, accelerator)
         learner.resume(out)
         with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
             while learner.step < config.steps:

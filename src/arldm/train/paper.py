@@ -83,6 +83,10 @@ def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
     stories = [*split.first(max(SHOWN, judge.stories))]
     if not stories:
         return None
+    if model.history != "none":
+        model.conditioner.check_length(max(len(story.frames) for story in stories))
+    for tokenizer in (model.tokenizer, model.past_tokenizer):  # complain now, not at the first sample
+        tokenizer.encode([frame.caption for story in stories for frame in story.frames])
     size = model.config.picture_size
 
     def preview() -> Sample:

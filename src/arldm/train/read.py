@@ -25,7 +25,7 @@ class ReadStories:
     """Cached stories with the condition of every frame."""
 
     stories: CachedStories
-    tokens: np.ndarray  # (story * frame, summary, dim) float32: a model must learn from it what it would learn without
+    tokens: np.ndarray  # (story * frame, summary, dim) float32: halves would be another lesson
     null: Condition  # (1, 1, summary, dim)
 
     def __len__(self) -> int:

@@ -1,6 +1,5 @@
 """From a recipe to its run."""
 
-import shutil
 from pathlib import Path
 
 import torch
@@ -17,11 +16,13 @@ from arldm.train.loop import check_claim
 from arldm.train.peers import together
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
+from arldm.writing import clear
 
 #: what a run writes has such a name until it is whole
 HALF_WRITTEN = (
     ".checkpoint-*",
-    ".model.*new",
+    ".model.*.new",
+    ".model.*.old",
     ".*.safetensors.*",
     ".config.json.*",
     ".accuracy.json.*",
@@ -90,7 +91,4 @@ def _train(recipe: Recipe, out: Path) -> None:
 def _sweep(out: Path) -> None:
     """Clear what a killed process had begun to write, and nothing else: `out` may be any folder."""
     for half in [path for pattern in HALF_WRITTEN for path in out.glob(pattern)]:
-        if half.is_dir():
-            shutil.rmtree(half)
-        else:
-            half.unlink()
+        clear(half)

@@ -20,6 +20,9 @@ class Interval:
     high: float
 
 
+ONE = 0.05  # of the variance of a mean, what stories may add for having more than one vote each, and count as chance
+
+
 @dataclass(frozen=True, slots=True)
 class Variances:
     """Of a vote, by where it comes from."""
@@ -33,7 +36,13 @@ class Variances:
         return self.rater * per_rater + self.story * per_story + self.rest / votes
 
     def degrees(self, raters: int, stories: int, votes: int, per_rater: float, per_story: float) -> float:
-        """Degrees of freedom of the mean's estimated variance (Satterthwaite); a part of which nothing was found takes none."""
+        """Degrees of freedom of the mean's estimated variance (Satterthwaite); a part of which nothing was found takes none.
+
+        Where nearly each story has one vote, what stories add cannot be told from chance, and need not be: it is part of it.
+        """
+        apart = self.story * (per_story - 1 / votes)
+        if self.story and apart < ONE * self.of_mean(per_rater, per_story, votes):
+            return Variances(self.rater, 0.0, self.rest + self.story).degrees(raters, stories, votes, per_rater, per_story)
         rest = self.rest / votes
         rater, story = self.rater * per_rater + rest, self.story * per_story + rest
         if not rest or not (self.rater or self.story):

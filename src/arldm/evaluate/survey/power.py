@@ -30,11 +30,12 @@ def assumed(margin: float, ties: float, rater: float, story: float) -> Variances
 def power(margin: float, variances: Variances, raters: int, stories: int, pairs: float) -> float:
     """The probability that the 95 % interval of the margin leaves out 0; each rater sees `pairs` of these two methods."""
     votes = max(2, round(raters * pairs))
-    shares = 1 / raters, 1 / min(stories, votes)
-    degrees = variances.degrees(raters, stories, votes, *shares)
+    seen = min(stories, votes)
+    shares = 1 / raters, 1 / seen
+    degrees = variances.degrees(raters, seen, votes, *shares)
     away = margin / math.sqrt(variances.of_mean(*shares, votes))
     critical = student.ppf(0.975, degrees) / math.sqrt(1 - margin**2)  # Wilson's interval is wider than the variance alone says
-    return float(nct.sf(critical, degrees, away) + nct.cdf(-critical, degrees, away))
+    return float(nct.sf(critical, degrees, away))  # the other side adds nothing that a plan would notice, and is no number far out
 
 
 def raters_needed(margin: float, variances: Variances, stories: int, pairs: float, promised: float = 0.8) -> int | None:
