@@ -417,7 +417,7 @@ class TestCommand:
             (["ours", "--weights", "other.safetensors"], "other.safetensors: "),
             (["ours", "--network", "reader", "--given", "-1"], "--given: got -1"),
             (["ours", "--network", "reader", "--given", "2"], "no more than the 2 given pictures"),
-            (["ours", "--network", "reader", "--json", "."], "--json: . is a folder"),
+            (["ours", "--network", "reader", "--json", "."], "--json: . cannot be written (is a folder)"),
             (["empty", "--network", "reader"], "empty: holds no pictures"),
             (["ours", "--network", "reader", "--characters", "ours"], "--characters: given without --encoder"),
             (
