@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from arldm import ARLDM, read_script, tell
-from arldm.story_files import strip
+from arldm.pictures import strip
 
 SCRIPTS = Path(__file__).parents[1] / "docs" / "scripts"
 

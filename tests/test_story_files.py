@@ -15,23 +15,9 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from arldm.errors import OutputError, PictureError, ScriptError
-from arldm.pictures import flattened
+from arldm.pictures import GUTTER, encoded, flattened, read_picture, strip
 from arldm.story import Fact, Frame, Story
-from arldm.story_files import (
-    GUTTER,
-    STORY,
-    STRIP,
-    StoryFolder,
-    check_cast,
-    encoded,
-    identified,
-    parse,
-    read_picture,
-    read_script,
-    read_told,
-    strip,
-    write_known,
-)
+from arldm.story_files import STORY, STRIP, StoryFolder, check_cast, identified, parse, read_script, read_told, write_known
 from arldm.toonsv import story as known
 from arldm.writing import check_writable, put, replacing_folder, sweep
 from conftest import picture

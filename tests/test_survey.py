@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -300,16 +301,16 @@ class TestVotes:
     def test_rows_that_do_not_belong_can_be_taken_out_as_it_is_said(self, own: tuple[Study, Path]) -> None:
         study, folder = own
         vote_once(study, folder)
-        with sqlite3.connect(folder / VOTES) as file:
+        with closing(sqlite3.connect(folder / VOTES, isolation_level=None)) as file:
             for foreign in ("nobody", "else"):
                 file.execute("insert into votes values (?, 'p', 'quality', 'a', '', 0, '')", (foreign,))
-        with pytest.raises(SurveyError, match=r"row 4 .* take out") as refusal:
-            Votes(folder, study)
-        file.executescript(str(refusal.value).split('"')[1])
-        assert len(read_votes(folder, study)) == len(QUESTIONS)
-        Votes(folder, study).close()
-        with pytest.raises(sqlite3.IntegrityError, match="votes are not removed"):  # served again, the rule is there again
-            file.execute("delete from votes")
+            with pytest.raises(SurveyError, match=r"row 4 .* take out") as refusal:
+                Votes(folder, study)
+            file.executescript(str(refusal.value).split('"')[1])
+            assert len(read_votes(folder, study)) == len(QUESTIONS)
+            Votes(folder, study).close()
+            with pytest.raises(sqlite3.IntegrityError, match="votes are not removed"):  # served again, the rule is there again
+                file.execute("delete from votes")
         file.close()
 
     def test_a_file_that_is_none(self, own: tuple[Study, Path]) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 
@@ -186,6 +187,5 @@ def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
     votes = read_votes(folder, made)
     assert len(votes) == len(QUESTIONS) * len(acknowledged) == len(QUESTIONS) * 80
     assert {(vote.rater, vote.pair) for vote in votes} == acknowledged
-    with sqlite3.connect(folder / VOTES) as file:
+    with closing(sqlite3.connect(folder / VOTES)) as file:
         assert file.execute("pragma integrity_check").fetchone() == ("ok",)
-    file.close()

@@ -6,7 +6,7 @@ PART  alone      (the default) each of the three characters that training never 
       strangers  three strangers whom captions call by words that change, as in the paper's Figure 7
       together   two of the packs of `alone` in one story
       curves     mode full by epochs and by learning rate, one set of pictures; draws OUT/curves.png
-      table      what was found
+      table      what was found, as docs/new-characters.md has it
 MODES full, lora, token, pin and none. SETS, STORIES, PRECISION (bf16 where it pays) may be set. With OMP_NUM_THREADS set, for two
 at a time that do more than one on two cores, minutes are not told.
 """
@@ -19,6 +19,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import figures
 from matplotlib.figure import Figure
 from packs import learned, pictured
 from scores import before_recasting, both, measured, of_old, one_person, scores
@@ -39,11 +40,6 @@ LOOKS = (Look("blue", "cap", "yellow", "brown"), Look("yellow", "topper", "red",
 EPOCHS = (10, 30, 100, 300, EPOCHS_TOONSV["full"])
 RATES = (1e-5, 1e-4, 3e-4, ADAPTATION_TOONSV["full"].learning_rate, 3e-3)
 KEEPING = ("--keep-old", "toonsv")
-COLUMNS = (
-    *("identity", "not_copied", "relevance", "relevance_before_recasting", "consistency", "consistency_before_recasting"),
-    *("old_frame_accuracy", "old_relevance"),
-    *("both", "one_person", "minutes", "peak_gib", "bytes"),
-)
 
 
 def found(folder: Path, called: str, measure_it: Callable[[], dict[str, Any]]) -> Iterator[str]:
@@ -142,25 +138,8 @@ def curves(out: Path, _: Sequence[str]) -> Iterator[str]:
 
 
 def table(out: Path, _: Sequence[str]) -> Iterator[str]:
-    """Means over characters and sets, with the least and the most of each, in Markdown."""
-    yield "| mode | runs | " + " | ".join(name.replace("_", " ") for name in COLUMNS) + " |"
-    yield "|---" * (len(COLUMNS) + 2) + "|"
-    for mode in ("named", *MODES, *(f"{mode}-forgetting" for mode in MOVING)):
-        reports = [json.loads(path.read_text()) for path in sorted(out.glob(f"*/{mode}.json"))]
-        if reports:
-            yield (
-                f"| {mode} | {len(reports)} | "
-                + " | ".join(_cell([one[name] for one in reports if name in one]) for name in COLUMNS)
-                + " |"
-            )
-
-
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    number = "{:,.0f}" if min(values) >= 100 else "{:.3f}"
-    mean, least, most = (number.format(value) for value in (sum(values) / len(values), min(values), max(values)))
-    return mean if least == most else f"{mean} ({least} to {most})"
+    """The table of docs/new-characters.md."""
+    return figures.table(out)
 
 
 if __name__ == "__main__":

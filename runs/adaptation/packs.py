@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arldm.model.arldm import ARLDM
-from arldm.story_files import encoded
+from arldm.pictures import encoded
 from arldm.toonsv import painted
 from arldm.toonsv.plot import Shot
 from arldm.writing import put

@@ -1,9 +1,52 @@
-"""Pictures of any kind as RGB."""
+"""Pictures on their way in and out: files of any kind, read with care, as RGB; PNG; strips."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from arldm.errors import PictureError
+
+FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
+LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
+GUTTER = 8  # pixels between the frames of a strip
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
+    try:
+        return flattened(decoded(path, path), path)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: not there; expected a picture, check the path") from error
+
+
+def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
+    """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
+    try:
+        quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
+        with quietly, Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > LARGEST:
+                got = f"{image.width} x {image.height} pixels"
+                raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
+            image.load()
+            with suppress(Exception):  # what is broken of what a camera wrote beside the picture
+                ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
+            return image
+    except FileNotFoundError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+        raise PictureError(
+            f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
+        ) from error
 
 
 def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
@@ -16,3 +59,23 @@ def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
         return picture if picture.mode == "RGB" else picture.convert("RGB")
     picture = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def strip(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Frames side by side, as high as the last; a given picture may have another size."""
+    height = pictures[-1].height
+    pictures = [picture.resize((max(1, round(picture.width * height / picture.height)), height)) for picture in pictures]
+    width = sum(picture.width for picture in pictures) + GUTTER * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, height), "white")
+    x = 0
+    for picture in pictures:
+        sheet.paste(picture, (x, 0))
+        x += picture.width + GUTTER
+    return sheet
+
+
+def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()

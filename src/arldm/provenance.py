@@ -12,8 +12,8 @@ from PIL import Image
 
 from arldm.config import TellConfig, from_dict
 from arldm.errors import ConfigError, PictureError
+from arldm.pictures import FORMATS
 from arldm.story import Story
-from arldm.story_files import FORMATS
 
 CHUNK = "arldm"
 PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")

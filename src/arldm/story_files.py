@@ -4,30 +4,23 @@ A script is plain text, one frame a line, or a `story.json`. A told story is a f
 """
 
 import hashlib
-import io
 import json
 import re
-import warnings
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from arldm.errors import OutputError, PictureError, ScriptError
-from arldm.pictures import flattened
+from arldm.pictures import encoded, read_picture, strip
 from arldm.story import Fact, Frame, Source, Story
 from arldm.writing import put
 
 STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
-FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
-LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
 LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
-GUTTER = 8  # pixels between the frames of a strip
 
 
 def read_script(path: Path | str) -> Story:
@@ -138,38 +131,6 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-def read_picture(path: Path) -> Image.Image:
-    """A picture as RGB, decoded. Raises PictureError for what is missing, broken, too large or no picture."""
-    try:
-        return flattened(decoded(path, path), path)
-    except FileNotFoundError as error:
-        raise PictureError(f"{path}: not there; expected a picture, check the path") from error
-
-
-def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
-    """A picture of any mode, decoded; `name` is what messages call it. Raises PictureError, FileNotFoundError."""
-    try:
-        quietly = warnings.catch_warnings(action="ignore")  # Pillow also warns of what is refused below
-        with quietly, Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > LARGEST:
-                got = f"{image.width} x {image.height} pixels"
-                raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
-            image.load()
-            with suppress(Exception):  # what is broken of what a camera wrote beside the picture
-                ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
-            return image
-    except FileNotFoundError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"{name}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
-        raise PictureError(
-            f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
-        ) from error
-
-
 def frame_path(folder: Path, number: int) -> Path:
     """Where frame `number` of a told story lies."""
     return folder / f"{number:03}.png"
@@ -247,26 +208,6 @@ def check_apart(path: Path, folder: Path, frames: int) -> None:
     """May this be written without loss of what was told into a folder? Raises OutputError."""
     if path.resolve() in {one.resolve() for one in (folder / STRIP, *(frame_path(folder, number) for number in range(frames)))}:
         raise OutputError(f"{path}: is a picture of the story; expected another name, such as page{path.suffix}")
-
-
-def strip(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Frames side by side, as high as the last; a given picture may have another size."""
-    height = pictures[-1].height
-    pictures = [picture.resize((max(1, round(picture.width * height / picture.height)), height)) for picture in pictures]
-    width = sum(picture.width for picture in pictures) + GUTTER * (len(pictures) - 1)
-    sheet = Image.new("RGB", (width, height), "white")
-    x = 0
-    for picture in pictures:
-        sheet.paste(picture, (x, 0))
-        x += picture.width + GUTTER
-    return sheet
-
-
-def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) -> bytes:
-    """A picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
 
 
 def write_known(story: Story, path: Path) -> None:

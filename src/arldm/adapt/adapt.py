@@ -40,10 +40,10 @@ from arldm.model.condition import Condition
 from arldm.model.noise import seeded
 from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
 from arldm.model.widening import TABLES, add_words, take_up, texts
+from arldm.pictures import strip
 from arldm.provenance import pixel_hash
 from arldm.sample import tell
 from arldm.story import Story
-from arldm.story_files import strip
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device

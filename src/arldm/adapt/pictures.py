@@ -12,9 +12,8 @@ from typing import Any
 
 from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
-from arldm.pictures import flattened
+from arldm.pictures import ENDINGS, decoded, flattened
 from arldm.story import Frame
-from arldm.story_files import ENDINGS, decoded
 from arldm.toonsv.cutouts import Cutout, cut_outs
 
 METADATA = "metadata.jsonl"

@@ -13,8 +13,9 @@ from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.folder import read_config
 from arldm.model.pack import PICTURES, read_pack
 from arldm.model.widening import MOST, take_up
+from arldm.pictures import read_picture
 from arldm.provenance import pixel_hash
-from arldm.story_files import STORY, read_picture
+from arldm.story_files import STORY
 from arldm.weight_files import fastest_device
 
 #: and where it can be other than in training

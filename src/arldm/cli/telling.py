@@ -17,10 +17,11 @@ from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.model.arldm import ARLDM
+from arldm.pictures import read_picture
 from arldm.provenance import has_origin, origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
-from arldm.story_files import StoryFolder, check_cast, frame_path, read_picture, read_script, read_told
+from arldm.story_files import StoryFolder, check_cast, frame_path, read_script, read_told
 from arldm.toonsv.cast import NAMES
 
 if TYPE_CHECKING:

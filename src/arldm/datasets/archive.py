@@ -14,9 +14,8 @@ from PIL import Image
 
 from arldm.datasets.importing import CORPUS, FORMAT, REPORT
 from arldm.errors import DatasetError
-from arldm.pictures import flattened
+from arldm.pictures import decoded, flattened
 from arldm.story import Frame, Story
-from arldm.story_files import decoded
 
 Still = Literal["middle", "random"]
 

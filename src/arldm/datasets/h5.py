@@ -17,7 +17,7 @@ from PIL import Image
 from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, as_published, one_line
 from arldm.datasets.stills import encoded, unstacked
 from arldm.errors import DatasetError, PictureError
-from arldm.story_files import decoded
+from arldm.pictures import decoded
 
 FRAMES = 5
 MOST = 1_000_000  # stories; the largest that was published has 20,132

@@ -21,7 +21,7 @@ from arldm.datasets import journal
 from arldm.datasets.corpus import SPLITS, as_published, read_json
 from arldm.datasets.vist import DII, SIS, annotation_file, annotations
 from arldm.errors import PictureError
-from arldm.story_files import decoded
+from arldm.pictures import decoded
 from arldm.writing import put, sweep
 
 LEDGER = "photographs.jsonl"

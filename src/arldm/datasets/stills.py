@@ -7,8 +7,7 @@ import numpy as np
 from PIL import Image
 
 from arldm.errors import PictureError
-from arldm.pictures import flattened
-from arldm.story_files import decoded
+from arldm.pictures import decoded, flattened
 
 MOST = 1000  # stills of a clip
 LARGEST = 64 * 2**20  # bytes of a photograph

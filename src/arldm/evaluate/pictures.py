@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from arldm.errors import ConfigError, PictureError
-from arldm.story_files import ENDINGS, STORY, STRIP, decoded
+from arldm.pictures import ENDINGS, decoded
+from arldm.story_files import STORY, STRIP
 from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from arldm.errors import OutputError
-from arldm.story_files import encoded, read_picture
+from arldm.pictures import encoded, read_picture
 from arldm.writing import put
 
 NOTES = "told.json"

@@ -14,7 +14,7 @@ from PIL import Image
 from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
 from arldm.evaluate.pictures import Pictures, opened
 from arldm.evaluate.published import CHAINS, PUBLISHED, differences
-from arldm.story_files import strip
+from arldm.pictures import strip
 
 TEMPLATE = Path(__file__).with_name("webpage.html")
 HEIGHT = 120  # pixels of a strip

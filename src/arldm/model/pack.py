@@ -26,7 +26,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from arldm.errors import ModelError, OutputError, said
-from arldm.story_files import encoded
+from arldm.pictures import encoded
 from arldm.writing import put, replacing_folder
 
 Mode = Literal["full", "lora", "token", "pin"]

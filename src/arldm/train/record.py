@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError, said
-from arldm.story_files import encoded
+from arldm.pictures import encoded
 from arldm.writing import put
 
 METRICS = "metrics.jsonl"

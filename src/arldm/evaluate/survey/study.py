@@ -15,7 +15,7 @@ from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
 from arldm.evaluate.pictures import opened
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
-from arldm.story_files import encoded
+from arldm.pictures import encoded
 from arldm.writing import put, replacing_folder
 
 STUDY, PICTURES = "study.json", "pictures"

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -44,12 +44,16 @@ class Votes:
         self._study, self._lock = study, Lock()
         path = folder / VOTES
         try:
-            self._file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._file.execute("pragma journal_mode = wal")
-            self._file.execute("pragma synchronous = full")  # acknowledged means on the disk, were the power to fail
-            self._file.executescript(_SCHEMA)
-            self._file.execute("insert or ignore into study select ? where not exists (select * from study)", (study.id,))
-            check(self._file, study, path)
+            with ExitStack() as unless_sound:
+                file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+                unless_sound.callback(file.close)
+                file.execute("pragma journal_mode = wal")
+                file.execute("pragma synchronous = full")  # acknowledged means on the disk, were the power to fail
+                file.executescript(_SCHEMA)
+                file.execute("insert or ignore into study select ? where not exists (select * from study)", (study.id,))
+                check(file, study, path)
+                unless_sound.pop_all()
+            self._file = file
         except sqlite3.Error as error:
             raise SurveyError(
                 f"{path}: cannot be used ({error}); expected the study's votes or none, on a disk with room"
