@@ -10,6 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from arldm.evaluate.consistency import consistency
 from arldm.evaluate.measures import sums_by_story
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.told import ToldStories
+from arldm.model.arldm import ARLDM
 from arldm.story import Frame, Story
 from arldm.toonsv import plot
 from arldm.writing import put
@@ -45,9 +48,18 @@ FRAMES, EARLY, LATE = 50, range(1, 6), range(40, 50)  # counted from 0
 SHOWN = ("relevance", "consistency")
 
 
+@cache
+def model_hash() -> str:
+    """Of the embedded model."""
+    return ARLDM.from_pretrained("toonsv").hash()
+
+
 def report(path: Path, *options: object) -> dict[str, Any]:
     """A report by `arldm evaluate` with the processor seconds that it took, made unless it is there."""
-    how = ["--precision", os.environ.get("PRECISION", "bf16"), "--json", str(beside := path.with_suffix(".new"))]
+    how = ["--precision", os.environ.get("PRECISION", "bf16")]
+    asked = sha256(repr((options, how, model_hash())).encode()).hexdigest()[:8]  # a report of other settings is none of these
+    path = path.with_stem(f"{path.stem}-{asked}")
+    how += ["--json", str(beside := path.with_suffix(".new"))]
     if not path.exists():
         before = time.process_time()
         if code := arldm(["evaluate", "toonsv", *map(str, options), *how]):
