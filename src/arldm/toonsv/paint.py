@@ -14,7 +14,7 @@ SCALE = 1.04  # of every figure, however many there are
 SMALL = 0.86  # a child
 #: A figure stands, up to whole steps of CELL, always at the same place. Its outlines then meet the cells of the latent grid in
 #: one way only, and what a denoiser has learned of a figure in one place holds in all. (But for two who hug or clap hands beside a
-#: third: they stand half a cell off, the second looks to the third, and to mend that now would make all pictures of them others than
+#: third: they stand half a cell off, the second looks to the third, and to mend that would make all pictures of them others than
 #: those that were learned.)
 CELL = 16.0
 #: number of figures -> where they stand, and how far they keep from the landmark
