@@ -3,7 +3,6 @@
 # Usage: runs/toonsv.sh [folder of the arldm command]. Stop it when you like (Ctrl-C, kill -9, power cut): run again, it goes on.
 # OUT (a folder) and STEPS and MORE (of AR-LDM, see 4 and 6 to 9) may be set, the same at every call; OMP_NUM_THREADS at any.
 set -euo pipefail
-export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}" # threads that wait for each other soon sleep: other programs may run beside (docs/log.md)
 cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 out="${OUT:-runs/out/toonsv}"

@@ -5,7 +5,6 @@
 # STORIES, PRECISION ("no" where bf16 does not pay: docs/speed.md) may be set, the same at every call.
 # Reports that are there are not made again: docs/table keeps those of the README.
 set -euo pipefail
-export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-30000}"
 cd "$(dirname "$0")/.."
 bin="${1:-.venv/bin}"
 from="${FROM:-runs/out/toonsv}"

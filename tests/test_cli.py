@@ -169,6 +169,16 @@ class TestArguments:
         assert done.returncode == 2
 
 
+def test_threads_that_wait_make_room_for_others_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside two busy processes, telling took three times as long."""
+    for told, expected in ((None, "30000"), ("7", "7")):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        if told is not None:
+            monkeypatch.setenv("GOMP_SPINCOUNT", told)
+        assert main(["--help"]) == 0
+        assert os.environ["GOMP_SPINCOUNT"] == expected
+
+
 class TestRefusedTelling:
     @pytest.mark.parametrize(
         ("script", "said"),

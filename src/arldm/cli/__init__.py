@@ -14,6 +14,7 @@ from arldm.errors import ArldmError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. 0 = done, 1 = done and the answer is no, 2 = bad input (one line says what), 130 = interrupted, 141 = nobody
     reads what is printed."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")  # threads that wait soon sleep: others may be busy beside (docs/log.md)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a path's bytes may be no letters
     try:
