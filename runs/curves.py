@@ -10,8 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
-from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -46,20 +44,12 @@ LOOKS = {
 }
 FRAMES, EARLY, LATE = 50, range(1, 6), range(40, 50)  # counted from 0
 SHOWN = ("relevance", "consistency")
-
-
-@cache
-def model_hash() -> str:
-    """Of the embedded model."""
-    return ARLDM.from_pretrained("toonsv").hash()
+PRECISION = os.environ.get("PRECISION", "bf16")
 
 
 def report(path: Path, *options: object) -> dict[str, Any]:
     """A report by `arldm evaluate` with the processor seconds that it took, made unless it is there."""
-    how = ["--precision", os.environ.get("PRECISION", "bf16")]
-    asked = sha256(repr((options, how, model_hash())).encode()).hexdigest()[:8]  # a report of other settings is none of these
-    path = path.with_stem(f"{path.stem}-{asked}")
-    how += ["--json", str(beside := path.with_suffix(".new"))]
+    how = ["--precision", PRECISION, "--json", str(beside := path.with_suffix(".new"))]
     if not path.exists():
         before = time.process_time()
         if code := arldm(["evaluate", "toonsv", *map(str, options), *how]):
@@ -110,6 +100,7 @@ def draw(path: Path, across: str, curves: Mapping[str, tuple[Sequence[float], Se
 
 def main(out: Path, docs: Path, stories: int) -> None:
     """Make all reports, print the table, draw the curves."""
+    out /= f"{ARLDM.from_pretrained('toonsv').hash()}-{PRECISION}-{stories}"  # reports of other settings are none of these
     found = sampled(out, stories)
     print(table(found, stories))
 

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +52,9 @@ def usual(measured: Sequence[Setting]) -> Setting:
     return next(one for one in measured if one.config == TellConfig(precision="bf16"))
 
 
-@cache
-def model_hash() -> str:
-    """Of the embedded model: figures of another one are not these."""
-    return ARLDM.from_pretrained("toonsv").hash()
-
-
 def report(out: Path, config: TellConfig, stories: int) -> dict[str, Any]:
     """A report by `arldm evaluate`, made unless it is there. More stories continue what fewer began."""
-    name = f"{config.scheduler}-{config.steps}-{config.precision}-{model_hash()}"
+    name = f"{config.scheduler}-{config.steps}-{config.precision}"
     path = out / f"{name}-{stories}.json"
     chosen = ("--steps", config.steps, "--scheduler", config.scheduler, "--precision", config.precision)
     where = ("--stories", stories, "--keep", out / name, "--json", path)
@@ -84,7 +77,7 @@ def table(measured: Sequence[Setting]) -> str:
 
 def main(out: Path, stories: int) -> None:
     """Measure all settings, note them, print them."""
-    rows = []
+    rows, out = [], out / ARLDM.from_pretrained("toonsv").hash()  # figures of another model are not these
     for config in SETTINGS:
         found = report(out, config, stories)
         metrics = {name: {end: round(found["metrics"][name][end], 4) for end in ("value", "low", "high")} for name in METRICS}

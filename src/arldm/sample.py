@@ -173,10 +173,23 @@ def _checked(
         raise ConfigError(f"take is {take}; expected 0 or more")
     if beyond := sorted(t for t in frames or () if not 0 <= t < lengths[0]):
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
-    if model.history != "none":
-        model.conditioner.check_length(lengths[0])
+    check_length(model, lengths[0])
     check_config(model, config)
     return frozenset(frames or ())
+
+
+def check_length(model: ARLDM, frames: int) -> None:
+    """Can the model look back over so many frames? Raises ConfigError."""
+    if model.history != "none":
+        model.conditioner.check_length(frames)
+
+
+def check_stories(model: ARLDM, longest: int, captions: Sequence[str]) -> None:
+    """Can stories of so many frames, with these captions, be told? Better asked now than after hours. Raises CaptionError,
+    ConfigError."""
+    check_length(model, longest)
+    for tokenizer in (model.tokenizer, model.past_tokenizer):
+        tokenizer.encode(captions)
 
 
 def check_config(model: ARLDM, config: TellConfig) -> None:

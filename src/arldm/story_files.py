@@ -107,8 +107,9 @@ def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
     if "" in characters:
         raise TypeError(f"characters are {names!r}, expected names")
     where = _inside(path.parent, picture) if picture else None
-    there = where is not None and (where.exists() or not told)
-    return Frame(caption, read_picture(where) if where is not None and there else None, characters, lettering)
+    if where is not None and told and not where.exists():
+        where = None
+    return Frame(caption, read_picture(where) if where else None, characters, lettering)
 
 
 def _text(value: object) -> str | None:
@@ -141,13 +142,8 @@ class StoryFolder:
 
     def __init__(self, path: Path, story: Story) -> None:
         self.path = path
-        held = path / STORY
-        if held.exists():
-            try:
-                found = json.loads(held.read_text(encoding="utf-8"))["id"]
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-                raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
-            if found != story.id:
+        if (path / STORY).exists():
+            if (found := read_held(path)[0]) != story.id:
                 raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
         elif path.exists() and (not path.is_dir() or any(not _half(one) for one in path.iterdir())):
             raise OutputError(f"{path}: is not empty and holds no story; expected a new folder, choose another --out")
@@ -190,6 +186,16 @@ class StoryFolder:
     def finish(self, pictures: Sequence[Image.Image]) -> None:
         """Write the strip. Raises OutputError."""
         put(self.path / STRIP, encoded(strip(pictures)))
+
+
+def read_held(folder: Path) -> tuple[str, list[str]]:
+    """The id of the story that is told into a folder, and its captions; no picture is read. Raises OutputError."""
+    held = folder / STORY
+    try:
+        found = json.loads(held.read_text(encoding="utf-8"))
+        return found["id"], [frame["caption"] for frame in found.get("frames", ())]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
 
 
 def _half(path: Path) -> bool:

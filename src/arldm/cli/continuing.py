@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError, OutputError, ScriptError
+from arldm.errors import ConfigError, OutputError
 from arldm.provenance import Origin, has_origin, read_origin
 from arldm.story import Story
-from arldm.story_files import STORY, read_told
+from arldm.story_files import STORY, read_held
 
 RANDOM = -1  # as a seed
 
@@ -17,22 +17,19 @@ def known_as(folder: Path, story: Story, again: Collection[int]) -> Story:
     """The story as its folder knows it: captions of frames that are drawn again may be others, and it may have become longer.
 
     It keeps its id, which seeds the noise, though ids are made of captions: frames that are kept can be replayed. Raises
-    OutputError where captions are others and their frames would stay as they are.
+    OutputError where captions are others and their frames would stay as they are, or where no told story lies.
     """
     if not (folder / STORY).exists():
         return story
-    try:
-        held = read_told(folder)
-    except ScriptError:  # of somebody else's story.json, which the folder will refuse
-        return story
-    pairs = list(zip(held.frames, story.frames, strict=False))
-    changed = [number for number, (one, other) in enumerate(pairs) if one.caption != other.caption]
-    if held.id == story.id or len(held.frames) > len(story.frames) or len(changed) == len(pairs):
+    id, captions = read_held(folder)
+    pairs = zip(captions, story.frames, strict=False)
+    changed = [number for number, (caption, frame) in enumerate(pairs) if caption != frame.caption]
+    if id == story.id or len(captions) > len(story.frames) or len(changed) == len(captions):
         return story  # the same, or quite another
     if kept := [number for number in changed if number not in again]:
-        got = f"frame {kept[0]} has another caption there ({held.frames[kept[0]].caption!r})"
+        got = f"frame {kept[0]} has another caption there ({captions[kept[0]]!r})"
         raise OutputError(f"{folder}: {got}; draw it again with --frames {_listed({*changed, *again})}, or choose another --out")
-    return replace(story, id=held.id)
+    return replace(story, id=id)
 
 
 def settled(folder: Path, missing: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> TellConfig:
@@ -46,8 +43,9 @@ def settled(folder: Path, missing: Collection[int], config: TellConfig, made: tu
         return config
     if config.seed == RANDOM:
         config = replace(config, seed=there[0].config.seed)
-    if all(_differs(one, config, made) for one in there):
-        name, was, now = _differs(there[0], config, made)[0]
+    differences = [_differs(one, config, made) for one in there]
+    if all(differences):
+        name, was, now = differences[0][0]
         got = f"frame {there[0].frame} was drawn with {name} {was}, and frame {min(missing)} would be with {now}"
         way = f"--frames {_listed(missing)} if that is meant"
         raise ConfigError(f"{folder}: {got}; expected the same options, {way}, or another --out")

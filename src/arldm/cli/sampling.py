@@ -19,7 +19,7 @@ from arldm.cli.telling import use_threads
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
-from arldm.sample import check_config, tell_batch
+from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
 from arldm.story_files import STRIP, StoryFolder
 from arldm.toonsv import ToonStories
@@ -45,10 +45,7 @@ def sample(options: "Sample") -> int:
     check_config(model, config)  # now, not after stories are read
     if max(split.lengths) <= options.given:
         raise ConfigError(f"--given: got {options.given} for stories of {max(split.lengths)} frames; expected fewer")
-    if model.history != "none":  # what is too long would end it after hours
-        model.conditioner.check_length(max(split.lengths))
-    for tokenizer in (model.tokenizer, model.past_tokenizer):
-        tokenizer.encode(split.told)
+    check_stories(model, max(split.lengths), split.told)
     made_with = _made_with(options, model, config, split)
     with state.main_process_first():
         _claim(options.out, made_with)

@@ -116,8 +116,7 @@ def _check(recipe: Recipe) -> None:
     for path, value in _options(to_dict(recipe)):
         option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
         if name in ranges:
-            for one in recipe.train.betas if name == "betas" else (value,):
-                check_range(option, one, *ranges[name])
+            check_range(option, value, *ranges[name])
         if name in starts and value not in (None, EMBEDDED) and not Path(value).exists():
             raise ConfigError(f"{option}: {value} is not there; run `{starts[name]}` first, or give what it left")
     if recipe.train.muon and not recipe.train.learning_rate:
@@ -132,6 +131,8 @@ def _options(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _options(value, (*path, name))
+        elif isinstance(value, list):
+            yield from (((*path, name), one) for one in value)
         else:
             yield (*path, name), value
 

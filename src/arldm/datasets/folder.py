@@ -23,11 +23,14 @@ CALLED = {"train": ("train", "training"), "val": ("val", "validation", "valid", 
 def read_folder(source: Path) -> Corpus:
     """Stories of anyone's pictures. Raises DatasetError."""
     published(source, ".")  # is there, and is no zip
-    found = {split: folder for split in SPLITS for name in CALLED[split] if (folder := source / name).joinpath(METADATA).exists()}
+    found: dict[str, Path] = {}
     for split in SPLITS:
-        if len(folders := [name for name in CALLED[split] if (source / name / METADATA).exists()]) > 1:
-            got = f"{METADATA} in {' and in '.join(folders)}, which both are {split}"
+        names = [name for name in CALLED[split] if (source / name / METADATA).exists()]
+        if len(names) > 1:
+            got = f"{METADATA} in {' and in '.join(names)}, which both are {split}"
             raise DatasetError(f"{source}: has a {got}; expected one of them, put their lines together")
+        if names:
+            found[split] = source / names[0]
     if (source / METADATA).exists():
         if found:
             both = f"{METADATA} of its own and another in {next(iter(found.values())).name}"

@@ -17,7 +17,7 @@ from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, assemble, resized
 from arldm.recipes import Paper
-from arldm.sample import tell_batch
+from arldm.sample import check_length, check_stories, tell_batch
 from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
 from arldm.train.judging import Judge
@@ -70,8 +70,7 @@ def read_stories(recipe: Paper) -> ArchiveStories:
 def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
     """The model before its first step. Raises ModelError, ConfigError."""
     model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
-    if recipe.history != "none":
-        model.conditioner.check_length(max(stories.lengths))
+    check_length(model, max(stories.lengths))
     model.freeze(recipe.freeze)
     model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
     return model
@@ -83,10 +82,8 @@ def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
     stories = [*split.first(max(SHOWN, judge.stories))]
     if not stories:
         return None
-    if model.history != "none":
-        model.conditioner.check_length(max(len(story.frames) for story in stories))
-    for tokenizer in (model.tokenizer, model.past_tokenizer):  # complain now, not at the first sample
-        tokenizer.encode([frame.caption for story in stories for frame in story.frames])
+    captions = [frame.caption for story in stories for frame in story.frames]
+    check_stories(model, max(len(story.frames) for story in stories), captions)
     size = model.config.picture_size
 
     def preview() -> Sample:

@@ -20,7 +20,7 @@ class Interval:
     high: float
 
 
-ONE = 0.05  # of the variance of a mean, what stories may add for having more than one vote each, and count as chance
+NEGLIGIBLE = 0.05  # of the variance of a mean, what stories may add for having more than one vote each, and count as chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Variances:
         Where nearly each story has one vote, what stories add cannot be told from chance, and need not be: it is part of it.
         """
         apart = self.story * (per_story - 1 / votes)
-        if self.story and apart < ONE * self.of_mean(per_rater, per_story, votes):
+        if self.story and apart < NEGLIGIBLE * self.of_mean(per_rater, per_story, votes):
             return Variances(self.rater, 0.0, self.rest + self.story).degrees(raters, stories, votes, per_rater, per_story)
         rest = self.rest / votes
         rater, story = self.rater * per_rater + rest, self.story * per_story + rest
