@@ -1,5 +1,6 @@
 """The downloader against a server that breaks in every way it knows."""
 
+import hashlib
 import io
 import json
 import random
@@ -15,6 +16,8 @@ from PIL import Image
 from arldm.cli import main
 from arldm.datasets import photographs
 from arldm.datasets.photographs import LEDGER, addresses, fetch_photographs
+from arldm.errors import OutputError
+from arldm.writing import alone_in
 
 Answers = dict[str, list]
 
@@ -172,7 +175,44 @@ def test_a_killed_run_goes_on(tmp_path: Path, serving) -> None:
     (tmp_path / "images/p1.jpg").unlink()
     server.asked.clear()
     assert fetch_photographs(tmp_path, 2, pause=0.01) == {"fetched": 8}
-    assert set(server.asked) == {"/p1_o", "/p4_o", "/p5_o", "/p6_o", "/p7_o"}
+    assert set(server.asked) == {"/p1_o"}  # the others are there, though nothing says so
+    assert fetch_photographs(tmp_path, 2, pause=0.01) == {"fetched": 8}
+    assert [entry["sha256"] for entry in ledger(tmp_path).values()] == [hashlib.sha256(jpeg(n)).hexdigest() for n in range(8)]
+
+
+def test_photographs_that_somebody_brought_are_not_fetched(tmp_path: Path, serving) -> None:
+    """They were, and overwritten."""
+    server = serving({"/a_o": [(200, jpeg(1), {})], "/b_o": [(200, jpeg(2), {})]})
+    write_annotations(tmp_path, server, ["a", "b"])
+    (tmp_path / "images/train").mkdir(parents=True)
+    (tmp_path / "images/train/a.png").write_bytes(b"mine")
+    assert fetch_photographs(tmp_path, 2, pause=0.01) == {"fetched": 2}
+    assert set(server.asked) == {"/b_o"}
+    assert (tmp_path / "images/train/a.png").read_bytes() == b"mine"
+    assert sorted(path.name for path in (tmp_path / "images").glob("*.jpg")) == ["b.jpg"]
+
+
+def test_a_busy_server_does_not_make_the_smaller_one_do(tmp_path: Path, serving) -> None:
+    """It was kept, and the original never asked for again."""
+    server = serving({"/a_o": [*[(503, b"", {})] * 8, (200, jpeg(1), {})], "/a_m": [(200, jpeg(2), {})]})
+    write_annotations(tmp_path, server, ["a"], smaller=("a",))
+    assert fetch_photographs(tmp_path, 1, pause=0.001) == {"HTTPError": 1}
+    assert fetch_photographs(tmp_path, 1, pause=0.001) == {"fetched": 1}
+    assert (tmp_path / "images/a.jpg").read_bytes() == jpeg(1)
+
+
+def test_who_is_not_let_in_today_asks_again_tomorrow(tmp_path: Path, serving) -> None:
+    server = serving({"/a_o": [(403, b"", {}), (403, b"", {}), (200, jpeg(1), {})]})
+    write_annotations(tmp_path, server, ["a"])
+    assert fetch_photographs(tmp_path, 1, pause=0.001) == {"HTTPError": 1}
+    assert fetch_photographs(tmp_path, 1, pause=0.001) == {"fetched": 1}
+
+
+def test_two_at_once_do_not_fetch_into_one_folder(tmp_path: Path, serving) -> None:
+    write_annotations(tmp_path, serving({}), ["a"])
+    (tmp_path / "images").mkdir()
+    with alone_in(tmp_path / "images"), pytest.raises(OutputError, match="images: another process writes there; wait for it"):
+        fetch_photographs(tmp_path, 1)
 
 
 def test_the_command_says_how_many_came(tmp_path: Path, serving, capsys) -> None:

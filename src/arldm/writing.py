@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all, and what they are known by."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -93,6 +94,24 @@ def _sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+@contextmanager
+def alone_in(folder: Path, *, sharing: bool = False) -> Iterator[None]:
+    """Meanwhile no other process is in there in this way, or none but those that are `sharing`, too. Raises OutputError if one is.
+
+    A disk that knows no locks refuses nobody.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_NB | (fcntl.LOCK_SH if sharing else fcntl.LOCK_EX))
+            except BlockingIOError as error:
+                raise OutputError(f"{folder}: another process writes there; wait for it, or choose another folder") from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def sweep(folder: Path) -> None:

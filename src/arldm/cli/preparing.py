@@ -50,7 +50,7 @@ def told(report: dict) -> list[str]:
         lines.append(f"published were: {', '.join(f'{split} {count:,}' for split, count in report['official'].items())}")
     lines.append(f"clips: {report['clips']:,} with {report['stills']:,} stills")
     if report["incomplete"]:
-        lines.append(f"stories left out for want of a picture: {report['incomplete']:,}")
+        lines.append(f"stories left out for want of a picture or a text: {report['incomplete']:,}")
     for name in ("missing", "broken", "duplicated", "too_long", "leaks"):
         entries = report[name]
         examples = "; ".join(one if isinstance(one, str) else json.dumps(one) for one in entries[:SHOWN])

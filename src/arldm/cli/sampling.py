@@ -23,7 +23,7 @@ from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
 from arldm.story_files import STRIP, StoryFolder
 from arldm.toonsv import ToonStories
-from arldm.writing import put, sweep
+from arldm.writing import alone_in, put, sweep
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Sample
@@ -50,10 +50,12 @@ def sample(options: "Sample") -> int:
     with state.main_process_first():
         _claim(options.out, made_with)
         if state.is_main_process:
-            sweep(options.out)
+            with alone_in(options.out):
+                sweep(options.out)
     folders = [_folder(options.out, number, id) for number, id in enumerate(split.ids)]
     mine = list(batches(split.lengths, options.batch))[state.process_index :: state.num_processes]
-    with tqdm(total=sum(map(len, mine)), unit="story", disable=not state.is_main_process, leave=False) as bar:
+    bar = tqdm(total=sum(map(len, mine)), unit="story", disable=not state.is_main_process, leave=False)
+    with alone_in(options.out, sharing=True), bar:
         for batch in mine:
             if not all(_is_told(folders[one]) for one in batch):
                 _tell(model, {folders[one]: split[one] for one in batch}, config, options.given)

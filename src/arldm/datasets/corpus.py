@@ -18,15 +18,21 @@ LONGEST = 10_000  # characters of a caption
 class Clip:
     """One shot of a film, or one photograph.
 
-    `source` is whatever the corpus' `stills` needs to find it. `captions`: all that were published. `episode`: what it was cut
-    from, empty = not known; clips of one episode look alike, so no two splits should share one.
+    `source` is the file that it lies in, or begins with it and goes on with what the corpus' `stills` needs to find it. `captions`:
+    all that were published. `episode`: what it was cut from, empty = not known; clips of one episode look alike, so no two splits
+    should share one.
     """
 
     id: str
-    source: Any
+    source: Path | tuple[Any, ...]
     captions: tuple[str, ...] = ()
     characters: tuple[str, ...] = ()
     episode: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file that it lies in."""
+        return self.source if isinstance(self.source, Path) else self.source[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Corpus:
 
     `stills`: a clip -> its pictures as encoded bytes; can be sent to another process; raises PictureError.
     `longest`: tokens that the paper's models read, by kind of captions. `official`: stories of each split as published.
-    `missing`, `broken`, `duplicated`: what was seen to be so while the files were read.
+    `missing`, `broken`, `duplicated`: what was seen to be so while the files were read; `incomplete`: how many stories were left
+    out for want of a text.
     """
 
     name: str
@@ -56,6 +63,7 @@ class Corpus:
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     duplicated: tuple[str, ...] = ()
+    incomplete: int = 0
 
 
 def published(source: Path, name: str) -> Path:
@@ -75,7 +83,7 @@ def as_published(path: Path):
     """What goes wrong in here goes wrong because the file is not what it should be. Raises DatasetError."""
     try:
         yield
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, OSError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, SystemError, OSError) as error:
         got = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise DatasetError(f"{path}: is not as published ({got}); fetch it again") from error
 
@@ -89,10 +97,16 @@ def read_json(path: Path) -> Any:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """A path below the folder. Raises DatasetError for one that leads out of it."""
-    if "\0" in name or not (path := folder / name).resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f"{folder}: {name[:200]!r} leads out of it; expected names below this folder, fetch the files again")
-    return path
+    """A path below the folder. Raises DatasetError for one that leads out of it, or in a circle, or that can be no name."""
+    try:
+        name.encode()  # half a character is none
+        below = (folder / name).resolve().is_relative_to(folder.resolve())
+    except (ValueError, RuntimeError):
+        below = False
+    if not below:
+        got = f"{name[:200]!r} leads out of it, or nowhere"
+        raise DatasetError(f"{folder}: {got}; expected names below this folder, fetch the files again")
+    return folder / name
 
 
 def one_line(text: object) -> str:

@@ -52,15 +52,17 @@ def read_flintstones(source: Path) -> Corpus:
         )
         for split in SPLITS
     }
-    return Corpus("flintstones", clips, stories, _stills, {"captions": 91}, OFFICIAL, tuple(missing))
+    incomplete = sum(map(len, runs.values())) - sum(map(len, stories.values()))
+    return Corpus("flintstones", clips, stories, _stills, {"captions": 91}, OFFICIAL, tuple(missing), incomplete=incomplete)
 
 
 def _stills(clip: Clip) -> list[bytes]:
-    if not clip.source.exists():
-        raise FileNotFoundError(clip.source)
     try:
-        return array_stills(read_npy(clip.source), clip.source)
-    except DatasetError as error:
+        clip.path.stat()
+        return array_stills(read_npy(clip.path), clip.path)
+    except FileNotFoundError:
+        raise
+    except (DatasetError, OSError) as error:
         raise PictureError(str(error)) from error
 
 

@@ -8,6 +8,7 @@ pictures of one folder are a story, without "frame" they follow each other as th
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from arldm.datasets.stills import photograph
 from arldm.errors import DatasetError
 
 METADATA = "metadata.jsonl"
+LONGEST_LINE = 2**20  # bytes
 #: what each split's folder may be called
 CALLED = {"train": ("train", "training"), "val": ("val", "validation", "valid", "dev"), "test": ("test", "testing")}
 
@@ -48,19 +50,25 @@ def read_folder(source: Path) -> Corpus:
                 broken.append(f"story {id}: {len(lines)} frame")
                 continue
             ordered = [clip for _, clip in sorted(lines, key=lambda line: line[0])]
-            own = [Clip(f"{split}/{clip.id}", clip.source, clip.captions, clip.characters) for clip in ordered]
-            clips |= {clip.id: clip for clip in own}
+            own = [replace(clip, id=f"{split}/{clip.id}") for clip in ordered]
+            for clip in own:
+                clips[clip.id] = _merged(clips.get(clip.id, clip), clip)
             if (name := id.replace("/", "-")) in kept:
                 raise DatasetError(
                     f"{folder}: has two stories whose name is {name} ({id} is one); expected different ones, rename one"
                 )
             kept[name] = Outline(name, tuple(clip.id for clip in own), {"captions": tuple(clip.captions[0] for clip in own)})
         stories[split] = tuple(kept.values())
-    return Corpus("folder", tuple(clips[id] for id in sorted(clips)), stories, _stills, {"captions": 77}, broken=tuple(broken))
+    return Corpus("folder", tuple(clips[id] for id in sorted(clips)), stories, photograph, {"captions": 77}, broken=tuple(broken))
 
 
-def _stills(clip: Clip) -> list[bytes]:
-    return photograph(clip.source)
+def _merged(clip: Clip, again: Clip) -> Clip:
+    """A picture that two lines name. Raises DatasetError where they do not agree who is there."""
+    if clip.characters and again.characters and set(clip.characters) != set(again.characters):
+        got = f"{', '.join(clip.characters)} in one line and {', '.join(again.characters)} in another"
+        raise DatasetError(f"{clip.path}: has {got}; expected the same characters wherever it is named")
+    captions = tuple(dict.fromkeys((*clip.captions, *again.captions)))
+    return replace(clip, captions=captions, characters=clip.characters or again.characters)
 
 
 def _by_story(folder: Path) -> dict[str, list[tuple[float, Clip]]]:
@@ -68,8 +76,10 @@ def _by_story(folder: Path) -> dict[str, list[tuple[float, Clip]]]:
     path = folder / METADATA
     stories = defaultdict(list)
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b""), 1):
             try:
+                if len(line) == LONGEST_LINE:
+                    raise ValueError(f"it has {LONGEST_LINE // 2**20} MiB or more")
                 if line.strip():
                     story, place, clip = _frame(folder, json.loads(line), number)
                     stories[story].append((place, clip))
@@ -86,7 +96,7 @@ def _frame(folder: Path, entry: dict[str, Any], number: int) -> tuple[str, float
     if not isinstance(cast, list):
         raise TypeError("characters are no list")
     caption = one_line(entry["text"] if "text" in entry else entry["caption"])
-    clip = Clip(name, inside(folder, name), (caption,), tuple(str(one).lower() for one in cast))
+    clip = Clip(name, inside(folder, name), (caption,), tuple(one_line(str(one)).lower() for one in cast))
     parent = Path(name).parent
     own, story = parent if parent.name else folder.name, entry.get("story")
-    return str(own if story in (None, "") else story), float(entry.get("frame", number)), clip
+    return one_line(str(own if story in (None, "") else story)), float(entry.get("frame", number)), clip

@@ -24,7 +24,7 @@ from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
 from arldm.datasets.shards import Shards
 from arldm.errors import OutputError
-from arldm.writing import put, replacing, sweep
+from arldm.writing import alone_in, checksum, put, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
 CORPUS, REPORT = "corpus.json", "report.json"
@@ -45,15 +45,16 @@ def import_corpus(corpus: Corpus, out: Path, workers: int = 0) -> dict[str, Any]
     """Write the corpus as an archive and return its report; goes on where it was interrupted. Raises DatasetError, OutputError."""
     identity = _identity(corpus)
     _claim(out, {"format": FORMAT, "corpus": corpus.name, "identity": identity})
-    sweep(out)
-    shards = Shards(out, corpus.clips, corpus.stills, CLIPS.arrow_schema)
-    written = shards.written(workers or os.cpu_count() or 1)
-    _describe(out / "clips", shards.paths, CLIPS, identity)
-    report, stories = make_report(corpus, written)
-    for split, outlines in stories.items():
-        _write_stories(out / "stories" / split, outlines, tuple(corpus.longest), identity)
-    put(out / "stories" / "dataset_dict.json", _json({"splits": list(stories)}))
-    put(out / REPORT, _json(report))
+    with alone_in(out):
+        sweep(out)
+        shards = Shards(out, corpus.clips, corpus.stills, CLIPS.arrow_schema)
+        written = shards.written(workers or os.cpu_count() or 1)
+        _describe(out / "clips", CLIPS, {path: shard.sha256 for path, shard in zip(shards.paths, written, strict=True)})
+        report, stories = make_report(corpus, written)
+        for split, outlines in stories.items():
+            _write_stories(out / "stories" / split, outlines, tuple(corpus.longest))
+        put(out / "stories" / "dataset_dict.json", _json({"splits": list(stories)}))
+        put(out / REPORT, _json(report))
     return report
 
 
@@ -80,21 +81,24 @@ def _claim(out: Path, mine: dict[str, Any]) -> None:
     put(path, _json(mine))
 
 
-def _write_stories(folder: Path, outlines: tuple[Outline, ...], kinds: tuple[str, ...], identity: str) -> None:
+def _write_stories(folder: Path, outlines: tuple[Outline, ...], kinds: tuple[str, ...]) -> None:
     features = Features({"id": Value("string"), "clips": TEXTS, **dict.fromkeys(kinds, TEXTS)})
     path = folder / "data-00000-of-00001.arrow"
     rows = [{"id": outline.id, "clips": outline.clips, **outline.captions} for outline in outlines]
     with replacing(path) as file, pa.ipc.new_stream(file, features.arrow_schema) as stream:
         stream.write_batch(pa.RecordBatch.from_pylist(rows, features.arrow_schema))
-    _describe(folder, [path], features, identity)
+    _describe(folder, features, {path: checksum(path)})
 
 
-def _describe(folder: Path, paths: list[Path], features: Features, identity: str) -> None:
-    """The two files beside its shards that make a folder a Hugging Face dataset."""
+def _describe(folder: Path, features: Features, shards: dict[Path, str]) -> None:
+    """The two files beside its shards, whose checksums these are, that make a folder a Hugging Face dataset.
+
+    What was made of a dataset by `map` is kept under its fingerprint, so this is another one as soon as a shard is.
+    """
     info = {"citation": "", "description": "", "features": features.to_dict(), "homepage": "", "license": ""}
     state = {
-        "_data_files": [{"filename": path.name} for path in paths],
-        "_fingerprint": identity[:16],
+        "_data_files": [{"filename": path.name} for path in shards],
+        "_fingerprint": hashlib.sha256("".join(shards.values()).encode()).hexdigest()[:16],
         "_format_columns": None,
         "_format_kwargs": {},
         "_format_type": None,

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from arldm.datasets import journal
 from arldm.datasets.corpus import SPLITS, as_published, read_json
-from arldm.datasets.vist import DII, SIS, annotation_file, annotations
+from arldm.datasets.vist import DII, SIS, annotation_file, annotations, pictures_below
 from arldm.errors import PictureError
 from arldm.pictures import decoded
-from arldm.writing import put, sweep
+from arldm.writing import alone_in, checksum, put, sweep
 
 LEDGER = "photographs.jsonl"
 LARGEST = 64 * 2**20  # bytes
@@ -68,15 +68,22 @@ def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dic
     """
     folder, wanted = source / "images", addresses(source)
     folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        return _fetched(folder, wanted, Fetcher(folder, workers, pause), workers)
+
+
+def _fetched(folder: Path, wanted: dict[str, tuple[str, ...]], fetcher: "Fetcher", workers: int) -> dict[str, int]:
     known = {
         entry.photo: entry
         for entry in journal.entries(folder / LEDGER, Entry)
         if entry.gone or (entry.file and (folder / entry.file).exists())
     }
-    todo = [photo for photo in wanted if photo not in known]
     sweep(folder)
+    brought = {photo: path for photo, path in pictures_below(folder).items() if photo in wanted and photo not in known}
+    for photo, path in tqdm(brought.items(), desc="what is there", unit="photo", leave=False, disable=not brought):
+        known[photo] = Entry(photo, path.relative_to(folder).as_posix(), checksum(path))
+    todo = [photo for photo in wanted if photo not in known]
     put(folder / LEDGER, "".join(map(journal.line, known.values())).encode())  # a line that was begun would spoil the next
-    fetcher = Fetcher(folder, workers, pause)
     with (
         (folder / LEDGER).open("a") as ledger,
         tqdm(total=len(wanted), initial=len(wanted) - len(todo), unit="photo", leave=False) as bar,
@@ -123,10 +130,9 @@ class Fetcher:
             return Entry(photo, failure="no name of a photograph", gone=True)
         entry = Entry(photo, failure="no address", gone=True)
         for url in urls:
-            tried = self._patiently(photo, url)
-            if tried.file:
-                return tried
-            entry = tried if entry.gone else entry  # one address that may yet answer is reason enough to ask again
+            entry = self._patiently(photo, url)
+            if not entry.gone:  # it came; or it may yet come, and a smaller one would then be kept for good
+                break
         return entry
 
     def _patiently(self, photo: str, url: str, tries: int = 2) -> Entry:
@@ -146,7 +152,7 @@ class Fetcher:
         try:
             if PLACEHOLDER in (response.url or ""):
                 raise GoneError("no longer available")
-            if response.status in (401, 403, 404, 410):
+            if response.status in (404, 410):
                 raise GoneError(f"status {response.status}")
             if response.status != 200:
                 raise urllib3.exceptions.HTTPError(f"status {response.status}")

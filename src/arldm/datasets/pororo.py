@@ -22,15 +22,17 @@ OFFICIAL = {"train": 10_191, "val": 2_334, "test": 2_208}
 
 def read_pororo(source: Path) -> Corpus:
     """The published folder of PororoSV. Raises DatasetError."""
-    descriptions = _dictionary(published(source, "descriptions.npy"))
+    described = published(source, "descriptions.npy")
+    descriptions = _dictionary(described)
     labels = _dictionary(source / "labels.npy") if (source / "labels.npy").exists() else None
     runs = _runs(source)
     missing = [] if labels else ["labels.npy"]
-    missing += [f"description of {id}" for id in sorted({id for run in runs for id in run if not descriptions.get(id)})]
-    runs = [run if all(descriptions.get(id) for id in run) else () for run in runs]
+    with as_published(described):
+        captions = {id: _captions(descriptions.get(id, [])) for id in sorted({id for run in runs for id in run})}
+    missing += [f"description of {id}" for id, texts in captions.items() if not texts]
+    runs = [run if all(captions[id] for id in run) else () for run in runs]
     ids = sorted({id for run in runs for id in run})
-    with as_published(source / "descriptions.npy"):
-        captions = {id: tuple(one_line(text) for text in descriptions[id]) for id in ids}
+    splits = _splits(source, len(runs))
     with as_published(source / "labels.npy"):
         cast = {id: labelled((labels or {}).get(id), CAST) for id in ids}
     clips = tuple(Clip(id, inside(source, f"{id}.png"), captions[id], cast[id], id.rpartition("/")[0]) for id in ids)
@@ -40,13 +42,16 @@ def read_pororo(source: Path) -> Corpus:
             for run in (runs[number] for number in numbers)
             if run
         )
-        for split, numbers in zip(SPLITS, _splits(source, len(runs)), strict=True)
+        for split, numbers in zip(SPLITS, splits, strict=True)
     }
-    return Corpus("pororo", clips, stories, _stills, {"captions": 85}, OFFICIAL, tuple(missing))
+    incomplete = sum(not runs[number] for numbers in splits for number in numbers)
+    return Corpus("pororo", clips, stories, strip_stills, {"captions": 85}, OFFICIAL, tuple(missing), incomplete=incomplete)
 
 
-def _stills(clip: Clip) -> list[bytes]:
-    return strip_stills(clip.source)
+def _captions(texts: Any) -> tuple[str, ...]:
+    if not isinstance(texts, list | tuple):
+        raise TypeError(f"captions are of type {type(texts).__name__}, expected a list of them")
+    return tuple(one_line(text) for text in texts)
 
 
 def _dictionary(path: Path) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def _runs(source: Path) -> list[tuple[str, ...]]:
         rows = np.column_stack([read_npy(heads), read_npy(following)])
         if rows.shape[1] != 5:
             raise ValueError(f"{rows.shape[1] - 1} clips follow each, expected 4")
-    return [tuple(clip_id(entry) for entry in row) for row in rows.tolist()]
+        return [tuple(clip_id(entry) for entry in row) for row in rows.tolist()]
 
 
 def clip_id(entry: bytes | str) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,10 +32,14 @@ MISSING = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What is known of a shard that lies on disk: its checksum, the digest of each clip's stills, and why others have none."""
+    """What is known of a shard that lies on disk: its checksum, the digest of each clip's stills, and why others have none.
+
+    `sizes` is a short name for how large the files were that it was made of.
+    """
 
     shard: int
     sha256: str
+    sizes: str
     stills: int
     clips: dict[str, str]
     unread: dict[str, str]
@@ -53,11 +57,11 @@ class Shards:
     @property
     def paths(self) -> list[Path]:
         """Where they lie."""
-        count = -(-len(self.clips) // SHARD)
+        count = max(1, -(-len(self.clips) // SHARD))
         return [self.out / "clips" / f"data-{number:05}-of-{count:05}.arrow" for number in range(count)]
 
     def written(self, workers: int) -> list[Shard]:
-        """All of them, those made that were not there, were altered, or would hold more now. Raises DatasetError, OutputError."""
+        """All of them, those made that were not there, were altered, or would be others now. Raises DatasetError, OutputError."""
         notes, paths = self.out / "shards.jsonl", self.paths
         done = {shard.shard: shard for shard in journal.entries(notes, Shard) if shard.shard < len(paths) and self._whole(shard)}
         put(notes, "".join(map(journal.line, done.values())).encode())  # a line that was begun would spoil the next
@@ -76,11 +80,13 @@ class Shards:
         return shards
 
     def _whole(self, shard: Shard) -> bool:
-        """Is a shard as it was written, and is what could not be read then as unreadable now?"""
-        path, unread = self.paths[shard.shard], [clip for clip in self._part(shard.shard) if clip.id not in shard.clips]
+        """Is a shard as it was written, of files as large as now, and is what could not be read then as unreadable now?"""
+        path, part = self.paths[shard.shard], self._part(shard.shard)
+        unread = [clip for clip in part if clip.id not in shard.clips]
         return (
             path.exists()
             and checksum(path) == shard.sha256
+            and _sizes(part) == shard.sizes
             and {clip.id: _read(self.stills, clip)[1] for clip in unread} == shard.unread
         )
 
@@ -105,7 +111,16 @@ def _write(stills: Callable[[Clip], list[bytes]], schema: pa.Schema, job: tuple[
                 stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
                 rows, held = [], 0
         stream.write_batch(pa.RecordBatch.from_pylist(rows, schema))
-    return Shard(number, checksum(path), total, digests, unread)
+    return Shard(number, checksum(path), _sizes(clips), total, digests, unread)
+
+
+def _sizes(clips: Iterable[Clip]) -> str:
+    """A short name for how large the files of some clips are: when they were written would be another time in every copy."""
+    sizes = []
+    for clip in clips:
+        with suppress(OSError):
+            sizes.append((clip.id, clip.path.stat().st_size))
+    return hashlib.sha256(repr(sizes).encode()).hexdigest()[:16]
 
 
 def _read(stills: Callable[[Clip], list[bytes]], clip: Clip) -> tuple[list[bytes], str]:

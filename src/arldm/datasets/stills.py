@@ -1,11 +1,11 @@
 """Stills as they lie in an archive: encoded bytes, lossless where they had to be cut out of something."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from arldm.datasets.corpus import Clip
 from arldm.errors import PictureError
 from arldm.pictures import decoded, flattened
 
@@ -34,10 +34,10 @@ def unstacked(strip: Image.Image, side: int, name: object) -> list[bytes]:
     return [encoded(strip.crop((x, y, x + side, y + side)), name) for x, y in corners]
 
 
-def strip_stills(path: Path) -> list[bytes]:
+def strip_stills(clip: Clip) -> list[bytes]:
     """The stills of a strip that goes down. Raises PictureError, FileNotFoundError."""
-    strip = decoded(path, path)
-    return unstacked(strip, strip.width, path)
+    strip = decoded(clip.path, clip.path)
+    return unstacked(strip, strip.width, clip.path)
 
 
 def array_stills(array: np.ndarray, name: object) -> list[bytes]:
@@ -47,9 +47,16 @@ def array_stills(array: np.ndarray, name: object) -> list[bytes]:
     return [encoded(Image.fromarray(still), name) for still in array]
 
 
-def photograph(path: Path) -> list[bytes]:
+def photograph(clip: Clip) -> list[bytes]:
     """A picture's own bytes, once they are seen to be whole. Raises PictureError, FileNotFoundError."""
-    if (size := path.stat().st_size) > LARGEST:
-        raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
-    flattened(decoded(path, path), path)
-    return [path.read_bytes()]
+    path = clip.path
+    try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror}); expected a picture") from error
+    flattened(decoded(io.BytesIO(data), path), path)
+    return [data]

@@ -23,12 +23,14 @@ SIS, DII = "story-in-sequence", "description-in-isolation"
 
 def read_vist(source: Path) -> Corpus:
     """The published folder of VIST, with the photographs in `images`. Raises DatasetError."""
-    photographs = found_photographs(published(source, ".") / "images")
+    folder = published(source, ".") / "images"
+    if not (photographs := pictures_below(folder)):
+        raise DatasetError(f"{folder}: has no picture; expected <photo id>.jpg, run `arldm photographs` first")
     descriptions: dict[str, list[str]] = defaultdict(list)  # of all splits together, as the paper's scripts had it
     for split in SPLITS:
         for entry in annotations(source, split, DII):
             descriptions[entry["photo_flickr_id"]].append(entry["original_text"])
-    stories, albums, missing, broken = {}, {}, set(), []
+    stories, albums, missing, broken, incomplete = {}, {}, set(), [], 0
     for split in SPLITS:
         kept = []
         for id, entries in _told(source, split):
@@ -37,19 +39,17 @@ def read_vist(source: Path) -> Corpus:
             missing |= undescribed
             if len(photos) != FRAMES:
                 broken.append(f"story {id}: {len(photos)} sentences")
-            elif not undescribed:
+            elif undescribed:
+                incomplete += 1
+            else:
                 albums |= {photo: entry["album_id"] for photo, entry in zip(photos, entries, strict=True)}
                 longest = tuple(max(descriptions[photo], key=len) for photo in photos)
                 kept.append(Outline(id, photos, {"sis": tuple(entry["original_text"] for entry in entries), "dii": longest}))
         stories[split] = tuple(kept)
-    places = {photo: photographs.get(photo) or inside(source / "images", f"{photo}.jpg") for photo in albums}  # it may come yet
+    places = {photo: photographs.get(photo) or inside(folder, f"{photo}.jpg") for photo in albums}  # it may come yet
     clips = tuple(Clip(photo, places[photo], tuple(descriptions[photo]), (), albums[photo]) for photo in sorted(albums))
-    longest_read = {"sis": 100, "dii": 65}
-    return Corpus("vist", clips, stories, _stills, longest_read, {}, tuple(sorted(missing)), tuple(broken))
-
-
-def _stills(clip: Clip) -> list[bytes]:
-    return photograph(clip.source)
+    found = {"missing": tuple(sorted(missing)), "broken": tuple(broken)}
+    return Corpus("vist", clips, stories, photograph, {"sis": 100, "dii": 65}, **found, incomplete=incomplete)
 
 
 def _told(source: Path, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -69,10 +69,10 @@ def annotations(source: Path, split: str, kind: str) -> Iterator[dict[str, Any]]
     for entry in entries:
         with as_published(path):
             clean = {
-                "photo_flickr_id": str(entry["photo_flickr_id"]),
+                "photo_flickr_id": one_line(str(entry["photo_flickr_id"])),
                 "original_text": one_line(entry["original_text"]),
-                "album_id": str(entry.get("album_id", "")),
-                "story_id": str(entry.get("story_id", "")),
+                "album_id": one_line(str(entry.get("album_id", ""))),
+                "story_id": one_line(str(entry.get("story_id", ""))),
                 "worker_arranged_photo_order": int(entry.get("worker_arranged_photo_order", 0)),
             }
         yield clean
@@ -86,14 +86,12 @@ def annotation_file(source: Path, split: str, kind: str) -> Path:
     return beside if beside.exists() else published(source, f"{folder}/{name}")
 
 
-def found_photographs(folder: Path) -> dict[str, Path]:
-    """Every picture below a folder, by its name without the ending. Raises DatasetError if there is none."""
+def pictures_below(folder: Path) -> dict[str, Path]:
+    """Every picture below a folder, by its name without the ending."""
     found = {}
     for place, _, names in sorted(os.walk(folder)):
         for name in sorted(names, reverse=True):
             stem, ending = os.path.splitext(name)
             if ending.lower() in ENDINGS:
                 found[stem] = Path(place, name)
-    if not found:
-        raise DatasetError(f"{folder}: has no picture; expected <photo id>.jpg, run `arldm photographs` first")
     return found
