@@ -24,7 +24,7 @@ class Clip:
     """
 
     id: str
-    source: Path | tuple[Any, ...]
+    source: Any
     captions: tuple[str, ...] = ()
     characters: tuple[str, ...] = ()
     episode: str = ""

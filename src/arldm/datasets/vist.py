@@ -48,8 +48,8 @@ def read_vist(source: Path) -> Corpus:
         stories[split] = tuple(kept)
     places = {photo: photographs.get(photo) or inside(folder, f"{photo}.jpg") for photo in albums}  # it may come yet
     clips = tuple(Clip(photo, places[photo], tuple(descriptions[photo]), (), albums[photo]) for photo in sorted(albums))
-    found = {"missing": tuple(sorted(missing)), "broken": tuple(broken)}
-    return Corpus("vist", clips, stories, photograph, {"sis": 100, "dii": 65}, **found, incomplete=incomplete)
+    found = tuple(sorted(missing)), tuple(broken)
+    return Corpus("vist", clips, stories, photograph, {"sis": 100, "dii": 65}, {}, *found, incomplete=incomplete)
 
 
 def _told(source: Path, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
