@@ -742,7 +742,11 @@ def test_an_interrupted_adaptation_goes_on(base: Path, pictures: Path, tmp_path:
         with pytest.raises(KeyboardInterrupt):
             adapt(slow, tmp_path / "part")
     assert not (tmp_path / "part").exists()
-    adapt(slow, tmp_path / "part")
+    numbers: list[int] = []
+    with monkeypatch.context() as noted:
+        noted.setattr(School, "__call__", lambda self, number: (numbers.append(number), school(self, number))[1])
+        adapt(slow, tmp_path / "part")
+    assert numbers[0] == 1  # what was learned is not learned again
     whole, part = (load_file(tmp_path / name / TENSORS) for name in ("whole", "part"))
     assert all(torch.equal(part[name], tensor) for name, tensor in whole.items())
     assert not list((tmp_path / "part.run").glob("checkpoint-*"))
@@ -843,6 +847,8 @@ class TestBadInput:
     def test_a_run_goes_on_with_what_it_was_begun_with(self, base: Path, pictures: Path, tmp_path: Path) -> None:
         adapt(recipe(base, pictures, "token"), tmp_path / "pack")
         shutil.rmtree(tmp_path / "pack")
+        adapt(recipe(base, shutil.copytree(pictures, tmp_path / "moved"), "token"), tmp_path / "pack")  # wherever they lie
+        shutil.rmtree(tmp_path / "pack")
         (pictures / "a.txt").write_text("Rumo jumps.")
         with pytest.raises(ConfigError, match=r"--pictures-hash is .* was begun with"):
             adapt(recipe(base, pictures, "token"), tmp_path / "pack")
@@ -882,6 +888,8 @@ class TestBadInput:
         command = ["adapt", str(base), "--pictures", str(pictures), "--like", "stranger", "--out", str(tmp_path / "pack")]
         assert main([*command, "--name", "Rumo", "rumo"]) == 2
         assert "--name 'rumo': got twice" in capfd.readouterr().err
+        assert main([*command, "--name"]) == 2
+        assert "--name: got none; expected what captions call the character" in capfd.readouterr().err
 
     @pytest.mark.parametrize("mode", ["full", "lora", "pin"])
     def test_a_pack_whose_tensors_fit_nowhere(self, base: Path, pictures: Path, tmp_path: Path, mode: str) -> None:
@@ -947,6 +955,8 @@ class TestBadInput:
     def test_a_pack_of_another_model(self, base: Path, pictures: Path, tmp_path: Path) -> None:
         adapt(recipe(base, pictures, "token"), tmp_path / "pack")
         other, made = build(seed=7), ARLDM.from_pretrained(base).hash()
+        with pytest.raises(ModelError, match="take up packs in float32, and make it less afterwards"):
+            ARLDM.from_pretrained(base, torch.bfloat16).load_pack(tmp_path / "pack")
         with pytest.raises(ModelError, match=f"made for the model {made}; this is {other.hash()}"):
             other.load_pack(tmp_path / "pack")
 
@@ -970,8 +980,12 @@ class TestBadInput:
             with pytest.raises(OutputError, match="No space left on device"):
                 adapt(recipe(base, pictures, "token"), tmp_path / "pack")
         assert not (tmp_path / "pack").exists()
-        adapt(recipe(base, pictures, "token", licence="CC0-1.0"), tmp_path / "pack")  # what was learned is not lost
+        half = tmp_path / ".pack.123.new"
+        half.mkdir()  # as a killed process leaves it
+        monkeypatch.setattr(School, "__call__", full)  # what was learned is not learned again
+        adapt(recipe(base, pictures, "token", licence="CC0-1.0"), tmp_path / "pack")
         assert read_card(tmp_path / "pack").name == "rumo"
+        assert not half.exists()
 
 
 def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:
@@ -997,6 +1011,12 @@ def test_packs_on_the_command_line(folder: str, weight: float | None) -> None:
     found, read = parsed(text)
     assert found == Path(folder)
     assert read == (1.0 if weight is None else pytest.approx(weight, abs=1e-3))
+
+
+def test_a_folder_may_end_in_a_number(tmp_path: Path) -> None:
+    (tmp_path / "pako:2").mkdir()
+    assert parsed(f"{tmp_path}/pako:2") == (tmp_path / "pako:2", 1.0)
+    assert parsed(f"{tmp_path}/pako:2:0.5") == (tmp_path / "pako:2", 0.5)
 
 
 def test_weights_that_cannot_be() -> None:

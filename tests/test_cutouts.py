@@ -101,6 +101,16 @@ def test_drawings_on_sheets_of_one_size_keep_their_sizes_and_their_ground() -> N
     assert (other[-1] - other[0] + 1, other[-1] + 1) == pytest.approx((TALL, GROUND), abs=1)
 
 
+@pytest.mark.parametrize("colour", [None, "white"], ids=["transparent", "white"])
+def test_a_speck_of_dust_is_no_part_of_the_figure(colour: str | None) -> None:
+    """It made the character half as tall and pushed it aside."""
+    page = drawing() if colour is None else on(colour).convert("RGBA")
+    dusty = page.copy()
+    dusty.paste((90, 90, 90, 255), (5, 5, 8, 8))
+    found, clean = (cut_out(one if colour is None else one.convert("RGB")) for one in (dusty, page))
+    assert np.array_equal(found.opaque, clean.opaque)
+
+
 def test_it_can_be_mirrored() -> None:
     page = drawing()
     page.paste((0, 0, 255, 255), (30, 70, 60, 160))  # blue on its left
@@ -161,14 +171,26 @@ def test_a_head_that_is_hidden_in_part_is_none(kind: str) -> None:
     assert head(cut_out(paint(mouse)), "hold") is None
 
 
+def shaded(above: tuple[int, int, int], below: tuple[int, int, int], floor: tuple[int, int, int]) -> Image.Image:
+    """Somebody before a wall whose colour changes from place to place."""
+    down = np.linspace(0, 1, SIZE)[:, None, None]
+    wall = np.broadcast_to((1 - down) * above + down * below, (SIZE, SIZE, 3)).copy()
+    wall[180:] = floor
+    picture = Image.fromarray(wall.astype(np.uint8))
+    picture.paste((220, 60, 40), (90, 60, 170, 150))
+    picture.paste((40, 60, 200), (105, 140, 155, 220))
+    return picture
+
+
 @pytest.mark.parametrize(
     "picture",
     [
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)),
         Image.new("RGB", (64, 64), "white"),
         Image.new("RGBA", (64, 64)),
+        shaded((136, 200, 166), (170, 255, 124), (211, 168, 136)),  # of which a bedroom's window was cut out
     ],
-    ids=["noise", "nothing", "transparent"],
+    ids=["noise", "nothing", "transparent", "shaded"],
 )
 def test_who_cannot_be_told_from_the_rest_is_refused(picture: Image.Image) -> None:
     with pytest.raises(PictureError, match="cannot be told from what is behind it; expected a transparent background"):

@@ -1,5 +1,6 @@
 """Old stories in which a new character plays a part."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -119,11 +120,21 @@ def test_the_same_seed_casts_alike() -> None:
 
 def test_a_stranger_is_called_by_all_its_names() -> None:
     names = ("visitor", "gentleman")
-    stories = recastings([CUTOUTS[0]], ["run"], names, "stranger", 6, 0)
+    stories = recastings([CUTOUTS[0]], ["run"], names, "stranger", 6, 0, article=True)
     words = {word for story in stories for frame in story.new.frames for word in words_of(frame.caption)}
     assert {"visitor", "gentleman"} <= words
     assert "stranger" not in words
     assert "a visitor" in " ".join(frame.caption.lower() for story in stories for frame in story.new.frames)
+
+
+def test_who_has_a_name_has_no_article() -> None:
+    """A child that is called Anna was "a anna"."""
+    captions = [
+        frame.caption for story in recastings([CUTOUTS[0]], ["run"], ("anna",), "child", 6, 0) for frame in story.new.frames
+    ]
+    assert any("Anna" in caption for caption in captions)
+    assert not any(re.search(r"(?i)\b(an?|the) anna|child|\banna", caption.replace("Anna", "")) for caption in captions)
+    assert not any(re.search(r"\b(An?|a|The|the) Anna", caption) for caption in captions)
 
 
 @pytest.mark.parametrize("kind", EXTRA_KINDS)

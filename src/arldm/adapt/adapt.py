@@ -1,9 +1,11 @@
 """The adaptation of the paper: a few pictures of a new character are one story more, and the model learns from it again and again.
 
 The new name begins as a word that the model knows. What of the model learns is the mode: all but the autoencoder (`full`, the
-paper's), low-rank changes (`lora`), the name's embeddings alone (`token`, Textual Inversion), nothing at all (`pin`).
+paper's; of a model that sums up what it reads, U-Net, context and the name), low-rank changes (`lora`), the name's embeddings alone
+(`token`, Textual Inversion), nothing at all (`pin`).
 """
 
+import glob
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -39,7 +41,7 @@ from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
 from arldm.model.noise import seeded
 from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
-from arldm.model.widening import TABLES, add_words, take_up, texts
+from arldm.model.widening import add_words, tables, take_up
 from arldm.pictures import strip
 from arldm.provenance import pixel_hash
 from arldm.sample import tell
@@ -47,12 +49,13 @@ from arldm.story import Story
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
+from arldm.writing import clear
 
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
 FURTHER = 1.1  # times what was learned is the pack, where the character played parts: surer, and two still go into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
-APART = ("author", "licence", "include_pictures")  # options of the pack alone, which may be others when a run is continued
+APART = ("author", "licence", "include_pictures")  # options of the pack alone
 
 
 def adapt(recipe: Adaptation, out: Path) -> None:
@@ -62,6 +65,10 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     """
     if out.exists():
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)  # what is read before the training takes as many
+    for half in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
+        clear(half)
     frames = read_pictures(recipe.pictures, recipe.names)
     story, run = Story(recipe.names[0], frames), out.with_name(f"{out.name}.run")
     pack = _made(recipe, story, run)
@@ -114,7 +121,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     def preview() -> Sample:
         return Sample(_drawn(model, story))
 
-    options = {name: value for name, value in to_dict(recipe).items() if name not in APART}
+    options = {name: value for name, value in to_dict(recipe).items() if name not in (*APART, *HOW_MADE)}  # of paths, what is there
     learned_from = {"pictures_hash": _hash(new, lesson.stories), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
     decoys = len(DECOYS) if _cast_in(recipe, model) else 0
@@ -150,13 +157,12 @@ def _hash(*batches: StoryBatch) -> str:
 
 def _moved(model: ARLDM, before: dict[str, Tensor], new: int, decoys: int, whole: bool) -> dict[str, Tensor]:
     """By how much the rows of the new names have moved; `whole`: and all other weights, but for the decoys' rows before them."""
-    tables = dict(zip((id(part.get_input_embeddings().weight) for part in texts(model)), TABLES, strict=False))
-    tensors = {}
+    tensors, grown = {}, {id(table): name for name, table in tables(model).items()}
     for name, weight in model.named_parameters():
         if weight.requires_grad and name in before:
             moved = weight.detach().cpu() - before[name]
-            if id(weight) in tables:
-                tensors[f"token.{tables[id(weight)]}"] = moved[-new:].contiguous()
+            if id(weight) in grown:
+                tensors[f"token.{grown[id(weight)]}"] = moved[-new:].contiguous()
                 moved = moved[: -new - decoys]
             if whole:
                 tensors[f"delta.{name}"] = moved.half().contiguous()
@@ -172,7 +178,7 @@ def _pinned(model: ARLDM, recipe: Adaptation, story: Story) -> dict[str, Tensor]
     past = model.read_past(range(len(story.frames)), batch.past_ids, batch.past_keep, batch.past_pictures)
     assert past is not None
     unmoved = torch.zeros(len(recipe.names), model.config.text.width)
-    rows = {f"token.{name}": unmoved.clone() for name, _ in zip(TABLES, texts(model), strict=False)}
+    rows = {f"token.{name}": unmoved.clone() for name in tables(model)}
     return {**rows, "past.tokens": past.tokens[0].cpu().contiguous(), "past.keep": past.keep[0].cpu().contiguous()}
 
 

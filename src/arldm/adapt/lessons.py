@@ -1,5 +1,6 @@
 """What an adaptation learns from: the new character's pictures as stories, old stories, and what the model made of them before."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -112,7 +113,9 @@ def of_character(
     for place, value in own.items():
         where = FIGURE[0][place]
         looks[:, where] = turned(looks[:, where], F.normalize(model.prior.values[where, value], dim=0))
-    stories = recastings(cutouts, done(sure), names, like, RECAST, seed)
+    nouns = re.compile(rf"(?i)\b(an?|the|that|this) ({'|'.join(names)})\b")
+    article = any(nouns.search(frame.caption) for frame in frames)
+    stories = recastings(cutouts, done(sure), names, like, RECAST, seed, article)
     direction = newcomer(names, seed, seen.shape[-1]) if is_newcomer(like) else F.normalize(seen[:, 0, WHO[0]].mean(0), dim=0)
     blocks = (stories[first : first + BLOCK] for first in range(0, len(stories), BLOCK))
     lessons = zip(*(_recast(model, block, looks, own, direction) for block in blocks), strict=True)

@@ -52,17 +52,27 @@ class _Shown:
 
 
 def recastings(
-    cutouts: Sequence[Cutout], actions: Sequence[str], names: Sequence[str], like: str, number: int, seed: int
+    cutouts: Sequence[Cutout],
+    actions: Sequence[str],
+    names: Sequence[str],
+    like: str,
+    number: int,
+    seed: int,
+    article: bool = False,
 ) -> list[Recast]:
     """So many stories of ToonSV's training split in which a part is played by the character that has been cut out.
 
     `actions` says of each cutout what it does; what none of them does, a body does that has the head of one. The part is that of
-    somebody like the word `like`: of the same pronoun, or any other stranger for a stranger.
+    somebody like the word `like`: of the same pronoun, or any other stranger for a stranger. The names are nouns with an `article`,
+    or have none.
     """
+    called = names if article else [name.capitalize() for name in names]
     parts = parts_like(like)
     shown = [_shown(cutout, action, like) for cutout, action in zip(cutouts, actions, strict=True)]
     found = (
-        recast for index in count() if (recast := _recast(index, shown, names, parts, Dice(f"recast/{seed}/{index}"))) is not None
+        recast
+        for index in count()
+        if (recast := _recast(index, shown, called, article, parts, Dice(f"recast/{seed}/{index}"))) is not None
     )
     return list(islice(found, number))
 
@@ -80,7 +90,9 @@ def parts_like(like: str) -> frozenset[str]:
     return frozenset(name for name in TRAINED if like not in PRONOUNS or PRONOUNS[name] == PRONOUNS[like])
 
 
-def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: frozenset[str], dice: Dice) -> Recast | None:
+def _recast(
+    index: int, shown: Sequence[_Shown], names: Sequence[str], article: bool, parts: frozenset[str], dice: Dice
+) -> Recast | None:
     shots = plot("train", index, FRAMES)
     lined_up = [[figure.who for figure in shot.scene.figures] for shot in shots]  # from left to right
     friends, is_friend = {who for line in lined_up for who in line[1:]}, dice.chance(FRIENDS)
@@ -95,8 +107,9 @@ def _recast(index: int, shown: Sequence[_Shown], names: Sequence[str], parts: fr
     if not sits and not is_friend and any(one.head for one in shown):
         return None  # a head half a cell of the latents' grid off where all others are is learned worst
     old = painted(shots, f"old-{index}")
+    pattern = rf"(?i)\b{who}\b" if article else rf"(?i)\b((an?|the) )?{who}\b"
     frames = (
-        replace(_frame(frame, shot.scene, part, shown), caption=renamed(frame.caption, rf"(?i)\b{who}\b", names, dice))
+        replace(_frame(frame, shot.scene, part, shown), caption=renamed(frame.caption, pattern, names, dice))
         for frame, shot, part in zip(old.frames, shots, played, strict=True)
     )
     return Recast(old, replace(old, id=f"new-{index}", frames=tuple(frames)), played)

@@ -32,11 +32,13 @@ class Adapt:
     name: tuple[str, ...]
     """What captions call the character; more words if they call it by several."""
     like: str
-    """A word that the model knows, most like the character: its name begins as that."""
+    """A word that the model knows, most like the character: its name begins as that. For the embedded model one of its cast, but
+    for the unnamed: who is like "stranger" or "child" is told from others by clothes, hat and skin alone."""
     out: Path
     """The pack, a new folder; the run lies beside it in OUT.run, and the same command continues it."""
     mode: Literal["full", "lora", "token", "pin"] = "full"
-    """What learns: all but the autoencoder, low-rank changes, the name alone, or nothing, but the pictures are looked at."""
+    """What learns: all but the autoencoder (of the embedded model U-Net, context and the name), low-rank changes, the name alone,
+    or nothing, but the pictures are looked at."""
     keep_old: str = ""
     """Stories of the old cast to learn from, too, so that nobody is forgotten: toonsv, an archive, or a folder of stories told by
     the model itself. Modes token and pin, which leave all weights as they are, need none."""

@@ -30,6 +30,8 @@ def recipe_of(options: "Adapt") -> Adaptation:
     from arldm.adapt.lessons import sums_up
     from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
 
+    if not options.name:
+        raise ConfigError("--name: got none; expected what captions call the character")
     names = tuple(name.lower() for name in options.name)
     for number, name in enumerate(names):
         if not name.isalpha():
@@ -109,6 +111,8 @@ def load_model(folder: Path | str, packs: Sequence[str] = ()) -> ARLDM:
 
 def parsed(text: str) -> tuple[Path, float]:
     """ "DIR:0.7" as a folder and a weight. Raises ConfigError."""
+    if Path(text).is_dir():  # whatever its name ends in
+        return Path(text), 1.0
     found = re.fullmatch(r"(.+?)(?::(-?\d*\.?\d+))?", text)
     if found is None:
         raise ConfigError(f"--pack: got {text!r}; expected a pack's folder, with a weight perhaps: DIR:0.7")

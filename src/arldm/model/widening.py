@@ -17,8 +17,6 @@ from arldm.model.text import CaptionTokenizer, words_of
 if TYPE_CHECKING:
     from arldm.model.arldm import ARLDM
 
-#: name of a token table in a pack -> the tokenizer it goes with and the transformer that it belongs to
-TABLES = ("clip", "blip")
 MOST = 2.0  # of a pack that can be taken up
 
 
@@ -53,7 +51,9 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; expected 0 to {MOST:g}, 1 is all of it")
     base = model.widened.hash if model.widened else model.hash()
     if card.base != base:
-        raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, take the pack with its own model")
+        rounded = model.dtype != torch.float32
+        mend = "take up packs in float32, and make it less afterwards" if rounded else "take the pack with its own model"
+        raise ModelError(f"pack of {card.name!r}: made for the model {card.base}; this is {base}, {mend}")
     if card.mode == "pin" and weight != 1:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; pictures are looked at or not, leave the weight out")
     if known := [name for name in card.names if _knows(model, name)]:
@@ -61,17 +61,16 @@ def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
         raise ModelError(f"pack of {card.name!r}: {got}; leave one of the two out")
     deltas = pack.deltas()
     _check(model, pack, deltas)
-    tables = [part.get_input_embeddings() for part in texts(model)]
-    widened = model.widened or Widened(base, (model.tokenizer, model.past_tokenizer), tables)
+    before = [part.get_input_embeddings() for part in texts(model)]
+    widened = model.widened or Widened(base, (model.tokenizer, model.past_tokenizer), before)
     add_words(model, card.names, card.like)  # refuses before it changes anything
     model.widened = widened
     with torch.no_grad():
-        for name, part in zip(TABLES, texts(model), strict=False):
-            rows = part.get_input_embeddings().weight
+        for name, rows in (grown := tables(model)).items():
             rows[-len(card.names) :] += weight * pack.tensors[f"token.{name}"].to(rows)
         for name, delta in deltas.items():
             tensor = model.get_parameter(name)
-            if not any(tensor is part.get_input_embeddings().weight for part in texts(model)):  # tables go back as a whole
+            if not any(tensor is table for table in grown.values()):  # these go back as a whole
                 model.widened.weights.setdefault(name, tensor.detach().clone())
             tensor[: len(delta)] += weight * delta.to(tensor)  # a table of embeddings may have grown since
     if model.prior is not None and NEWCOMER in pack.tensors:
@@ -145,6 +144,11 @@ def texts(model: "ARLDM") -> list:
     return [model.text_encoder.clip, *([model.history_encoder.text] if model.history_encoder is not None else [])]
 
 
+def tables(model: "ARLDM") -> dict[str, nn.Parameter]:
+    """The embeddings of tokens, by the names that packs have for them."""
+    return {name: part.get_input_embeddings().weight for name, part in zip(("clip", "blip"), texts(model), strict=False)}
+
+
 def _with(tokenizer: CaptionTokenizer, names: Iterable[str]) -> CaptionTokenizer:
     wider = CaptionTokenizer(copy.deepcopy(tokenizer.tokenizer), tokenizer.max_tokens, tokenizer.words)
     add_names(wider, names)
@@ -162,15 +166,15 @@ def _looks(pack: Pack, width: int) -> bool:
 def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
     """Raises ModelError for tensors that are not of this model."""
     card = pack.card
-    expected = {f"token.{name}": (len(card.names), model.config.text.width) for name, _ in zip(TABLES, texts(model), strict=False)}
+    expected = {f"token.{name}": (len(card.names), model.config.text.width) for name in tables(model)}
     known = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     got = {name: tuple(tensor.shape) for name, tensor in pack.tensors.items() if name.startswith("token.")}
     if card.mode == "pin" and not _looks(pack, model.config.text.width):
         raise ModelError(f"pack of {card.name!r}: has no pictures to look at; fetch the pack again")
-    tables = {name for name, one in model.named_parameters() for part in texts(model) if one is part.get_input_embeddings().weight}
+    grown = {name for name, one in model.named_parameters() for table in tables(model).values() if one is table}
     foreign = any(
         known.get(name) != tuple(delta.shape)
-        and not (name in tables and delta.shape[1:] == known[name][1:] and len(delta) <= known[name][0])  # one may have grown since
+        and not (name in grown and delta.shape[1:] == known[name][1:] and len(delta) <= known[name][0])  # one may have grown since
         for name, delta in moved.items()
     )
     unmet = NEWCOMER in pack.tensors and pack.tensors[NEWCOMER].shape != (model.config.text.width,)

@@ -31,6 +31,7 @@ HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump", "hold")  # actions
 HAND = 3  # pixels, from the middle of a hand
 BESIDE = 2  # pixels; nearer than this, one may be in front of the other
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
+SPECK = 0.01  # of the largest part of a drawing
 
 Box = tuple[int, int, int, int]  # left, top, right and bottom
 
@@ -194,8 +195,17 @@ def _moved(box: Box, right: int, down: int) -> Box:
 
 
 def _cropped(pixels: np.ndarray, alpha: np.ndarray) -> _Drawing:
-    box = Image.fromarray(alpha >= OPAQUE).getbbox()
+    box = _box(alpha >= OPAQUE)
     return _Drawing(Image.fromarray(np.dstack((pixels, alpha)), "RGBA").crop(box), box)
+
+
+def _box(seen: np.ndarray) -> Box | None:
+    """Where the figure is, and not a speck of dust, a signature or a number of the page."""
+    parts = np.zeros(seen.shape, np.int32)
+    ndimage.label(seen, output=parts)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0  # what is not seen
+    return Image.fromarray((sizes > SPECK * sizes.max())[parts]).getbbox()
 
 
 def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
@@ -212,11 +222,13 @@ def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
     return Cutout(seen[..., :3], seen[..., 3] / 255, SIZE / 2, None)
 
 
-def _placed(picture: Image.Image) -> Cutout:
-    """What differs from the place behind it, painted again."""
+def _placed(picture: Image.Image) -> Cutout | None:
+    """What differs from the place behind it, painted again; None where it is no place of ToonSV."""
     seen = np.asarray(ImageOps.fit(flattened(picture), (SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
     scene = behind(seen)
     apart = abs(seen - np.asarray(paint(scene), np.float32)).max(-1)
+    if np.median(apart) > PLAIN:  # that is no noise: it is another place
+        return None
     opaque = _beyond_noise(apart).astype(np.float32)
     columns = np.arange(SIZE)[None] * opaque
     middle = SIZE / 2 + CELL * round((columns.sum() / max(1.0, opaque.sum()) - SIZE / 2) / CELL)
