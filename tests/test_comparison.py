@@ -23,7 +23,7 @@ from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
 from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
 from arldm.evaluate.networks import inception
-from arldm.evaluate.pictures import aligned, find, opened
+from arldm.evaluate.pictures import Pictures, aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, Task, differences
 from arldm.evaluate.report import score
 from arldm.evaluate.similarity import score_similarity
@@ -106,6 +106,16 @@ class TestStore:
         features, _ = Store(tmp_path / "cache", Means()).features(paths, digests(paths))
         assert features.of(np.array([3]))[0] == pytest.approx(np.asarray(picture(999), float).mean((0, 1)), rel=1e-5)
 
+    def test_stories_that_share_pictures_are_a_group(self, tmp_path: Path) -> None:
+        """Windows of a film, a frame apart; a black frame in all of them joins none."""
+        films = [[picture(100 * film + frame) for frame in range(6)] for film in range(3)]
+        windows = [[*film[start : start + 4], picture(999)] for film in films for start in range(3)]
+        for number, window in enumerate(windows):
+            for frame, one in enumerate(window):
+                (tmp_path / f"{number}").mkdir(exist_ok=True)
+                one.save(tmp_path / f"{number}/{frame}.png")
+        assert Hashed.of(find(tmp_path)).groups.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
     def test_stories_are_read_one_at_a_time(self, sets: list[Path], tmp_path: Path) -> None:
         class Wide(Means):
             width = 100_000
@@ -174,6 +184,30 @@ class TestCompare:
         assert unequal == "The sets are not equally large (truth 24, one 24, more 26): FID depends on the number of pictures."
         assert sizes == "one has pictures of 2 sizes: 1 of 48 x 48, 23 of 32 x 32."
         assert "different stories" in unpaired
+        shown = compare([find(sets[2])], reference, {"means": Means()}, tmp_path / "cache", given=0)
+        assert "Pictures of two are 64 x 64, and those of truth 32 x 32: what sees detail" in " ".join(shown.notes)
+
+    def test_intervals_are_over_what_shares_no_picture(self, tmp_path: Path) -> None:
+        """Stories of PororoSV overlap; taken as independent, they gave intervals of half the width and less."""
+        films = [[picture(100 * film + frame) for frame in range(6)] for film in range(8)]
+        for film, shots in enumerate(films):
+            for start in range(4):
+                for frame, shot in enumerate(shots[start : start + 3]):
+                    folder = tmp_path / "truth" / f"{10 * film + start:03}"
+                    folder.mkdir(parents=True, exist_ok=True)
+                    shot.save(folder / f"{frame}.png")
+        stories(tmp_path / "apart", 32, first=5000)
+        reference = find(tmp_path / "truth")
+        ours = {name: (*frames, frames[0]) for name, frames in find(tmp_path / "apart").stories.items()}
+        method = aligned(Pictures("ours", "", dict(zip(reference.stories, ours.values(), strict=True))), reference)
+        found = compare([method], reference, {"means": Means()}, tmp_path / "cache")
+        assert (found.reference.stories, found.reference.groups, found.methods[0].groups) == (32, 8, 8)
+        assert "The 32 stories of truth share pictures: intervals are over the 8 groups of them that share none." in found.notes
+        alone = compare([method], replace(reference, stories=method.stories), {"means": Means()}, tmp_path / "cache")
+        assert alone.reference.groups == 32
+        loose = find(shutil.copytree(tmp_path / "apart" / "000", tmp_path / "loose"))
+        noted = compare([loose], loose, {"means": Means()}, tmp_path / "cache", given=0, paired=False).notes
+        assert any(note.startswith("Single pictures in loose, loose: each counts as a story.") for note in noted)
 
 
 class TestJudges:
@@ -283,6 +317,24 @@ class TestJudges:
         assert "says itself that it knows fred; expected no other names" in capsys.readouterr().err
         assert not (tmp_path / "cache").exists()
 
+    def test_a_story_that_says_nothing_is_not_taken_for_an_empty_one(
+        self, told: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nobody was to be in it."""
+        for name in ("story.json", "strip.png"):
+            (told[0] / "00001-s" / name).unlink()
+        classifier = self.weights(tmp_path / "c.safetensors", ["ann", "momo"])
+        options = ["--network", "reader", "--classifier", str(classifier), "--cache", str(tmp_path / "cache")]
+        assert main(["evaluate", "pictures", str(told[1]), "--reference", str(told[0]), *options]) == 2
+        assert "00001-s: has no story.json, as other stories have (1 such)" in capsys.readouterr().err
+
+    def test_a_scaling_that_the_file_denies(self, tmp_path: Path) -> None:
+        """It was passed over in silence."""
+        path = self.weights(tmp_path / "c.safetensors", ["ann"])
+        assert CharacterClassifier.from_file(path, (), "unit").scaling == CharacterClassifier.from_file(path).scaling == "unit"
+        with pytest.raises(ModelError, match="says itself that its scaling is unit; expected no other, leave it out"):
+            CharacterClassifier.from_file(path, (), "imagenet")
+
     def test_a_story_json_of_another_story(self, told: list[Path]) -> None:
         (told[0] / "00000-s" / "story.json").write_text('{"frames": [{"caption": "a"}]}')
         with pytest.raises(DatasetError, match="tells of 1 frames where 4 pictures lie"):
@@ -384,7 +436,7 @@ class TestCommand:
         assert "compare with nobody else's" in shown
         report = json.loads((tmp_path / "r.json").read_text())
         assert [one["name"] for one in report["methods"]] == ["one", "two"]
-        assert report["schema"] == 2
+        assert report["schema"] == 3
         assert report["options"]["methods"] == [str(sets[1]), str(sets[2])]
         assert report["options"]["reference"] == str(sets[0])
         assert {"scipy", "transformers"} < report["versions"].keys()
@@ -425,6 +477,7 @@ class TestCommand:
                 "--characters: ours holds 000, who is in no",
             ),
             (["ours", "--network", "reader", "--classifier-names", "a"], "--classifier-names: given without --classifier"),
+            (["ours", "--network", "reader", "--classifier-scaling", "unit"], "--classifier-scaling: given without --classifier"),
             (["nowhere", "--network", "reader"], "nowhere: is no folder"),
             (["fewer", "--network", "reader"], "fewer: lacks 1 story (002)"),
             (["single", "--network", "reader", "--unpaired"], "1 picture to compare; expected 2 or more"),

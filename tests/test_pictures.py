@@ -1,7 +1,10 @@
 """Any method's pictures: the layouts that are known, and pictures that cannot be compared."""
 
 import shutil
+import struct
+import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +83,16 @@ class TestLayouts:
     def test_of_several_runs_the_latest(self, tmp_path: Path) -> None:
         for time in ("20250430-101500", "20250501_000000", "20250429-235959"):
             drawn(tmp_path / "uno" / "base" / "en" / time, "01/shots/shot_01.png")
+        drawn(tmp_path / "uno" / "base" / "en" / "20250430-101500", "02/shots/shot_01.png")  # which the latest has not
         (frame,) = find(tmp_path / "uno").frames
         assert "20250501_000000" in frame.parts
+
+    def test_two_stories_of_one_name(self, tmp_path: Path) -> None:
+        method = find(drawn(tmp_path / "ours", "first/1.png", "second/1.png"))
+        top = write_vistorybench(method, tmp_path / "outputs", "base", "en", "20261124-120000")
+        (top / "stories.json").write_text('{"01": "same", "02": "same"}')
+        with pytest.raises(PictureError, match=r"has two stories of one name in stories.json"):
+            find(tmp_path / "outputs" / "ours")
 
     def test_two_modes_are_no_method(self, tmp_path: Path) -> None:
         drawn(tmp_path, "base/en/01/shots/1.png", "full/en/01/shots/1.png")
@@ -146,9 +157,13 @@ class TestOpened:
         whole = drawn(tmp_path, "whole.png") / "whole.png"
         (tmp_path / "half.png").write_bytes(whole.read_bytes()[:100])
         (tmp_path / "text.png").write_text("no picture")
+        parts = [(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(8 * 49))), (b"IEND", b"")]
+        chunks = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts)
+        (tmp_path / "deep_colours.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))  # 16 bits of each colour
         said = {
             "inks.jpg": r"is in inks \(CMYK\); expected colours or grey of 8 bits",
             "deep.png": "is of 16 bits; expected",
+            "deep_colours.png": "is of 16 bits; expected",
             "moves_gif.gif": "holds 2 pictures; expected one that does not move",
             "moves_png.png": "holds 2 pictures",
             "moves_webp.webp": "holds 2 pictures",
@@ -186,12 +201,32 @@ class TestAligned:
             assert [one.name for one in found.frames] == ["1.png", "2.png", "3.png", "4.png"]
             assert [one.name for one in reference.after(1).frames] == ["1.png", "2.png", "3.png", "4.png"]
 
+    @pytest.mark.parametrize("alone", [False, True])
+    def test_a_story_that_lost_a_frame_is_not_taken_for_one_without_the_given(self, tmp_path: Path, alone: bool) -> None:
+        """It was shifted by one frame, and its first, the truth, counted as drawn."""
+        frames = [f"{story}/{number}.png" for story in range(3) for number in range(4)]
+        ours = [frame for frame in frames if not (alone and frame.endswith("0.png")) and frame != "0/3.png"]
+        method, reference = self.sets(tmp_path, ours, frames)
+        with pytest.raises(ConfigError, match=f"ours: has {3 - alone} frames in 0 where {4 - alone} are expected"):
+            aligned(method, reference, given=1)
+
+    def test_stories_that_say_that_they_are_others_are_refused(self, tmp_path: Path) -> None:
+        """Of another split, by their numbers alone they were judged as if they were the same."""
+        for name, first in (("ours", 0), ("truth", 0), ("other", 5)):
+            for number in range(2):
+                told = replace(story(2, given=2, name=f"s{first + number}"), id=f"{name}-{number}")
+                frames = tuple(replace(frame, caption=f"{frame.caption} {first}") for frame in told.frames)
+                write_known(replace(told, frames=frames), tmp_path / name / f"{number:05}")
+        assert aligned(find(tmp_path / "ours"), find(tmp_path / "truth"))
+        with pytest.raises(ConfigError, match="other: tells another story in 00000, with other captions"):
+            aligned(find(tmp_path / "other"), find(tmp_path / "truth"))
+
     @pytest.mark.parametrize(
         ("ours", "said"),
         [
             (["1/0.png", "1/1.png"], r"ours: lacks 1 story \(2\); expected the reference's stories"),
             (["1/0.png", "1/1.png", "2/0.png", "2/1.png", "7/0.png", "8/0.png"], r"has 2 stories \(7, 8\) besides"),
-            (["1/0.png", "1/1.png", "2/0.png"], "has 1 frames in 2 where the reference has 2"),
+            (["1/0.png", "1/1.png", "2/0.png"], "has 1 frames in 2 where 2 are expected"),
         ],
     )
     def test_unequal_sets_are_named(self, tmp_path: Path, ours: list[str], said: str) -> None:

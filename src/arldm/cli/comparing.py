@@ -12,7 +12,7 @@ from tqdm import tqdm
 from arldm.cli.preparing import check_installed
 from arldm.errors import ConfigError
 from arldm.evaluate.comparison import compare, table
-from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, known, tells_facts
+from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, check_told, known, tells_facts
 from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
 from arldm.evaluate.pictures import Pictures, aligned, called, find, write_vistorybench
 from arldm.evaluate.report import write
@@ -38,7 +38,7 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
         options.cache.expanduser(),
         options.given,
         not options.unpaired,
-        _judges(options, truths),
+        _judges(options, reference, truths),
         truths,
     )
     print(table(found))
@@ -67,8 +67,9 @@ def _check(options: "EvaluatePictures") -> None:
         raise ConfigError(f"--given: got {options.given}; expected 0 or more pictures given at the start of each story")
     if options.characters and not options.encoder:
         raise ConfigError("--characters: given without --encoder; expected one or more that look at them")
-    if options.classifier_names and not options.classifier:
-        raise ConfigError("--classifier-names: given without --classifier; expected the file whose outputs they name")
+    for name in ("classifier_names", "classifier_scaling"):
+        if getattr(options, name) and not options.classifier:
+            raise ConfigError(f"--{name.replace('_', '-')}: given without --classifier; expected the file that it is of")
     if options.network == "inception" and options.weights is None:
         raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
     for name, path in (("--json", options.json), ("--page", options.page)):
@@ -81,10 +82,12 @@ def _weights(options: "EvaluatePictures") -> Path:
     return options.weights
 
 
-def _judges(options: "EvaluatePictures", truths: Sequence[Story]) -> list[Judge]:
+def _judges(options: "EvaluatePictures", reference: Pictures, truths: Sequence[Story]) -> list[Judge]:
     """Those whom the user names; the reader, where it is asked and there is a truth to be read."""
     if options.unpaired and (options.classifier or options.encoder):
         raise ConfigError("--unpaired: frames of other stories cannot be judged; expected it without --classifier and --encoder")
+    if options.classifier or options.encoder:
+        check_told(reference)
     looks = _looks(options.characters, truths) if options.characters else None
     judges: list[Judge] = [EncoderJudge.of(folder, truths, looks) for folder in options.encoder]
     if options.classifier:

@@ -66,8 +66,8 @@ class EvaluatePictures:
     where the reference's stories say who is in them."""
     classifier_names: tuple[str, ...] = ()
     """Whom it knows, in the order of its outputs, where its file does not tell."""
-    classifier_scaling: Literal["unit", "imagenet"] = "unit"
-    """How it looks, likewise: unit as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
+    classifier_scaling: Literal["", "unit", "imagenet"] = ""
+    """How it looks, likewise: unit (also "") as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
     encoder: UseAppendAction[tuple[Path, ...]] = ()
     """A transformers folder (CLIP, SigLIP, ViT, DINOv2): likeness to the true pictures, to captions (CLIP)
     and of characters to themselves. May be repeated."""

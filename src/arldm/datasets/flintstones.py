@@ -39,9 +39,9 @@ def read_flintstones(source: Path) -> Corpus:
     ids = sorted({id for split in SPLITS for run in runs[split] for id in run})
     missing = [f"annotation of {id}" for id in ids if id not in entries]
     ids = [id for id in ids if id in entries]
-    cast = _labels(source, ids) or named
-    if cast is named:
-        missing.append("labels.pkl")
+    labels = _labels(source, ids)
+    missing += ["labels.pkl"] if labels is None else [f"labels of {id}" for id in ids if id not in labels]
+    cast = named | (labels or {})
     stills = published(source, "video_frames_sampled")
     clips = tuple(Clip(id, inside(stills, f"{id}.npy"), (captions[id],), cast[id], episode(id)) for id in ids)
     stories = {
@@ -97,7 +97,7 @@ def _labels(source: Path, ids: list[str]) -> dict[str, tuple[str, ...]] | None:
         return None
     with as_published(path):
         labels = dict(read_pickle(path))
-        return {id: labelled(labels.get(id), CAST) for id in ids}
+        return {id: labelled(labels[id], CAST) for id in ids if id in labels}
 
 
 def _entities(entry: dict) -> tuple[str, ...]:

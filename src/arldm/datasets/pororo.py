@@ -30,6 +30,7 @@ def read_pororo(source: Path) -> Corpus:
     with as_published(described):
         captions = {id: _captions(descriptions.get(id, [])) for id in sorted({id for run in runs for id in run})}
     missing += [f"description of {id}" for id, texts in captions.items() if not texts]
+    missing += [f"labels of {id}" for id in captions if labels and id not in labels]
     runs = [run if all(captions[id] for id in run) else () for run in runs]
     ids = sorted({id for run in runs for id in run})
     splits = _splits(source, len(runs))

@@ -23,7 +23,7 @@ from arldm.weight_files import Weights, read_weights
 
 #: how pictures in [0, 1] become what the network looks at. torchvision's `inception_v3(pretrained=True)` brings them to [-1, 1]
 #: whatever they were normalised by; StoryDALL-E's evaluation builds it with `pretrained=False`, so that ImageNet's means stay
-Scaling = Literal["unit", "imagenet"]
+Scaling = Literal["", "unit", "imagenet"]  # "" = as the file says, unit where it does not
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 AUXILIARY = 0.4  # weight of the head in the middle
 
@@ -45,7 +45,7 @@ class CharacterClassifier(nn.Module):
 
     def __init__(self, names: Sequence[str], thin: int = 1, scaling: Scaling = "unit") -> None:
         super().__init__()
-        self.names, self.thin, self.scaling = tuple(names), thin, scaling
+        self.names, self.thin, self.scaling = tuple(names), thin, scaling or "unit"
         self.net = Inception(len(self.names), thin)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -80,7 +80,7 @@ class CharacterClassifier(nn.Module):
         return {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}, facts
 
     @classmethod
-    def from_file(cls, path: Path | str, names: Sequence[str] = (), scaling: Scaling = "unit") -> Self:
+    def from_file(cls, path: Path | str, names: Sequence[str] = (), scaling: Scaling = "") -> Self:
         """Read ours, or published ones, of which `names` and `scaling` are not in the file. Raises ModelError."""
         path = Path(path)
         found, facts = read_weights(path), _facts(path)
@@ -89,6 +89,8 @@ class CharacterClassifier(nn.Module):
             raise ModelError(f"{path}: does not tell whom it knows; expected {expected}")
         if facts is not None and names and [*names] != facts[0]:
             raise ModelError(f"{path}: says itself that it knows {', '.join(facts[0])}; expected no other names, leave them out")
+        if facts is not None and scaling not in ("", facts[2]):
+            raise ModelError(f"{path}: says itself that its scaling is {facts[2]}; expected no other, leave it out")
         module = cls(names, 1, scaling) if facts is None else cls(*facts)
         module.net.load(path, {name.removeprefix("module."): value for name, value in found.items()})  # of DataParallel
         return module.eval().requires_grad_(False)

@@ -17,11 +17,11 @@ from arldm.evaluate.features import Features, Hashed, Network
 from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, Estimate, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
 from arldm.evaluate.measures import RESAMPLES, Measure, Tally, by_attribute, by_story, measure
-from arldm.evaluate.pictures import Pictures
+from arldm.evaluate.pictures import LOOSE, Pictures
 from arldm.story import Story
 from arldm.writing import put
 
-SCHEMA = 2  # of the report; also names how figures were made, so that kept ones of another way are not taken
+SCHEMA = 3  # of the report; also names how figures were made, so that kept ones of another way are not taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A set of pictures and, but for the reference, its figures by protocol. `sizes` counts pictures by "width x height"."""
+    """A set of pictures and, but for the reference, its figures by protocol. `sizes` counts pictures by "width x height".
+
+    Of its stories, `groups` share no picture with others: intervals are over these.
+    """
 
     name: str
     layout: str
     stories: int
+    groups: int
     pictures: int
     sizes: dict[str, int]
     hash: str
@@ -75,7 +79,8 @@ class Comparison:
             "intervals": {
                 "judged": f"bootstrap over stories, {RESAMPLES} resamples, seed {measures.SEED}",
                 "fid": "infinitesimal jackknife over stories",
-                "kid": f"blocks of whole stories, at least {BLOCKS}, of {BLOCK} pictures where there are more, seed {fid.SEED}",
+                "kid": f"blocks of whole stories, {BLOCKS} where there are as many pairs, or of {BLOCK} pictures, seed {fid.SEED}",
+                "stories": "those that share pictures count as one",
             },
             "versions": {package: version(package) for package in packages},
         }
@@ -88,11 +93,12 @@ class _Set:
     row: Row
     hashed: Hashed
     features: dict[str, Features]
+    groups: np.ndarray  # (story)
 
     @property
     def owners(self) -> np.ndarray:
-        """To which story each picture belongs."""
-        return self.hashed.pictures.owners
+        """To which group of stories each picture belongs."""
+        return self.groups[self.hashed.pictures.owners]
 
 
 def compare(
@@ -117,12 +123,12 @@ def compare(
     whole = Hashed.of(reference) if judges and given else truth.hashed
     rows = []
     for method in methods:
-        drawn = _looked_at(method, networks, cache)
+        drawn = _looked_at(method, networks, cache, truth.groups if paired else None)
         for protocol, network in networks.items():
             drawn.row.measured[protocol] = _kept(drawn, truth, protocol, network, cache, paired)
         for judge in judges:
             for name, tallies in _tallies(judge, drawn.hashed, whole, known, given, cache).items():
-                _note(drawn.row, name, tallies, list(method.stories))
+                _note(drawn.row, name, tallies, list(method.stories), truth.groups)
         rows.append(drawn.row)
     told = {protocol: network.identity for protocol, network in networks.items()}
     return Comparison(truth.row, rows, given, paired, told, {one.name: one.identity for one in judges})
@@ -138,16 +144,19 @@ def _tallies(judge: Judge, drawn: Hashed, whole: Hashed, known: Sequence[Story],
     return found
 
 
-def _note(row: Row, figure: str, tallies: Sequence[Tally], stories: Sequence[str]) -> None:
-    """Write down what is told of a method, as a whole and in parts."""
-    row.judged[figure] = measure(tallies)
+def _note(row: Row, figure: str, tallies: Sequence[Tally], stories: Sequence[str], groups: np.ndarray) -> None:
+    """Write down what is told of a method, as a whole and in parts; intervals are over groups (story)."""
     row.by_story[figure] = {stories[number]: share for number, share in by_story(tallies).items()}
-    if len(parts := by_attribute(tallies)) > 1:
+    grouped = [replace(one, story=int(groups[one.story])) for one in tallies]
+    row.judged[figure] = measure(grouped)
+    if len(parts := by_attribute(grouped)) > 1:
         row.by_attribute[figure] = parts
 
 
-def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path) -> _Set:
+def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path, groups: np.ndarray | None = None) -> _Set:
+    """`groups`: those of the reference, where stories are paired with its."""
     hashed = Hashed.of(pictures)
+    groups = hashed.groups if groups is None else groups
     found = {protocol: hashed.seen_by(network, cache) for protocol, network in networks.items()}
     features = {protocol: rows for protocol, (rows, _) in found.items()}
     _, sizes = next(iter(found.values()))
@@ -155,10 +164,9 @@ def _looked_at(pictures: Pictures, networks: Mapping[str, Network], cache: Path)
     whole = hashlib.sha256(
         "\n".join(f"{owner} {name}" for owner, name in zip(pictures.owners, hashed.digests, strict=True)).encode()
     )
-    row = Row(
-        pictures.name, pictures.layout, len(pictures.stories), len(hashed.digests), dict(counted), whole.hexdigest(), {}, {}, {}, {}
-    )
-    return _Set(row, hashed, features)
+    counts = len(pictures.stories), int(groups.max()) + 1, len(hashed.digests)
+    row = Row(pictures.name, pictures.layout, *counts, dict(counted), whole.hexdigest(), {}, {}, {}, {})
+    return _Set(row, hashed, features, groups)
 
 
 def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path, paired: bool) -> Measured:
@@ -172,7 +180,8 @@ def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path
         return Measured(Estimate(**held["fid"]), Estimate(**held["kid"]), pulls)
     found = frechet(drawn.features[protocol], truth.features[protocol])
     kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners, paired)
-    pulls = (np.bincount(drawn.owners, found.pull_a) / np.bincount(drawn.owners)).tolist()
+    stories = drawn.hashed.pictures.owners
+    pulls = (np.bincount(stories, found.pull_a) / np.bincount(stories)).tolist()
     measured = Measured(found.estimate(drawn.owners, truth.owners, paired), kid, dict(zip(names, pulls, strict=True)))
     put(path, json.dumps({"fid": asdict(measured.fid), "kid": asdict(kid), "pulls": pulls}).encode())
     return measured
@@ -189,8 +198,18 @@ def _notes(found: Comparison) -> Iterator[str]:
         if len(one.sizes) > 1:
             told = ", ".join(f"{count:,} of {size}" for size, count in one.sizes.items())
             yield f"{one.name} has pictures of {len(one.sizes)} sizes: {told}."
+        elif one.sizes.keys() != found.reference.sizes.keys():
+            told = f"{next(iter(one.sizes))}, and those of {found.reference.name} {next(iter(found.reference.sizes))}"
+            yield f"Pictures of {one.name} are {told}: what sees detail (all but protocol paper) sees that."
+    if found.reference.groups < found.reference.stories:
+        told = f"{found.reference.stories:,} stories of {found.reference.name} share pictures"
+        yield f"The {told}: intervals are over the {found.reference.groups:,} groups of them that share none."
+    if loose := ", ".join(one.name for one in sets if one.layout == LOOSE):
+        yield f"Single pictures in {loose}: each counts as a story. If several are of one, intervals are too narrow, KID too high."
     if not found.paired:
         yield "The sets hold different stories: intervals do not know which belong together."
+        if found.given:
+            yield f"The first {found.given} pictures of each story of every set were left out, be they given or drawn."
 
 
 def table(found: Comparison) -> str:

@@ -15,6 +15,8 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from arldm.errors import ModelError, OutputError
@@ -162,6 +164,20 @@ class Hashed:
     def of(cls, pictures: Pictures) -> "Hashed":
         """Read all files. Raises PictureError."""
         return cls(pictures, digests(pictures.frames))
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Numbers (story) of the groups that share no picture: windows of one film overlap, and are not independent.
+
+        What more stories have than the longest has frames is of no window: a black frame makes no group.
+        """
+        _, seen = np.unique(self.digests, return_inverse=True)
+        pairs = np.unique(np.stack([self.pictures.owners, seen]), axis=1)
+        usual = np.bincount(pairs[1]) <= np.bincount(self.pictures.owners).max()
+        owners, pictures = pairs[:, usual[pairs[1]]]
+        count, size = len(self.pictures.stories), len(self.pictures.stories) + len(usual)
+        shared = coo_array((np.ones(len(owners)), (owners, count + pictures)), shape=(size, size))
+        return np.unique(connected_components(shared, directed=False)[1][:count], return_inverse=True)[1]
 
     def seen_by(self, network: Network, cache: Path) -> tuple[Features, np.ndarray]:
         """As `Store.features`."""

@@ -103,7 +103,7 @@ class ClassifierJudge:
     name: str = "classifier"
 
     @classmethod
-    def of(cls, path: Path, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "unit") -> Self:
+    def of(cls, path: Path, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "") -> Self:
         """Read a file as `CharacterClassifier.from_file`, to judge stories that messages call `source`.
 
         Raises ModelError, and as `characters.casts`.
@@ -175,6 +175,13 @@ def known(reference: Pictures) -> list[Story]:
     Raises DatasetError, ScriptError.
     """
     return [_known(name, frames) for name, frames in reference.stories.items()]
+
+
+def check_told(reference: Pictures) -> None:
+    """Raises DatasetError where some of the stories say who is in them and what happens, and others do not."""
+    untold = [frames[0].parent for frames in reference.stories.values() if not (frames[0].parent / STORY).exists()]
+    if untold and len(untold) < len(reference.stories):
+        raise DatasetError(f"{untold[0]}: has no {STORY}, as other stories have ({len(untold)} such); expected one in each")
 
 
 def tells_facts(stories: Sequence[Story]) -> bool:

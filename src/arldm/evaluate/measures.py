@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TypeVar
 
 import numpy as np
@@ -37,13 +38,13 @@ class Tally:
 def measure(tallies: Sequence[Tally], seed: int = SEED) -> Measure:
     """The share that was won, with a percentile bootstrap over stories. NaN where there was nothing to win.
 
-    One story alone has no interval: its ends are the value.
+    One story alone has no interval: its ends are NaN.
     """
     sums = sums_by_story(tallies)
     if not any(held for _, held in sums.values()):
-        return Measure(float("nan"), float("nan"), float("nan"), 0)
+        return Measure(nan, nan, nan, 0)
     won, held = np.stack(list(sums.values()), axis=1)  # (story), (story)
-    value = low = high = float(_share(won, held))
+    value, low, high = float(_share(won, held)), nan, nan
     if len(won) > 1:
         dice = np.random.default_rng(seed)
         found = bootstrap((won, held), _share, paired=True, n_resamples=RESAMPLES, batch=AT_ONCE, method="percentile", rng=dice)

@@ -9,16 +9,18 @@ import io
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from arldm.errors import ConfigError, PictureError
+from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.pictures import ENDINGS, decoded
-from arldm.story_files import STORY, STRIP
+from arldm.story_files import STORY, STRIP, read_held
 from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
@@ -26,6 +28,7 @@ NAMES = "stories.json"  # in a tree that we wrote: what its numbered stories wer
 SHOTS = ("shots", "shot")  # ViStoryBench, vistorybench/dataset_loader/read_outputs.py
 READ = ("RGB", "RGBA", "L", "LA", "P", "PA", "1")  # modes of Pillow that become RGB in one way only
 KINDS = {"CMYK": "in inks (CMYK)", "I;16": "of 16 bits", "I;16B": "of 16 bits", "I": "of more than 8 bits", "F": "of floats"}
+LOOSE = "one folder, no stories"  # a layout
 TIMESTAMP = re.compile(r"\d{8}[_-]\d{6}")
 
 
@@ -85,7 +88,7 @@ def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
     if loose and all(STORYDALLE.fullmatch(one.stem) for one in loose):
         return "StoryDALL-E's names", _storydalle(loose)
     if loose:
-        return "one folder, no stories", {one.name: (one,) for one in loose}
+        return LOOSE, {one.name: (one,) for one in loose}
     return "ViStoryBench's tree", _vistorybench(folder)
 
 
@@ -116,17 +119,20 @@ def _storydalle(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
 
 def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
     """{mode}/{language}/{time}/{story}/shots below a method's folder, some of them missing; of several times the latest."""
-    shots = [one for one in _natural(folder.rglob("*")) if one.name in SHOTS and one.is_dir() and _pictures(one)]
-    latest: dict[tuple[str, ...], tuple[str, Path]] = {}
-    for one in shots:
-        parts = one.parent.relative_to(folder).parts
-        time = next((part.replace("_", "-") for part in parts if TIMESTAMP.fullmatch(part)), "")
-        place = tuple(part for part in parts if not TIMESTAMP.fullmatch(part))
-        latest[place] = max(latest.get(place, ("", one)), (time, one), key=lambda pair: pair[0])
-    kinds = sorted({"/".join(place[:-1]) for place in latest})
+    runs: dict[str, dict[tuple[str, ...], Path]] = defaultdict(dict)  # by time
+    for one in _natural(folder.rglob("*")):
+        if one.name in SHOTS and one.is_dir() and _pictures(one):
+            parts = one.parent.relative_to(folder).parts
+            time = next((part.replace("_", "-") for part in parts if TIMESTAMP.fullmatch(part)), "")
+            runs[time][tuple(part for part in parts if not TIMESTAMP.fullmatch(part))] = one
+    kinds = sorted({"/".join(place[:-1]) for run in runs.values() for place in run})
     if len(kinds) > 1:
         raise PictureError(f"{folder}: holds stories of {kinds[0]} and of {kinds[1]}; expected one method's in one mode, name it")
-    return {_named(place[-1], one) if place else called(folder): _pictures(one) for place, (_, one) in latest.items()}
+    latest = runs[max(runs, default="")]
+    found = {_named(place[-1], one) if place else called(folder): _pictures(one) for place, one in latest.items()}
+    if len(found) < len(latest):
+        raise PictureError(f"{folder}: has two stories of one name in {NAMES}; expected what arldm wrote, write the tree again")
+    return found
 
 
 def _named(story: str, shots: Path) -> str:
@@ -171,8 +177,9 @@ def opened(path: Path, digest: str = "") -> Image.Image:
     image = decoded(io.BytesIO(data), path)
     if (count := _count(data)) > 1:
         raise PictureError(f"{path}: holds {count} pictures; expected one that does not move, save the one that is meant")
-    if image.mode not in READ:
-        kind = KINDS.get(image.mode, f"in mode {image.mode}")
+    deep = data[12:16] == b"IHDR" and data[24] == 16  # of colours Pillow drops the lower half
+    if deep or image.mode not in READ:
+        kind = "of 16 bits" if deep else KINDS.get(image.mode, f"in mode {image.mode}")
         raise PictureError(f"{path}: is {kind}; expected colours or grey of 8 bits, save it as an RGB PNG")
     if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         raise PictureError(f"{path}: is transparent in places; expected one without holes, lay it on the ground that is meant")
@@ -188,23 +195,35 @@ def _count(data: bytes) -> int:
 def aligned(method: Pictures, reference: Pictures, given: int = 0) -> Pictures:
     """The method's stories in the reference's order and by its names, without the first `given` frames.
 
-    Stories belong together by the first number in their names, or by name where a set has none. A story may have its drawn frames
-    alone, as StoryDALL-E writes them, or the given ones, too. Raises ConfigError, which names what differs.
+    Stories belong together by the first number in their names, or by name where a set has none. They may have their drawn frames
+    alone, as StoryDALL-E writes them, or the given ones, too, but all alike. Raises ConfigError, which names what differs.
     """
     by_number = _numbers(method) and _numbers(reference)
     ours, theirs = (_keyed(one, bool(by_number)) for one in (method, reference))
     missing, more = [theirs[key] for key in theirs if key not in ours], [ours[key] for key in ours if key not in theirs]
     said = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(more)} besides"] * bool(more)
-    stories: dict[str, tuple[Path, ...]] = {}
-    for key in theirs.keys() & ours.keys() if said else theirs:
-        found, expected = method.stories[ours[key]], len(reference.stories[theirs[key]])
-        if len(found) not in (expected, expected - given):
-            said.append(f"has {len(found)} frames in {ours[key]} where the reference has {expected}")
+    both = [(method.stories[ours[key]], reference.stories[theirs[key]]) for key in theirs if key in ours]
+    alone = 2 * sum(len(found) == len(true) - given for found, true in both) > len(both)  # are drawn frames without given ones?
+    for found, true in both:
+        if len(found) != (expected := len(true) - given * alone):
+            said.append(f"has {len(found)} frames in {found[0].parent.name} where {expected} are expected")
             break
-        stories[theirs[key]] = found[len(found) - (expected - given) :]
+        if _other(found[0].parent, true[0].parent):
+            said.append(f"tells another story in {found[0].parent.name}, with other captions")
+            break
     if said:
         raise ConfigError(f"{method.name}: {', '.join(said)}; expected the reference's stories, frame for frame, or --unpaired")
-    return replace(method, stories=stories)
+    drawn = [found if alone else found[given:] for found, _ in both]
+    return replace(method, stories=dict(zip(theirs.values(), drawn, strict=True)))
+
+
+def _other(ours: Path, theirs: Path) -> bool:
+    """Do two told stories say that they are different ones, by their ids and by their captions?"""
+    told = []
+    for folder in (ours, theirs):
+        with suppress(OutputError):
+            told.append(read_held(folder))
+    return len(told) == 2 and told[0][0] != told[1][0] and told[0][1] != told[1][1]
 
 
 def _numbers(pictures: Pictures) -> list[int]:

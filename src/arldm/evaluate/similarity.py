@@ -116,7 +116,8 @@ def score_similarity(
             )
         if encoder.reads:
             captions = encoder.captions([frame.caption for story in truth for frame in story.frames])
-            found[f"{name}_t"] = measure(list(paired(seen, _rows(captions, told), given)))
+            told_of = paired(seen, _rows(captions, told), given)
+            found[f"{name}_t"] = measure([one for one in told_of if truth[one.story].frames[one.frame].caption])
         found[f"{name}_self"] = measure(list(self_consistency(seen, casts, given)))
         if references:
             looks = {who: encoder.pictures(pictures) for who, pictures in references.items()}

@@ -107,7 +107,7 @@ def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]
         f'<rect x="{x[0] - 0.5:.2f}" width="1" y="1" height="12" fill="var(--mark)"/></svg>'
     )
     mark = " best" if len(column) > 1 and one[0] == best(value for value, _, _ in column) else ""
-    value, low, high = (f"{number:.{digits}f}" for number in one)
+    value, low, high = (f"{number:.{digits}f}" if number == number else "&ndash;" for number in one)
     return f'<td class="figure{mark}"><b>{value}</b><span>[{low}, {high}]</span>{drawn}</td>'
 
 
