@@ -212,11 +212,11 @@ def test_a_classifier_is_trained_and_the_best_is_kept(archive: Path, tmp_path: P
 
 
 def test_epochs_become_steps_with_a_validation_each(archive: Path) -> None:
-    recipe = planned(Classifier(dataset=archive, epochs=5))
-    assert (recipe.train.steps, recipe.train.preview_every) == (5, 1)  # 12 clips, 32 at once
-    few = planned(Classifier(replace(recipe.train, steps=0, batch=5, preview_every=0), archive, epochs=5))
-    assert (few.train.steps, few.train.preview_every) == (15, 3)
-    assert planned(few) == few
+    train = planned(Classifier(dataset=archive, epochs=5))
+    assert (train.steps, train.preview_every) == (5, 1)  # 12 clips, 32 at once
+    few = planned(Classifier(replace(train, steps=0, batch=5, preview_every=0), archive, epochs=5))
+    assert (few.steps, few.preview_every) == (15, 3)
+    assert planned(Classifier(few, archive)) == few
 
 
 def test_a_run_that_was_stopped_is_the_unbroken_run_with_all_that_batch_norms_counted(

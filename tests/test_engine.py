@@ -97,16 +97,16 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
 
 @pytest.fixture
 def tf32() -> Iterator[None]:
-    before = torch.backends.cuda.matmul.allow_tf32
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
-    torch.backends.cuda.matmul.allow_tf32 = before
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 @pytest.mark.usefixtures("tf32")
 def test_tf32_is_allowed_when_asked_for(tmp_path: Path) -> None:
     for allowed in (True, False):
         fit(toy(), batches, replace(TRAIN, steps=1, allow_tf32=allowed), tmp_path / str(allowed))
-        assert torch.backends.cuda.matmul.allow_tf32 == allowed
+        assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == allowed
 
 
 def test_a_gpu_without_bf16_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from arldm.story import Frame, Story
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.memory import (
+    EightBitAdamW,
     Prepare,
     Tracker,
     blank_tokenizers,
@@ -114,6 +115,14 @@ def test_each_option_saves_what_it_is_for() -> None:
     assert frozen.weights == plain.weights
     assert frozen.moments < plain.moments
     assert frozen.average < plain.average
+
+
+def test_moments_of_8_bits_are_bytes_and_a_scale_for_each_256_of_them() -> None:
+    large, small = nn.Parameter(torch.zeros(100, 100)), nn.Parameter(torch.zeros(63, 65))
+    for weight, held in ((large, 2 * (10_000 + 4 * 40)), (small, 2 * 4 * 63 * 65)):  # small ones are float32
+        optimizer = EightBitAdamW([weight])
+        optimizer.step()
+        assert sum(one.numel() * one.element_size() for one in optimizer.state[weight].values()) == held
 
 
 def test_a_gpu_keeps_float32_of_normalised_layers() -> None:

@@ -21,7 +21,7 @@ from arldm.datasets.archive import Archive
 from arldm.datasets.importing import import_corpus
 from arldm.datasets.pororo import CAST
 from arldm.datasets.vist import read_vist
-from arldm.errors import CaptionError, ConfigError, DatasetError, ModelError
+from arldm.errors import CaptionError, ConfigError, DatasetError, ModelError, OutputError
 from arldm.evaluate.classifier import CharacterClassifier
 from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import known
@@ -130,9 +130,25 @@ def test_a_row_is_what_the_paper_did() -> None:
 
 
 def test_epochs_become_steps(recipe: Paper) -> None:
-    assert planned(replace(recipe, train=replace(TRAIN, steps=0))).train.steps == 75  # 50 epochs of 3 stories, 2 a step
-    assert planned(replace(recipe, epochs=1, train=replace(TRAIN, steps=0))).train.steps == 2
-    assert planned(recipe) == recipe
+    assert planned(replace(recipe, train=replace(TRAIN, steps=0))).steps == 75  # 50 epochs of 3 stories, 2 a step
+    assert planned(replace(recipe, epochs=1, train=replace(TRAIN, steps=0))).steps == 2
+    assert planned(recipe) == recipe.train
+
+
+def test_a_run_of_epochs_says_which_items_a_step_it_needs(recipe: Paper, tmp_path: Path) -> None:
+    """It named steps, which nobody had asked for."""
+    few = replace(recipe, epochs=2, train=replace(TRAIN, steps=0, batch=1))
+    run(few, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"2 items a step \(1 processes x --train.batch 2 .* was begun with 1, change one of the"):
+        run(replace(few, train=replace(few.train, batch=2)), tmp_path / "run")
+
+
+def test_frozen_encoders_learn_names(recipe: Paper) -> None:
+    """Two that begin as a penguin would be one for ever."""
+    model = begin(replace(recipe, freeze=("text_encoder", "history_encoder")), read_stories(recipe))
+    learning = {name for name, weight in model.named_parameters() if weight.requires_grad and "encoder" in name}
+    assert len(learning) == 2
+    assert all(name.endswith(("token_embedding.weight", "word_embeddings.weight")) for name in learning)
 
 
 @pytest.mark.parametrize("given", [0, 1, 2])
@@ -249,6 +265,24 @@ def test_a_run_that_was_stopped_is_the_unbroken_run(recipe: Paper, tmp_path: Pat
     for path in (tmp_path / "whole" / "model").rglob("*.safetensors"):
         other = tmp_path / "broken" / path.relative_to(tmp_path / "whole")
         assert all(torch.equal(value, load_file(other)[name]) for name, value in load_file(path).items()), path.name
+
+
+def test_a_cache_that_not_every_process_sees_is_refused(recipe: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the others had made was taken for black pictures."""
+
+    class Second:
+        """Of two processes, each with a disk of its own."""
+
+        process_index, num_processes, is_main_process, device = 1, 2, False, torch.device("cpu")
+
+        def wait_for_everyone(self) -> None:
+            pass
+
+    monkeypatch.setattr(arldm.train.stills, "PART", 7)
+    monkeypatch.setattr(arldm.train.stills, "PartialState", Second)
+    stories = read_stories(recipe)
+    with pytest.raises(OutputError, match="cache: lacks what other processes put there; expected a --cache on a disk that all"):
+        cached_stills(begin(recipe, stories), stories.archive, stories.ever_shown, tmp_path / "cache")
 
 
 def test_encoding_is_continued_and_not_repeated(recipe: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ PAPER_TRAIN = TrainConfig(
     clip=1.0,
     dropout=0.1,
     precision="bf16",
-    checkpoint_every=1000,
+    checkpoint_every=5000,  # of 23 GB each
     preview_every=1000,
 )
 #: StoryViz's (its classifier is called 32_1e-05), whose Adam had no decay, no warm-up, no average and no cosine

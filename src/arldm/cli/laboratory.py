@@ -67,7 +67,7 @@ class Init:
     sd: Path
     """A Stable Diffusion 1.x folder of diffusers."""
     blip: Path
-    """A BLIP-large folder of transformers."""
+    """A BLIP-large folder of transformers that reads text, such as blip-itm-large-coco; one that writes captions does not."""
     out: Path
     """The model's folder."""
     corpus: Literal["pororo", "flintstones", "vist-sis", "vist-dii"] = "pororo"
@@ -98,7 +98,7 @@ class Plan:
     adapt: tuple[Literal["full", "lora", "token"], ...] = ()
     """Plan for a new character instead, by these modes of `arldm adapt`."""
     stories: int = 8
-    """That a training step learns from; the paper's had eight, one on each card."""
+    """That a training step learns from on one card; eight are assumed of the paper (docs/paper.md), N cards take 8 / N each."""
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     """Of products; cards older than NVIDIA's Ampere have no bf16."""
 

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from arldm.cli.beginning import sizes
 from arldm.cli.preparing import check_installed
-from arldm.config import to_dict
+from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train import run
@@ -84,7 +85,7 @@ def foretell(recipe: Paper) -> int:
     from arldm.train.stills import size_of
     from arldm.train.work import operations, speed
 
-    recipe = planned(recipe)
+    recipe = replace(recipe, train=planned(recipe))
     stories = read_stories(recipe)
     model = begin(recipe, stories)
     _, keep = model.tokenizer.encode(stories.told)
@@ -96,6 +97,8 @@ def foretell(recipe: Paper) -> int:
     print(f"{recipe.train.steps:,} steps; {len(stories):,} stories, each process learns {learned:,} times from one")
     stills = stories.ever_shown
     print(f"{len(stills):,} stills encoded once, {len(stills) * size_of(model) / 2**30:.1f} GiB in the cache")
+    held = peak_of_disk(recipe.train, sum(weight.numel() for weight in model.parameters() if weight.requires_grad))
+    print(f"{held / 2**30:.1f} GiB of disk for checkpoints, one every {recipe.train.checkpoint_every:,} steps")
     peak = training_peak(model.config, recipe.train, max(stories.lengths), recipe.given, recipe.freeze).total
     print(f"{peak / 2**30:.1f} GiB at the worst moment on one process, predicted; `arldm plan` tells what saves memory")
     work = operations(model, max(stories.lengths), recipe.given, round(float(keep.sum(1).float().mean())))
@@ -106,6 +109,11 @@ def foretell(recipe: Paper) -> int:
         f"{hours:.3g} hours, predicted: if training reaches {REACHED:.0%} of that (an assumption), encoding and samples not counted"
     )
     return 0
+
+
+def peak_of_disk(train: TrainConfig, learning: int) -> int:
+    """Bytes of the checkpoints that are kept and of the one that is being written: weights, average and two moments, float32."""
+    return 4 * learning * (3 + (train.ema > 0)) * (train.checkpoints + 1)
 
 
 def _check(recipe: Recipe) -> None:

@@ -27,7 +27,7 @@ from arldm.model.noise import rand, seeded
 from arldm.model.pack import read_pack
 from arldm.model.prior import Prior
 from arldm.model.text import CaptionTokenizer, TextEncoder
-from arldm.model.widening import Widened, let_go, take_up
+from arldm.model.widening import Widened, let_go, tables, take_up
 from arldm.story import Story
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
@@ -112,10 +112,17 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.history = mode
 
     def freeze(self, parts: Collection[str]) -> None:
-        """Keep these parts as they are in training, as far as this model has them; the autoencoder never learns."""
+        """Keep these parts as they are in training, as far as this model has them; the autoencoder never learns.
+
+        Tables of tokens go on learning, as in the published code, unless what was read is summed up: a corpus' names begin there as
+        words that they are like, two penguins as one.
+        """
         for name in parts:
             if (part := getattr(self, name)) is not None:
                 part.requires_grad_(False)
+        if not self.config.summary:
+            for table in tables(self).values():
+                table.requires_grad_(True)
 
     def narrowed(self, history: History) -> Self:
         """This model, or one with its weights that is built to look at less. Raises ConfigError for more."""

@@ -33,11 +33,15 @@ def derived_seed(*parts: object) -> int:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Modules made inside have the weights of this seed; outside, nothing has changed.
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Modules made inside have the weights of this seed, dropout its masks, on a CUDA `device` too; outside, nothing has changed.
 
-    The constructors of torch, diffusers and transformers take no generator, so the global one is lent to them and put back.
+    Constructors of torch, diffusers and transformers take no generator, nor does dropout: the global ones are lent and put back.
     """
-    with torch.random.fork_rng(devices=[]):
+    lent = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=lent):
         torch.default_generator.manual_seed(seed)
+        for one in lent:
+            with torch.cuda.device(one):
+                torch.cuda.manual_seed(seed)
         yield

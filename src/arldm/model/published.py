@@ -26,8 +26,7 @@ from arldm.weight_files import Weights, fill, read_weights
 #: keys of published files that the model has no use for
 BUFFERS = r"(.*\.)?position_ids"  # numbers that newer versions count themselves
 HEADS = r"(vision_proj|text_proj|itm_head)\..*|logit_scale|temp|.*_queue|.*_m\..*"  # of BLIP's other tasks
-DECODER = r"text_decoder\..*"
-LANGUAGE = r"text_decoder\.cls\..*"
+DECODER = r"text_decoder\..*"  # it has the encoder's weights but for self-attention, which looks back alone
 
 #: what of a published config decides what is computed with its weights
 CHECKED = """
@@ -84,9 +83,10 @@ def _take_blip(model: ARLDM, blip: Path, rows: list[list[int]], size: int) -> No
     assert model.history_encoder is not None
     assert model.history_encoder.vision is not None
     found = _without(_read(blip, "model", "pytorch_model"), BUFFERS)
-    reads = any(key.startswith("text_encoder.") for key in found)
-    prefix = "text_encoder." if reads else "text_decoder.bert."  # a model that writes captions has the same layers there
-    found = _without(found, f"{HEADS}|{DECODER}" if reads else f"{HEADS}|{LANGUAGE}")
+    if not any(key.startswith(prefix := "text_encoder.") for key in found):
+        got = "has no text_encoder" + ", and writes captions" * any(key.startswith("text_decoder.") for key in found)
+        raise ModelError(f"{blip}: {got}; expected a BLIP that reads text both ways, such as blip-itm-large-coco")
+    found = _without(found, f"{HEADS}|{DECODER}")
     if left := sorted(key for key in found if not key.startswith((prefix, "vision_model."))):
         raise ModelError(f"{blip}: {left[0]} is unknown ({len(left)} such); expected a BLIP of transformers")
     text = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}

@@ -12,6 +12,7 @@ from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
+from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive, chosen
 from arldm.errors import ConfigError, DatasetError, ModelError
 from arldm.evaluate.characters import CharacterReport, score_characters
@@ -33,7 +34,7 @@ BLOCK = 32  # clips that are looked at together
 
 
 def classifier(recipe: Classifier, out: Path) -> None:
-    """Train a classifier; leaves the best in `out/classifier.safetensors`. `train.steps` must be known (`planned`)."""
+    """Train a classifier; leaves the best in `out/classifier.safetensors`."""
     if recipe.train.fsdp:
         raise ConfigError("--train.fsdp: batch norms of this network are not shared out; any card holds it, leave it out")
     clips, held = Clips.of(recipe, "train"), Clips.of(recipe, "val")
@@ -43,22 +44,18 @@ def classifier(recipe: Classifier, out: Path) -> None:
         module.begin(recipe.weights)
     best = Best(module, held, out / NAME)
     with Ahead(clips.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(module, batches, recipe.train, out, options=asked(recipe), preview=best)
+        fit(module, batches, planned(recipe), out, options=asked(recipe), preview=best)
     if PartialState().is_main_process:
         best()  # the last epoch need not end where one is looked at
         print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips")
 
 
-def planned(recipe: Classifier) -> Classifier:
-    """The recipe with its numbers of steps: what the epochs take on its archive, and a validation each. Raises DatasetError."""
+def planned(recipe: Classifier) -> TrainConfig:
+    """The training with its numbers of steps: what the epochs take on the archive, and a validation each. Raises DatasetError."""
     train = recipe.train
-    epoch = math.ceil(
-        len(Clips.of(recipe, "train")) / (train.batch * train.gradient_accumulation_steps * PartialState().num_processes)
-    )
-    return replace(
-        recipe,
-        train=replace(train, steps=train.steps or recipe.epochs * epoch, preview_every=train.preview_every or epoch),
-    )
+    items = train.batch * train.gradient_accumulation_steps * PartialState().num_processes
+    epoch = math.ceil(len(Clips.of(recipe, "train")) / items)
+    return replace(train, steps=train.steps or recipe.epochs * epoch, preview_every=train.preview_every or epoch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

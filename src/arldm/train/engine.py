@@ -26,6 +26,7 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     """One for this run. Raises ConfigError for options that cannot be, here or together."""
     state = join()
     check(config, state.num_processes)
+    allow_tf32(config.allow_tf32)
     # accelerate keeps the precision of a process's first run, which need not be that of its second
     AcceleratorState._reset_state(reset_partial_state=False)
     # positions, for one, are idle in a model without history; and DDP that looks for idle weights never moves weights to other
@@ -37,8 +38,12 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     if not accelerator.distributed_type.startswith(("NO", "MULTI_")):
         kind = accelerator.distributed_type.value
         raise ConfigError(f"started under {kind}; expected plain processes (torchrun), and --train.fsdp to share weights out")
-    torch.backends.cuda.matmul.allow_tf32 = config.allow_tf32
     return accelerator
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Of products and, which torch does unless told otherwise, of convolutions of float32."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
 def check(config: TrainConfig, processes: int) -> None:

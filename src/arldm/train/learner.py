@@ -109,7 +109,7 @@ class Learner:
         more = part + 1 < accumulation
         with (
             self.accelerator.no_sync(self.objective) if more else nullcontext(),
-            seeded(derived_seed(self.config.seed, places.start)),  # dropout layers, where there are some, know no other generator
+            seeded(derived_seed(self.config.seed, places.start), self.accelerator.device),  # of dropout, where there is some
         ):
             return gradients(self.objective, batch, generators, self.config, self.accelerator.backward)
 

@@ -11,7 +11,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from arldm.config import TellConfig
+from arldm.config import TellConfig, TrainConfig
 from arldm.datasets.archive import Archive, ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
@@ -33,24 +33,25 @@ QUICK = TellConfig(steps=20, guidance=6.0)
 
 
 def paper(recipe: Paper, out: Path) -> None:
-    """Train AR-LDM on an archive; leaves `out/model`, a folder that `--model` takes. `train.steps` must be known (`planned`)."""
+    """Train AR-LDM on an archive; leaves `out/model`, a folder that `--model` takes."""
+    train = planned(recipe)
     stories = read_stories(recipe)
     model = begin(recipe, stories)
     preview = _preview(recipe, model)
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
     with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(model, batches, recipe.train, out, options=asked(recipe), preview=preview)
+        fit(model, batches, train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model")
 
 
-def planned(recipe: Paper) -> Paper:
-    """The recipe with its number of steps: what the epochs take on its archive, with this many processes. Raises DatasetError."""
-    if recipe.train.steps:
-        return recipe
-    stories, train = recipe.epochs * len(read_stories(recipe)), recipe.train
-    steps = math.ceil(stories / (train.batch * train.gradient_accumulation_steps * PartialState().num_processes))
-    return replace(recipe, train=replace(recipe.train, steps=steps))
+def planned(recipe: Paper) -> TrainConfig:
+    """The training with its number of steps: what the epochs take on the archive, with this many processes. Raises DatasetError."""
+    train = recipe.train
+    if train.steps:
+        return train
+    items = train.batch * train.gradient_accumulation_steps * PartialState().num_processes
+    return replace(train, steps=math.ceil(recipe.epochs * len(read_stories(recipe)) / items))
 
 
 def read_stories(recipe: Paper) -> ArchiveStories:

@@ -10,7 +10,7 @@ from arldm.train.autoencoder import autoencoder
 from arldm.train.context import context
 from arldm.train.decoder import decoder
 from arldm.train.encoders import encoders
-from arldm.train.engine import check, join
+from arldm.train.engine import allow_tf32, check, join
 from arldm.train.enlarger import enlarger
 from arldm.train.loop import check_claim
 from arldm.train.peers import together
@@ -38,14 +38,7 @@ def run(recipe: Recipe, out: Path) -> None:
     """
     state = join()
     check(recipe.train, state.num_processes)
-    if isinstance(recipe, Paper):
-        from arldm.train.paper import planned
-
-        recipe = planned(recipe)
-    if isinstance(recipe, Classifier):
-        from arldm.train.classifier import planned
-
-        recipe = planned(recipe)
+    allow_tf32(recipe.train.allow_tf32)  # stills are encoded before the training begins
     with state.main_process_first():
         if state.is_main_process:
             _sweep(out)

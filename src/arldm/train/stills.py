@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from arldm.datasets.archive import Archive
+from arldm.errors import OutputError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import pixels, small
 from arldm.model.latents import drawn_from
@@ -66,6 +67,8 @@ def cached_stills(model: ARLDM, archive: Archive, stills: Sequence[Key], folder:
             part.make(bar)
     state.wait_for_everyone()
     opened = [part.opened() for part in parts]
+    if any(array.done < len(part.stills) for part, made in zip(parts, opened, strict=True) for array in made):
+        raise OutputError(f"{folder}: lacks what other processes put there; expected a --cache on a disk that all of them see")
     rows = {still: row for row, still in enumerate(stills)}
     return Stills(rows, *([made[k].array for made in opened] for k in (0, 1)))
 
