@@ -4,8 +4,10 @@ A step depends on the run's config and its number alone. Its items are `batch * 
 the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with half of the
 batch each, or one that accumulates, learn the same, to rounding; but for what looks at a batch as a whole: lessons of encoders and
 context, of which each process's batch is of one length and history, the autoencoder, whose noise is a share of the batch's own
-deviation, and the classifier with its batch norms. A run that was killed and started again is the run that was never killed: on CPUs
-bit for bit, while kernels of GPUs may add in any order. To resume, run the same command again.
+deviation, and the classifier with its batch norms.
+
+A run that was killed and started again is the run that was never killed: bit for bit on CPUs, while kernels of GPUs may add in any
+order. To resume, run the same command again.
 """
 
 import json
