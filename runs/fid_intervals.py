@@ -2,23 +2,34 @@
 
 Pairs of sets are drawn from two known Gaussians, five frames a story that are alike. Printed are the distance of the sources, the
 mean and deviation of that of the sets, the jackknife's mean error, and what a bootstrap over the stories of the last pair says.
-Other numbers of features and pictures may be given.
+Then the same of stories that are windows of films, a clip apart, as those of PororoSV and FlintstonesSV are: over stories, and over
+films, whose stories share no picture with others. Other numbers of features and pictures may be given.
 """
 
 import sys
 
 import numpy as np
+from scipy.stats import t
 
 from arldm.evaluate.features import Features
 from arldm.evaluate.fid import frechet, frechet_distance
 
 FRAMES, PAIRS = 5, 60
+FILM = 24  # clips; each, but for the last ones, begins a story
 
 
 def stories(dice: np.random.Generator, scale: np.ndarray, shift: np.ndarray, count: int) -> np.ndarray:
     """(story, frame, feature), half of the variance between stories."""
     features = dice.normal(size=(count, 1, len(scale))) + dice.normal(size=(count, FRAMES, len(scale)))
     return features * np.sqrt(0.5) * scale + shift
+
+
+def windows(dice: np.random.Generator, scales: np.ndarray, shifts: np.ndarray, films: int) -> list[np.ndarray]:
+    """Two sets (story, frame, feature): drawn anew for each story, half of the variance a clip's own, and the clips themselves."""
+    begins = np.arange(FILM - FRAMES + 1)[:, None] + np.arange(FRAMES)
+    told, clips = (dice.normal(size=(films, FILM, len(scales[0])))[:, begins].reshape(-1, FRAMES, len(scales[0])) for _ in "ab")
+    drawn = np.sqrt(0.5) * (told + dice.normal(size=told.shape))
+    return [one * scale + shift for one, scale, shift in zip((drawn, clips), scales, shifts, strict=True)]
 
 
 def flat(some: np.ndarray) -> Features:
@@ -34,13 +45,27 @@ if __name__ == "__main__":
     owners = np.repeat(np.arange(count), FRAMES)
     true = frechet_distance(shifts[0], np.diag(scales[0] ** 2), shifts[1], np.diag(scales[1] ** 2))
     values, errors, pair = [], [], []
+
+    def error(pair: list[np.ndarray], owners: np.ndarray, paired: bool) -> tuple[float, float]:
+        """The distance of a pair, and the jackknife's error."""
+        found = frechet(*map(flat, pair)).estimate(owners, owners, paired)
+        return found.value, (found.high - found.low) / 2 / float(t.ppf(0.975, len(set(owners)) - 1))
+
     for _ in range(PAIRS):
         pair = [stories(dice, scale, shift, count) for scale, shift in zip(scales, shifts, strict=True)]
-        found = frechet(*map(flat, pair)).estimate(owners, owners, paired=False)
-        values.append(found.value)
-        errors.append((found.high - found.low) / 2 / 1.96)
+        value, reach = error(pair, owners, paired=False)
+        values.append(value)
+        errors.append(reach)
     again = [frechet(*(flat(some[dice.integers(0, count, count)]) for some in pair)).distance for _ in range(PAIRS)]
     print(
         f"sources {true:.2f}; sets {np.mean(values):.2f}, deviation {np.std(values, ddof=1):.3f}; jackknife {np.mean(errors):.3f}"
     )
     print(f"bootstrap of the last, {values[-1]:.2f}: mean {np.mean(again):.2f}, deviation {np.std(again, ddof=1):.3f}")
+    films = count // (FILM - FRAMES + 1)
+    shown = [windows(dice, scales, shifts, films) for _ in range(PAIRS)]
+    of_story = np.repeat(np.arange(len(shown[0][0])), FRAMES)
+    by_story, by_film = (
+        np.array([error(pair, of_story // group, paired=True) for pair in shown]) for group in (1, FILM - FRAMES + 1)
+    )
+    told = f"jackknife over stories {by_story[:, 1].mean():.3f}, over films {by_film[:, 1].mean():.3f}"
+    print(f"windows of {films} films: deviation {by_story[:, 0].std(ddof=1):.3f}; {told}")
