@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import BertTokenizer, BlipTextModel, BlipVisionModel, CLIPTextModel, CLIPTokenizer
 
 from arldm.config import ModelConfig, to_dict
-from arldm.errors import ConfigError, ModelError, OutputError, PictureError
+from arldm.errors import ConfigError, ModelError, OutputError, PictureError, ScriptError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.denoiser import predict
 from arldm.model.text import CaptionTokenizer
+from arldm.story import Story
 from conftest import TINY, build, story
 
 
@@ -342,6 +343,20 @@ def _part(name: str, **change: object) -> object:
 
 
 OURS = re.escape(version("arldm"))
+
+
+def _whole_numbers(folder: Path) -> None:
+    path = folder / "condition" / "model.safetensors"
+    weights = load_file(path)
+    save_file({**weights, "types.weight": weights["types.weight"].long()}, path)
+
+
+def _statistics(folder: Path, scale: float) -> None:
+    path = folder / "vae" / "statistics.json"
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps({**held, "scale": [scale, *held["scale"][1:]]}))
+
+
 BROKEN = {
     "missing file": (lambda folder: (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "not there"),
     "missing tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer: not there"),
@@ -359,6 +374,16 @@ BROKEN = {
     "seven heads": (_part("text", heads=7), "describes no model that can be built"),
     "no patch": (_part("past", patch=0), "describes no model that can be built"),
     "no widths": (_part("denoiser", widths=[]), "describes no model that can be built"),
+    "no list of words": (lambda folder: (folder / "tokenizer" / "vocabulary.json").write_text("[[1]]"), "is no list of words"),
+    "nested words": (
+        lambda folder: (folder / "history_tokenizer" / "vocabulary.json").write_text("[" * 100_000),
+        "no BertTokenizer can be read",
+    ),
+    "whole numbers": (_whole_numbers, "types.weight is of torch.int64; expected torch.float32 or near it"),
+    "no scale": (lambda folder: _statistics(folder, 0.0), "scales of 0 or less"),
+    "a scale that is none": (lambda folder: _statistics(folder, float("nan")), "that are no numbers"),
+    "seven coordinates": (_part("denoiser", coordinates=7), "denoiser.coordinates is 7; expected a multiple of 4"),
+    "no window": (_config(model=to_dict(TINY) | {"window": 0}), "window is 0; expected 1 past frame or more"),
     "statistics": (lambda folder: (folder / "vae" / "statistics.json").write_text('{"shift": [0], "scale": [1]}'), "1 shifts"),
 }
 
@@ -409,11 +434,37 @@ def test_saving_over_a_model_replaces_it_and_over_anything_else_is_refused(model
     other = build(seed=2)
     other.save_pretrained(tmp_path / "model")
     assert ARLDM.from_pretrained(tmp_path / "model").hash() == other.hash()
+    (tmp_path / "model" / "README.md").write_text("not to be lost")
+    with pytest.raises(OutputError, match=r"model: holds README.md beside a model, which would be lost"):
+        model.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "README.md").exists()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("not to be lost")
     with pytest.raises(OutputError, match="holds something that is not a model"):
         model.save_pretrained(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").exists()
+
+
+def test_stories_of_unequal_length_are_no_batch(model) -> None:
+    """Their frames were mixed, without a word."""
+    for some in ([], [story(2, given=2), story(3, given=3)], [Story("s", ())]):
+        with pytest.raises(ScriptError, match="frames in one batch; expected at least one story, all of one length"):
+            model.batch(some)
+
+
+def test_a_batch_may_have_given_frames(model) -> None:
+    whole, drawn = model.batch([story(3, given=3)]), model.batch([story(3, given=3)], given=1)
+    assert drawn.given == 1
+    assert torch.equal(drawn.latents, whole.latents[:, 1:])
+    assert torch.equal(drawn.caption_ids, whole.caption_ids[:, 1:, : drawn.caption_ids.shape[-1]])
+    assert torch.equal(drawn.past_pictures, whole.past_pictures)
+    with pytest.raises(ConfigError, match="given is 3 of stories of 3 frames; expected fewer"):
+        model.batch([story(3, given=3)], given=3)
+
+
+def test_a_narrower_model_is_as_wide_again_if_asked(model) -> None:
+    model.use_history("none")
+    assert model.narrowed("pictures").history == "pictures"
 
 
 def test_unwritable_place(model, tmp_path: Path) -> None:

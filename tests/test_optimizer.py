@@ -63,3 +63,11 @@ def test_of_a_model_the_denoisers_matrices_alone() -> None:
     for module in (denoiser(), nn.ModuleDict({"model": denoiser()})):
         assert [tuple(weight.shape) for weight in matrices(module)] == [(3, 2), (1, 1, 3, 3)]
     assert [tuple(weight.shape) for weight in matrices(nn.Sequential(nn.Linear(2, 3)))] == [(3, 2)]
+
+
+def test_muon_moves_what_learns_though_a_denoiser_that_does_not_lies_beside_it() -> None:
+    """Lessons and the decoder hold one, and for two days nothing of them was moved by Muon."""
+    whole = nn.ModuleDict({"unet": nn.Linear(4, 4).requires_grad_(False), "head": nn.Linear(4, 4)})
+    assert [id(weight) for weight in matrices(whole) if weight.requires_grad] == [id(whole["head"].weight)]
+    whole["unet"].requires_grad_(True)
+    assert [id(weight) for weight in matrices(whole)] == [id(whole["unet"].weight)]

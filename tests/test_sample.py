@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from arldm.config import TellConfig
-from arldm.errors import CaptionError, ConfigError, ScriptError
+from arldm.errors import CaptionError, ConfigError, ModelError, PictureError, ScriptError
 from arldm.model.noise import frame_generator
 from arldm.sample import Past, tell, tell_batch
 from arldm.story import Frame, Story
@@ -121,6 +122,24 @@ def test_cost_of_a_late_frame_is_that_of_an_early_one(model) -> None:
     assert set(widths) == {model.config.summary}
     assert read[::2] == [caption_tokens + min(t, 4) * past_tokens for t in range(41)]
     assert looked == [1] * 40
+
+
+def test_what_cannot_be_told_is_said_before_anything_is_drawn(model) -> None:
+    told = story(2, given=2)
+    greys = completed(told, [told.frames[0], dataclasses.replace(told.frames[1], picture=Image.new("F", (8, 8)))])
+    with pytest.raises(PictureError, match="has greys of 32 bits"):
+        next(tell(model, greys, QUICK, frames={0}))
+    with pytest.raises(ConfigError, match="frame 99 is asked for; the story has frames 0 to 1"):
+        next(tell(model, told, QUICK, pinned={99}))
+
+
+def test_weights_that_draw_nothing_are_refused() -> None:
+    """It was a black picture, and the next frames were told that."""
+    broken = build(seed=1)
+    with torch.no_grad():
+        next(broken.unet.parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match="frame 0 is no numbers; expected weights that are"):
+        next(tell(broken, story(2), QUICK))
 
 
 def test_pinned_frame_stays_visible(model) -> None:

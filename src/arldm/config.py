@@ -102,6 +102,11 @@ class ModelConfig:
         if bool(self.context) != bool(self.summary) or (self.choices and not self.summary):
             got = f"context is {self.context}, summary {self.summary} and choices {self.choices}"
             raise ConfigError(f"{got}; expected a summary where there is a context, and there alone, and choices nowhere else")
+        for name, value, unit in (("denoiser.coordinates", self.denoiser.coordinates, 4), ("past.patch", self.past.patch, 4)):
+            if value % unit and (name != "past.patch" or self.past.stem):
+                raise ConfigError(f"{name} is {value}; expected a multiple of {unit}")
+        if self.window < 1:
+            raise ConfigError(f"window is {self.window}; expected 1 past frame or more")
         for name, size, unit in (
             ("picture_size", self.picture_size, self.latents.downsample * 2 ** (len(self.denoiser.widths) - 1)),
             ("past.picture_size", self.past.picture_size, self.past.patch),
@@ -195,6 +200,8 @@ def _value(name: str, hint: Any, value: Any) -> Any:
             raise ConfigError(f"{name} is {value!r}; expected a list")
         hints = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
         return tuple(_value(name, *pair) for pair in zip(hints, value, strict=True))
+    if get_origin(hint) is dict and not isinstance(value, dict):
+        raise ConfigError(f"{name} is {value!r}; expected values by name")
     if get_origin(hint) is Literal and value not in choices:
         raise ConfigError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")
     kinds: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}

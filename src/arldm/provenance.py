@@ -12,7 +12,7 @@ from PIL import Image
 
 from arldm.config import TellConfig, from_dict
 from arldm.errors import ConfigError, PictureError
-from arldm.pictures import FORMATS
+from arldm.pictures import FORMATS, flattened
 from arldm.story import Story
 
 CHUNK = "arldm"
@@ -80,8 +80,8 @@ def _writable(text: str) -> str:
 
 
 def pixel_hash(picture: Image.Image) -> str:
-    """A name for exactly these pixels."""
-    return hashlib.sha256(f"{picture.size}".encode() + picture.convert("RGB").tobytes()).hexdigest()[:16]
+    """A name for exactly these pixels, as a model sees them."""
+    return hashlib.sha256(f"{picture.size}".encode() + flattened(picture).tobytes()).hexdigest()[:16]
 
 
 def has_origin(path: Path) -> bool:

@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from arldm.config import TellConfig
-from arldm.errors import ConfigError, ScriptError
+from arldm.errors import ConfigError, ModelError, ScriptError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
 from arldm.model.noise import frame_generator, rand
 from arldm.model.widening import Pinned
+from arldm.pictures import flattened
 from arldm.story import Frame, Story
 
 OnStep = Callable[[int, int], None]
@@ -35,8 +36,9 @@ def tell(
     """Each frame of a story as soon as it is drawn; a frame that has its picture is handed on untouched.
 
     `frames`: which to draw again although they have a picture. `pinned`: frames that stay visible beyond the window.
-    `on_step(frame, step)` is called after every step of the sampler. Raises CaptionError, ConfigError, ScriptError, and that before
-    anything is drawn.
+    `on_step(frame, step)` is called after every step of the sampler. `config`: 6 steps and guidance 2 suit the embedded model; the
+    paper's are `TellConfig(steps=250, guidance=6.0)`. Raises CaptionError, ConfigError, PictureError, ScriptError, and that before
+    anything is drawn; ModelError for weights that draw nothing.
     """
     for row in tell_batch(model, [story], config, frames=frames, take=take, pinned=pinned, on_step=on_step):
         yield row[0]
@@ -57,7 +59,7 @@ def tell_batch(
     Each story starts from the noise it has alone; kernels may round differently between batch sizes.
     """
     config = config or TellConfig()
-    again = _checked(model, stories, config, frames, take)
+    again = _checked(model, stories, config, frames, pinned, take)
     past = Past(model, stories, pinned)
     for t in range(len(stories[0].frames)):
         row = [story.frames[t] for story in stories]
@@ -159,11 +161,14 @@ def _draw(
                 latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
                 if on_step is not None:
                     on_step(frame, step)
-    return [image(picture) for picture in model.latents.decode(latents)]
+    pictures = model.latents.decode(latents)
+    if not pictures.isfinite().all():
+        raise ModelError(f"frame {frame} is no numbers; expected weights that are, in float32 or bfloat16, fetch the model again")
+    return [image(picture) for picture in pictures]
 
 
 def _checked(
-    model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None, take: int
+    model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None, pinned: Collection[int], take: int
 ) -> frozenset[int]:
     """The frames to draw again, once everything that can be wrong has been looked at."""
     lengths = sorted({len(story.frames) for story in stories})
@@ -171,8 +176,12 @@ def _checked(
         raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
     if take < 0:
         raise ConfigError(f"take is {take}; expected 0 or more")
-    if beyond := sorted(t for t in frames or () if not 0 <= t < lengths[0]):
+    if beyond := sorted(t for t in (*(frames or ()), *pinned) if not 0 <= t < lengths[0]):
         raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
+    for story in stories:
+        for frame in story.frames:
+            if frame.picture is not None:
+                flattened(frame.picture, f"story {story.id!r}")
     check_length(model, lengths[0])
     check_config(model, config)
     return frozenset(frames or ())
@@ -195,6 +204,6 @@ def check_stories(model: ARLDM, longest: int, captions: Sequence[str]) -> None:
 def check_config(model: ARLDM, config: TellConfig) -> None:
     """Can stories be told so? Raises ConfigError."""
     if not (math.isfinite(config.guidance) and config.guidance >= 0):
-        raise ConfigError(f"guidance is {config.guidance}; expected 1 (none) or more, 1.5 to 7.5 are usual")
+        raise ConfigError(f"guidance is {config.guidance}; expected 0 or more, of which 1 is none and 1.5 to 7.5 are usual")
     build_sampler(config, model.schedule)
     build_autocast(config.precision, model.device)

@@ -55,6 +55,8 @@ def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
         if found[name].shape != tensor.shape:
             got = f"{name} has shape {tuple(found[name].shape)}"
             raise ModelError(f"{path}: {got}; its config and tokenizer ask for {tuple(tensor.shape)}, fetch the model again")
+        if found[name].is_floating_point() != tensor.is_floating_point():
+            raise ModelError(f"{path}: {name} is of {found[name].dtype}; expected {tensor.dtype} or near it, fetch the model again")
     part.load_state_dict(found, strict=True, assign=True)
 
 

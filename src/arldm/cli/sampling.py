@@ -104,7 +104,8 @@ def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "Toon
     names = ("split", "captions", "given", "frames", "batch", "threads")
     chosen = {name: getattr(options, name) for name in names}
     dataset = "toonsv" if isinstance(split, ToonStories) else split.fingerprint
-    return {"dataset": dataset, **chosen, "model_hash": model.hash(), "history": model.history, "sampling": to_dict(config)}
+    made = {"model_hash": model.hash(), "history": model.history, "device": model.device.type, "sampling": to_dict(config)}
+    return {"dataset": dataset, **chosen, **made}
 
 
 def _claim(out: Path, made_with: dict[str, Any]) -> None:
@@ -115,7 +116,7 @@ def _claim(out: Path, made_with: dict[str, Any]) -> None:
         put(path, (json.dumps(made_with, indent=1) + "\n").encode())
         return
     try:
-        found = dict(json.loads(path.read_bytes()))
+        found = {"device": "cpu", **json.loads(path.read_bytes())}  # which earlier versions did not say
     except (OSError, ValueError, TypeError) as error:
         raise OutputError(f"{path}: cannot be read ({error}); expected what was told before, choose another --out") from error
     for name, value in made_with.items():

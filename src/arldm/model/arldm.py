@@ -125,14 +125,18 @@ class ARLDM(nn.Module, PushToHubMixin):
                 table.requires_grad_(True)
 
     def narrowed(self, history: History) -> Self:
-        """This model, or one with its weights that is built to look at less. Raises ConfigError for more."""
+        """This model, or one that shares its weights and is built to look at less. Raises ConfigError for more, and after packs."""
+        if self.widened is not None:
+            raise ConfigError("the model has taken up packs, which a narrower one would keep for good; unload_packs() first")
         if history == self.config.history:
+            self.history = history
             return self
         self.use_history(history)
         with init_empty_weights(include_buffers=False):  # all weights are put in below
             less = type(self)(replace(self.config, history=history), self.tokenizer, self.past_tokenizer)
         weights = self.state_dict()
         less.load_state_dict({name: weights[name] for name in less.state_dict()}, strict=True, assign=True)
+        less.dropout, less.mode_scale, less.shift = self.dropout, self.mode_scale, self.shift
         return less.eval()
 
     def load_pack(self, folder: Path | str, weight: float = 1.0) -> Self:
@@ -269,17 +273,23 @@ class ARLDM(nn.Module, PushToHubMixin):
         return self.conditioner(self.read_captions(ids, keep), keep, [0], None)
 
     @torch.no_grad()
-    def batch(self, stories: Sequence[Story]) -> StoryBatch:
-        """Stories of equal length, with all their pictures, as tensors. Raises PictureError, CaptionError."""
+    def batch(self, stories: Sequence[Story], given: int = 0) -> StoryBatch:
+        """Stories of equal length, with all their pictures, as tensors; of each the first `given` frames are looked at alone.
+
+        Raises PictureError, CaptionError, ScriptError, ConfigError.
+        """
         rows = pictures_of(stories)
+        if not 0 <= given < len(rows[0]):
+            raise ConfigError(f"given is {given} of stories of {len(rows[0])} frames; expected fewer, or nothing is drawn")
         captions = [frame.caption for story in stories for frame in story.frames]
         shape = (len(rows), len(rows[0]))
         tokenizers = (self.tokenizer, self.past_tokenizer)
         ids = [tensor.unflatten(0, shape) for tokenizer in tokenizers for tensor in tokenizer.encode(captions)]
         seen = torch.stack([small(picture, self.config.past.picture_size) for row in rows for picture in row]).unflatten(0, shape)
-        true = torch.stack([pixels(picture, self.config.picture_size) for row in rows for picture in row])
-        latents = torch.cat([self.latents.encode(some.to(self.device)).cpu() for some in true.split(AT_ONCE)]).unflatten(0, shape)
-        return assemble(*ids, small_pictures=seen, latents=latents).to(self.device)
+        true = torch.stack([pixels(picture, self.config.picture_size) for row in rows for picture in row[given:]])
+        latents = torch.cat([self.latents.encode(some.to(self.device)).cpu() for some in true.split(AT_ONCE)])
+        drawn = (values[:, given:] for values in ids[:2])
+        return assemble(*drawn, *ids[2:], small_pictures=seen, latents=latents.unflatten(0, (len(rows), -1))).to(self.device)
 
     def unknown_words(self, captions: Collection[str]) -> list[str]:
         """The words that training never had, each once."""

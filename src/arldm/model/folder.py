@@ -35,6 +35,11 @@ Model = TypeVar("Model", bound="ARLDM")
 
 FORMAT = 4  # 1 knew neither context nor coordinates nor stem, 2 no prior, 3 no finish; they are read as models without them
 CONFIG = "arldm.json"
+#: all that a model's folder may hold
+ENTRIES = {
+    *("unet", "vae", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "history_encoder", "history_tokenizer"),
+    *("condition", "model_index.json", CONFIG),
+}
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
 
@@ -107,11 +112,16 @@ def _load(part: nn.Module, path: Path) -> None:
 
 
 def write_model(model: "ARLDM", folder: Path, dtype: torch.dtype | None) -> None:
-    """Write the model into `folder`, whole or not at all; an earlier model there is replaced. Raises OutputError, ConfigError."""
+    """Write the model into `folder`, whole or not at all; an earlier model there is replaced, and nothing else is lost.
+
+    Raises OutputError, ConfigError.
+    """
     if model.widened is not None:
         raise ConfigError("the model has taken up packs, which no model's folder holds; expected one without, unload_packs() first")
     if folder.exists() and not (folder / CONFIG).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: holds something that is not a model; expected a new or empty folder, choose another")
+    if others := sorted(path.name for path in (folder.iterdir() if folder.is_dir() else ()) if path.name not in ENTRIES):
+        raise OutputError(f"{folder}: holds {others[0]} beside a model, which would be lost; expected it alone, choose another")
     with replacing_folder(folder) as beside:
         _write(model, beside, dtype)
 

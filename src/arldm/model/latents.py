@@ -103,7 +103,9 @@ class Latents(nn.Module):
         try:
             found = json.loads((folder / STATISTICS).read_text())
             shift, scale = torch.tensor(found["shift"]), torch.tensor(found["scale"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not (shift.isfinite().all() and scale.isfinite().all() and (scale > 0).all()):
+                raise ValueError("shifts or scales that are no numbers, or scales of 0 or less")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             message = f"{folder / STATISTICS}: cannot be read ({error}); expected the latents' statistics, fetch the model again"
             raise ModelError(message) from error
         if shift.shape != self.shift.shape or scale.shape != self.scale.shape:

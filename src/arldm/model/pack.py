@@ -143,6 +143,8 @@ def read_card(folder: Path) -> Card:
             )
         found.pop("arldm")
         card = Card(**{**found, "names": tuple(found["names"]), "pictures": tuple(found["pictures"])})
+        if not isinstance(card.files, dict):
+            raise ValueError(f"files {str(card.files)[:40]}")
         named = bool(card.names) and all(map(str.isalpha, card.names)) and len(set(card.names)) == len(card.names)
         words = (card.like, card.base, card.author, card.licence, *card.pictures, *dict(card.files), *dict(card.files).values())
         if card.mode not in ("full", "lora", "token", "pin") or not named or not all(isinstance(word, str) for word in words):

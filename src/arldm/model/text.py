@@ -78,7 +78,9 @@ class CaptionTokenizer:
                 tokenizer.init_kwargs.pop(how, None)
             known = folder / KNOWN_WORDS
             words = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise ValueError(f"{KNOWN_WORDS} is no list of words")
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             reason = said(error)
             raise ModelError(f"{folder}: no {kind.__name__} can be read there ({reason}); fetch the model again") from error
         return cls(tokenizer, max_tokens, words)

@@ -104,8 +104,9 @@ def _adamw_8bit() -> Any:
 
 
 def matrices(module: nn.Module) -> list[nn.Parameter]:
-    """The weights of convolutions, linear layers and attention of the denoiser, or of the whole module where there is none."""
-    part = next((part for name, part in module.named_modules() if name.split(".")[-1] == "unet"), module)
+    """The weights of convolutions, linear layers and attention of the denoiser, or of the whole module where none learns."""
+    named = (part for name, part in module.named_modules() if name.split(".")[-1] == "unet")
+    part = next((part for part in named if any(weight.requires_grad for weight in part.parameters())), module)
     kinds = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
     layers = [layer for layer in part.modules() if isinstance(layer, kinds)]
     return [layer.get_parameter("in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight") for layer in layers]
