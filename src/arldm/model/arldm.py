@@ -105,17 +105,14 @@ class ARLDM(nn.Module, PushToHubMixin):
         """Condition on less than the model can: "captions" or "none". Raises ConfigError for more."""
         order = ("none", "captions", "pictures")
         if mode not in order or order.index(mode) > order.index(self.config.history):
-            built = self.config.history
-            raise ConfigError(
-                f"history {mode!r} asked of a model built with {built!r}; expected that or less, of {', '.join(order)}"
-            )
+            got = f"history {mode!r} asked of a model built with {self.config.history!r}"
+            raise ConfigError(f"{got}; expected that or less, of {', '.join(order)}")
         self.history = mode
 
     def freeze(self, parts: Collection[str]) -> None:
         """Keep these parts as they are in training, as far as this model has them; the autoencoder never learns.
 
-        Tables of tokens go on learning, as in the published code, unless what was read is summed up: a corpus' names begin there as
-        words that they are like, two penguins as one.
+        Tables of tokens do, as in the published code, unless what was read is summed up: two names may begin there as one word.
         """
         for name in parts:
             if (part := getattr(self, name)) is not None:
@@ -182,10 +179,6 @@ class ARLDM(nn.Module, PushToHubMixin):
         """The square errors (batch * frame, channel, h, w) of what is said of `noised` latents under their condition."""
         noisy, timesteps, target = noised
         return nn.functional.mse_loss(predict(self.unet, noisy, timesteps, condition.folded()), target, reduction="none")
-
-    def forward(self, batch: StoryBatch, generators: list[torch.Generator]) -> Tensor:
-        """`loss`, where a wrapper (data parallel) must go through the module's call."""
-        return self.loss(batch, generators)
 
     def dropped(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """Which frames (batch, frame) lose caption and history this time."""
@@ -278,13 +271,10 @@ class ARLDM(nn.Module, PushToHubMixin):
 
         Raises PictureError, CaptionError, ScriptError, ConfigError.
         """
-        rows = pictures_of(stories)
-        if not 0 <= given < len(rows[0]):
-            raise ConfigError(f"given is {given} of stories of {len(rows[0])} frames; expected fewer, or nothing is drawn")
+        rows = pictures_of(stories, given)
         captions = [frame.caption for story in stories for frame in story.frames]
         shape = (len(rows), len(rows[0]))
-        tokenizers = (self.tokenizer, self.past_tokenizer)
-        ids = [tensor.unflatten(0, shape) for tokenizer in tokenizers for tensor in tokenizer.encode(captions)]
+        ids = [one.unflatten(0, shape) for kind in (self.tokenizer, self.past_tokenizer) for one in kind.encode(captions)]
         seen = torch.stack([small(picture, self.config.past.picture_size) for row in rows for picture in row]).unflatten(0, shape)
         true = torch.stack([pixels(picture, self.config.picture_size) for row in rows for picture in row[given:]])
         latents = torch.cat([self.latents.encode(some.to(self.device)).cpu() for some in true.split(AT_ONCE)])

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import pad
 
-from arldm.errors import PictureError, ScriptError
+from arldm.errors import ConfigError, PictureError, ScriptError
 from arldm.model.condition import Condition
 from arldm.pictures import flattened
 from arldm.story import Story
@@ -113,11 +113,16 @@ def assemble(
     )
 
 
-def pictures_of(stories: Sequence[Story]) -> list[list[Image.Image]]:
-    """The pictures of stories of one length that have them all. Raises PictureError for a frame without one, ScriptError."""
+def pictures_of(stories: Sequence[Story], given: int = 0) -> list[list[Image.Image]]:
+    """The pictures of stories of one length that have them all, more than are `given`.
+
+    Raises PictureError for a frame without one, ScriptError, ConfigError.
+    """
     lengths = sorted({len(story.frames) for story in stories})
     if len(lengths) != 1 or lengths[0] == 0:
         raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
+    if not 0 <= given < lengths[0]:
+        raise ConfigError(f"given is {given} of stories of {lengths[0]} frames; expected fewer, or nothing is drawn")
     rows: list[list[Image.Image]] = []
     for story in stories:
         row = [frame.picture for frame in story.frames if frame.picture is not None]
