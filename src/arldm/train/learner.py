@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -20,27 +20,7 @@ from arldm.train import checkpoint
 from arldm.train.engine import compile_parts, save_memory
 from arldm.train.optimizer import build_optimizer, moments, take_moments
 from arldm.train.sharing import joined_like, learning, share, shared_like, shared_out, whole
-from arldm.train.step import averaged_further, gradients
-
-
-class Batch(Protocol):
-    """What a module's loss takes: tensors that can be moved together."""
-
-    def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on another device."""
-        ...
-
-
-class Objective(nn.Module):
-    """Makes `loss` the forward pass, which is what distributed wrappers look for."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, batch: Batch, generators: list[torch.Generator]) -> Tensor:
-        """The module's loss."""
-        return self.module.loss(batch, generators)  # type: ignore[operator]
+from arldm.train.step import Batch, Objective, averaged_further, gradients
 
 
 class Learner:
@@ -77,7 +57,7 @@ class Learner:
     @property
     def items_a_step(self) -> int:
         """How many stories (or pictures) all processes together learn from before they move."""
-        return self.config.batch * self.config.gradient_accumulation_steps * self.accelerator.num_processes
+        return self.config.items_a_step(self.accelerator.num_processes)
 
     def advance(self, batches: Callable[[int], Batch]) -> tuple[Tensor, float]:
         """One step. Returns this process's loss and the learning rate."""

@@ -28,9 +28,10 @@ from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.recipes import Judges
 from arldm.train.engine import build_accelerator
-from arldm.train.learner import Batch, Learner
+from arldm.train.learner import Learner
 from arldm.train.peers import together
 from arldm.train.record import Record, Sample
+from arldm.train.step import Batch
 from arldm.writing import put
 
 CONFIG = "config.json"

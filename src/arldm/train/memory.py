@@ -30,7 +30,7 @@ from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import BERT_SPECIAL
 from arldm.train.engine import save_memory
 from arldm.train.optimizer import build_optimizer
-from arldm.train.step import gradients
+from arldm.train.step import Objective, gradients
 
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
 CPU = torch.device("cpu")
@@ -113,7 +113,7 @@ def _learning(
         weights = tracker.held
         stories = stories_of(config, train.batch, frames, given)
         for _ in range(train.gradient_accumulation_steps):
-            gradients(model, stories, [torch.Generator() for _ in range(train.batch)], train)
+            gradients(Objective(model), stories, [torch.Generator() for _ in range(train.batch)], train)
         return weights, tracker.peak - weights
 
 

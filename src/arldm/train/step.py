@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,26 @@ def settled(precision: str) -> str:
     if precision == "auto":
         return "bf16" if bf16_pays() else "no"
     return precision
+
+
+class Batch(Protocol):
+    """What a module's loss takes: tensors that can be moved together."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        ...
+
+
+class Objective(nn.Module):
+    """Makes `loss` the forward pass, which is what distributed wrappers look for."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, batch: Batch, generators: list[torch.Generator]) -> Tensor:
+        """The module's loss."""
+        return self.module.loss(batch, generators)  # type: ignore[operator]
 
 
 def gradients(
