@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import t
 
 from arldm.evaluate.features import Features
-from arldm.evaluate.fid import frechet, frechet_distance
+from arldm.evaluate.fid import Frechet, frechet, frechet_distance
 
 FRAMES, PAIRS = 5, 60
 FILM = 24  # clips; each, but for the last ones, begins a story
@@ -37,6 +37,12 @@ def flat(some: np.ndarray) -> Features:
     return Features.held(some.reshape(-1, some.shape[-1]))
 
 
+def error(found: Frechet, owners: np.ndarray, paired: bool) -> float:
+    """The jackknife's error of a distance."""
+    estimate = found.estimate(owners, owners, paired)
+    return (estimate.high - estimate.low) / 2 / float(t.ppf(0.975, len(set(owners)) - 1))
+
+
 if __name__ == "__main__":
     width, pictures = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 256), (2, 1000)))
     dice, count = np.random.default_rng(1), pictures // FRAMES
@@ -45,27 +51,20 @@ if __name__ == "__main__":
     owners = np.repeat(np.arange(count), FRAMES)
     true = frechet_distance(shifts[0], np.diag(scales[0] ** 2), shifts[1], np.diag(scales[1] ** 2))
     values, errors, pair = [], [], []
-
-    def error(pair: list[np.ndarray], owners: np.ndarray, paired: bool) -> tuple[float, float]:
-        """The distance of a pair, and the jackknife's error."""
-        found = frechet(*map(flat, pair)).estimate(owners, owners, paired)
-        return found.value, (found.high - found.low) / 2 / float(t.ppf(0.975, len(set(owners)) - 1))
-
     for _ in range(PAIRS):
         pair = [stories(dice, scale, shift, count) for scale, shift in zip(scales, shifts, strict=True)]
-        value, reach = error(pair, owners, paired=False)
-        values.append(value)
-        errors.append(reach)
+        found = frechet(*map(flat, pair))
+        values.append(found.distance)
+        errors.append(error(found, owners, paired=False))
     again = [frechet(*(flat(some[dice.integers(0, count, count)]) for some in pair)).distance for _ in range(PAIRS)]
     print(
         f"sources {true:.2f}; sets {np.mean(values):.2f}, deviation {np.std(values, ddof=1):.3f}; jackknife {np.mean(errors):.3f}"
     )
     print(f"bootstrap of the last, {values[-1]:.2f}: mean {np.mean(again):.2f}, deviation {np.std(again, ddof=1):.3f}")
-    films = count // (FILM - FRAMES + 1)
-    shown = [windows(dice, scales, shifts, films) for _ in range(PAIRS)]
-    of_story = np.repeat(np.arange(len(shown[0][0])), FRAMES)
-    by_story, by_film = (
-        np.array([error(pair, of_story // group, paired=True) for pair in shown]) for group in (1, FILM - FRAMES + 1)
-    )
-    told = f"jackknife over stories {by_story[:, 1].mean():.3f}, over films {by_film[:, 1].mean():.3f}"
-    print(f"windows of {films} films: deviation {by_story[:, 0].std(ddof=1):.3f}; {told}")
+    each = FILM - FRAMES + 1  # stories of a film
+    films = count // each
+    shown = [frechet(*map(flat, windows(dice, scales, shifts, films))) for _ in range(PAIRS)]
+    of_story = np.repeat(np.arange(films * each), FRAMES)
+    by_story, by_film = (np.mean([error(one, of_story // group, paired=True) for one in shown]) for group in (1, each))
+    deviation = np.std([one.distance for one in shown], ddof=1)
+    print(f"windows of {films} films: deviation {deviation:.3f}; jackknife over stories {by_story:.3f}, over films {by_film:.3f}")

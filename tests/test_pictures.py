@@ -210,6 +210,11 @@ class TestAligned:
         with pytest.raises(ConfigError, match=f"ours: has {3 - alone} frames in 0 where {4 - alone} are expected"):
             aligned(method, reference, given=1)
 
+    def test_a_story_of_one_folder_is_named_and_not_the_folder(self, tmp_path: Path) -> None:
+        ours, theirs = self.sets(tmp_path, ["gen_sample_1_0.png", "gen_sample_2_0.png"], ["1/0.png", "2/0.png", "2/1.png"])
+        with pytest.raises(ConfigError, match="ours: has 1 frames in 2 where 2 are expected"):
+            aligned(ours, theirs)
+
     def test_stories_that_say_that_they_are_others_are_refused(self, tmp_path: Path) -> None:
         """Of another split, by their numbers alone they were judged as if they were the same."""
         for name, first in (("ours", 0), ("truth", 0), ("other", 5)):

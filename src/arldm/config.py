@@ -102,9 +102,10 @@ class ModelConfig:
         if bool(self.context) != bool(self.summary) or (self.choices and not self.summary):
             got = f"context is {self.context}, summary {self.summary} and choices {self.choices}"
             raise ConfigError(f"{got}; expected a summary where there is a context, and there alone, and choices nowhere else")
-        for name, value, unit in (("denoiser.coordinates", self.denoiser.coordinates, 4), ("past.patch", self.past.patch, 4)):
-            if value % unit and (name != "past.patch" or self.past.stem):
-                raise ConfigError(f"{name} is {value}; expected a multiple of {unit}")
+        patch = self.past.patch if self.past.stem else 0
+        for name, value in (("denoiser.coordinates", self.denoiser.coordinates), ("past.patch", patch)):
+            if value % 4:
+                raise ConfigError(f"{name} is {value}; expected a multiple of 4")
         if self.window < 1:
             raise ConfigError(f"window is {self.window}; expected 1 past frame or more")
         for name, size, unit in (
@@ -146,6 +147,10 @@ class TrainConfig:
     checkpoints: int = 2  # kept
     preview_every: int = 500  # steps between sample strips; 0 = never
     report_to: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
+
+    def items_a_step(self, processes: int) -> int:
+        """How many stories (or pictures) all processes together learn from before they move."""
+        return self.batch * self.gradient_accumulation_steps * processes
 
 
 @dataclass(frozen=True, slots=True)

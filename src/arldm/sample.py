@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from arldm.config import TellConfig
-from arldm.errors import ConfigError, ModelError, ScriptError
+from arldm.errors import ConfigError, ModelError
 from arldm.model.arldm import ARLDM
-from arldm.model.batch import image, normalised, small
+from arldm.model.batch import image, length_of, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
 from arldm.model.noise import frame_generator, rand
@@ -171,18 +171,16 @@ def _checked(
     model: ARLDM, stories: Sequence[Story], config: TellConfig, frames: Collection[int] | None, pinned: Collection[int], take: int
 ) -> frozenset[int]:
     """The frames to draw again, once everything that can be wrong has been looked at."""
-    lengths = sorted({len(story.frames) for story in stories})
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
+    length = length_of(stories)
     if take < 0:
         raise ConfigError(f"take is {take}; expected 0 or more")
-    if beyond := sorted(t for t in (*(frames or ()), *pinned) if not 0 <= t < lengths[0]):
-        raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {lengths[0] - 1}")
+    if beyond := sorted(t for t in (*(frames or ()), *pinned) if not 0 <= t < length):
+        raise ConfigError(f"frame {beyond[0]} is asked for; the story has frames 0 to {length - 1}")
     for story in stories:
         for frame in story.frames:
             if frame.picture is not None:
                 flattened(frame.picture, f"story {story.id!r}")
-    check_length(model, lengths[0])
+    check_length(model, length)
     check_config(model, config)
     return frozenset(frames or ())
 

@@ -104,11 +104,12 @@ def alone_in(folder: Path, *, sharing: bool = False) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_NB | (fcntl.LOCK_SH if sharing else fcntl.LOCK_EX))
-            except BlockingIOError as error:
-                raise OutputError(f"{folder}: another process writes there; wait for it, or choose another folder") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_NB | (fcntl.LOCK_SH if sharing else fcntl.LOCK_EX))
+        except BlockingIOError as error:
+            raise OutputError(f"{folder}: another process writes there; wait for it, or choose another folder") from error
+        except OSError:
+            pass
         yield
     finally:
         os.close(handle)

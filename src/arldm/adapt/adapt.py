@@ -65,8 +65,6 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     """
     if out.exists():
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
-    if recipe.train.threads:
-        torch.set_num_threads(recipe.train.threads)  # what is read before the training takes as many
     for half in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
         clear(half)
     frames = read_pictures(recipe.pictures, recipe.names)

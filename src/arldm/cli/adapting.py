@@ -70,9 +70,12 @@ class Adapt:
     def __call__(self) -> int:
         from arldm.adapt.adapt import adapt
         from arldm.cli.packs import recipe_of
+        from arldm.cli.telling import use_threads
 
         try:
-            adapt(recipe_of(self), self.out)
+            recipe = recipe_of(self)
+            use_threads(self.threads)  # what is read before the training takes as many
+            adapt(recipe, self.out)
         except ConfigError as error:
             raise ConfigError(_in_own_words(str(error))) from error
         print(self.out)

@@ -48,7 +48,7 @@ class Outline:
 class Corpus:
     """A published corpus as its files describe it.
 
-    `stills`: a clip -> its pictures as encoded bytes; can be sent to another process; raises PictureError.
+    `stills`: a clip -> its pictures as encoded bytes; can be sent to another process; raises PictureError, OSError.
     `longest`: tokens that the paper's models read, by kind of captions. `official`: stories of each split as published.
     `missing`, `broken`, `duplicated`: what was seen to be so while the files were read; `incomplete`: how many stories were left
     out for want of a text.

@@ -57,12 +57,10 @@ def read_flintstones(source: Path) -> Corpus:
 
 
 def _stills(clip: Clip) -> list[bytes]:
+    clip.path.stat()  # is it there?
     try:
-        clip.path.stat()
         return array_stills(read_npy(clip.path), clip.path)
-    except FileNotFoundError:
-        raise
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         raise PictureError(str(error)) from error
 
 

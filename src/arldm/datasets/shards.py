@@ -131,6 +131,8 @@ def _read(stills: Callable[[Clip], list[bytes]], clip: Clip) -> tuple[list[bytes
         return [], MISSING
     except PictureError as error:
         return [], str(error)
+    except OSError as error:  # of the disk that it is read from, which is not the one that is written to
+        return [], f"{clip.path}: cannot be read ({error.strerror}); expected a picture"
 
 
 def _row(clip: Clip, digest: str, pictures: list[bytes]) -> dict[str, Any]:

@@ -48,15 +48,10 @@ def array_stills(array: np.ndarray, name: object) -> list[bytes]:
 
 
 def photograph(clip: Clip) -> list[bytes]:
-    """A picture's own bytes, once they are seen to be whole. Raises PictureError, FileNotFoundError."""
+    """A picture's own bytes, once they are seen to be whole. Raises PictureError, OSError."""
     path = clip.path
-    try:
-        if (size := path.stat().st_size) > LARGEST:
-            raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror}); expected a picture") from error
+    if (size := path.stat().st_size) > LARGEST:
+        raise PictureError(f"{path}: has {size / 2**20:.0f} MiB; expected at most {LARGEST // 2**20}, make it smaller")
+    data = path.read_bytes()
     flattened(decoded(io.BytesIO(data), path), path)
     return [data]

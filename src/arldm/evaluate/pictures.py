@@ -202,18 +202,18 @@ def aligned(method: Pictures, reference: Pictures, given: int = 0) -> Pictures:
     ours, theirs = (_keyed(one, bool(by_number)) for one in (method, reference))
     missing, more = [theirs[key] for key in theirs if key not in ours], [ours[key] for key in ours if key not in theirs]
     said = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(more)} besides"] * bool(more)
-    both = [(method.stories[ours[key]], reference.stories[theirs[key]]) for key in theirs if key in ours]
-    alone = 2 * sum(len(found) == len(true) - given for found, true in both) > len(both)  # are drawn frames without given ones?
-    for found, true in both:
+    both = [(ours[key], method.stories[ours[key]], reference.stories[theirs[key]]) for key in theirs if key in ours]
+    alone = 2 * sum(len(found) == len(true) - given for _, found, true in both) > len(both)  # are drawn frames without given ones?
+    for name, found, true in both:
         if len(found) != (expected := len(true) - given * alone):
-            said.append(f"has {len(found)} frames in {found[0].parent.name} where {expected} are expected")
+            said.append(f"has {len(found)} frames in {name} where {expected} are expected")
             break
         if _other(found[0].parent, true[0].parent):
-            said.append(f"tells another story in {found[0].parent.name}, with other captions")
+            said.append(f"tells another story in {name}, with other captions")
             break
     if said:
         raise ConfigError(f"{method.name}: {', '.join(said)}; expected the reference's stories, frame for frame, or --unpaired")
-    drawn = [found if alone else found[given:] for found, _ in both]
+    drawn = [found if alone else found[given:] for _, found, _ in both]
     return replace(method, stories=dict(zip(theirs.values(), drawn, strict=True)))
 
 

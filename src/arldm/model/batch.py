@@ -113,16 +113,22 @@ def assemble(
     )
 
 
+def length_of(stories: Sequence[Story]) -> int:
+    """How many frames each of the stories of a batch has. Raises ScriptError for none, or of several lengths."""
+    lengths = sorted({len(story.frames) for story in stories})
+    if len(lengths) != 1 or lengths[0] == 0:
+        raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
+    return lengths[0]
+
+
 def pictures_of(stories: Sequence[Story], given: int = 0) -> list[list[Image.Image]]:
     """The pictures of stories of one length that have them all, more than are `given`.
 
     Raises PictureError for a frame without one, ScriptError, ConfigError.
     """
-    lengths = sorted({len(story.frames) for story in stories})
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise ScriptError(f"stories of {lengths} frames in one batch; expected at least one story, all of one length, none empty")
-    if not 0 <= given < lengths[0]:
-        raise ConfigError(f"given is {given} of stories of {lengths[0]} frames; expected fewer, or nothing is drawn")
+    frames = length_of(stories)
+    if not 0 <= given < frames:
+        raise ConfigError(f"given is {given} of stories of {frames} frames; expected fewer, or nothing is drawn")
     rows: list[list[Image.Image]] = []
     for story in stories:
         row = [frame.picture for frame in story.frames if frame.picture is not None]

@@ -165,13 +165,13 @@ def _looks(pack: Pack, width: int) -> bool:
 
 def _check(model: "ARLDM", pack: Pack, moved: Mapping[str, Tensor]) -> None:
     """Raises ModelError for tensors that are not of this model."""
-    card = pack.card
-    expected = {f"token.{name}": (len(card.names), model.config.text.width) for name in tables(model)}
+    card, embeddings = pack.card, tables(model)
+    expected = {f"token.{name}": (len(card.names), model.config.text.width) for name in embeddings}
     known = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     got = {name: tuple(tensor.shape) for name, tensor in pack.tensors.items() if name.startswith("token.")}
     if card.mode == "pin" and not _looks(pack, model.config.text.width):
         raise ModelError(f"pack of {card.name!r}: has no pictures to look at; fetch the pack again")
-    grown = {name for name, one in model.named_parameters() for table in tables(model).values() if one is table}
+    grown = {name for name, one in model.named_parameters() if any(one is table for table in embeddings.values())}
     foreign = any(
         known.get(name) != tuple(delta.shape)
         and not (name in grown and delta.shape[1:] == known[name][1:] and len(delta) <= known[name][0])  # one may have grown since

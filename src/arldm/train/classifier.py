@@ -53,8 +53,7 @@ def classifier(recipe: Classifier, out: Path) -> None:
 def planned(recipe: Classifier) -> TrainConfig:
     """The training with its numbers of steps: what the epochs take on the archive, and a validation each. Raises DatasetError."""
     train = recipe.train
-    items = train.batch * train.gradient_accumulation_steps * PartialState().num_processes
-    epoch = math.ceil(len(Clips.of(recipe, "train")) / items)
+    epoch = math.ceil(len(Clips.of(recipe, "train")) / train.items_a_step(PartialState().num_processes))
     return replace(train, steps=train.steps or recipe.epochs * epoch, preview_every=train.preview_every or epoch)
 
 

@@ -50,7 +50,7 @@ def planned(recipe: Paper) -> TrainConfig:
     train = recipe.train
     if train.steps:
         return train
-    items = train.batch * train.gradient_accumulation_steps * PartialState().num_processes
+    items = train.items_a_step(PartialState().num_processes)
     return replace(train, steps=math.ceil(recipe.epochs * len(read_stories(recipe)) / items))
 
 
