@@ -491,6 +491,14 @@ def test_accents_of_their_own_are_put_on_their_letters(tmp_path: Path) -> None:
             assert render(replace(story, frames=frames), tmp_path / "page.pdf")
 
 
-@pytest.mark.parametrize("letter", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u0301"])
-def test_letters_without_width_are_set_and_not_waited_for(letter: str) -> None:
-    assert fitted(letter, (100, 50), 20).lines == (letter,)
+@pytest.mark.parametrize("letter", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060"])
+def test_what_is_not_to_be_seen_is_not_printed(letter: str) -> None:
+    """PDFs had a hyphen in the middle of a word, or a line too far to the left; a balloon of nothing else was empty."""
+    assert fitted(f"extra{letter}ordinary", (300, 50), 20).lines == ("extraordinary",)
+    assert fitted(letter, (100, 50), 20).lines == ()
+    (page,) = laid_out(flat(2, lettering=letter))
+    assert ["".join(panel.text.block.lines)[:7] for panel in page.panels if panel.text] == ["Caption", "Caption"]
+
+
+def test_a_letter_without_width_is_set_and_not_waited_for() -> None:
+    assert fitted("\u0301", (100, 50), 20).lines == ("\u0301",)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from arldm.config import TellConfig
+from arldm.config import TellConfig, to_dict
 from arldm.errors import PictureError
 from arldm.provenance import CHUNK, PACKAGES, Origin, origin, pixel_hash, read_origin
 from arldm.story import Frame, Story
@@ -33,6 +33,8 @@ def of_frame(frame: int, history: str = "pictures") -> Origin:
         history=history,
         take=2,
         threads=3,
+        packs=(),
+        device="cpu",
     )
 
 
@@ -56,7 +58,7 @@ class TestOrigin:
         assert made.versions == {package: version(package) for package in PACKAGES}
 
     def test_a_frame_from_before_there_were_precisions_was_drawn_in_float32(self, tmp_path: Path) -> None:
-        values = of_frame(1).to_dict()
+        values = to_dict(of_frame(1))
         del values["config"]["precision"]
         assert read_origin(written(tmp_path / "old.png", json.dumps(values))).config.precision == "no"
 
@@ -66,7 +68,7 @@ class TestOrigin:
         ids=lambda changed: min(changed),
     )
     def test_values_of_another_kind_are_refused(self, tmp_path: Path, changed: dict) -> None:
-        values = of_frame(1).to_dict()
+        values = to_dict(of_frame(1))
         values |= {"config": values["config"] | changed["config"]} if "config" in changed else changed
         with pytest.raises(PictureError, match="cannot be understood"):
             read_origin(written(tmp_path / "altered.png", json.dumps(values)))
@@ -99,7 +101,7 @@ class TestOrigin:
     def test_its_text_is_json_whatever_it_says(self, caption: str, seed: int, guidance: float) -> None:
         made = replace(of_frame(1), captions=("One.", caption), config=replace(CONFIG, seed=seed, guidance=guidance))
         found = json.loads(made.chunks((32, 32))[CHUNK])
-        assert found == made.to_dict()
+        assert found == to_dict(made)
         assert found["captions"] == ["One.", caption]
         assert TellConfig(**found["config"]) == made.config
 
@@ -173,7 +175,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("change", ["unknown", "missing", "option", "captions"])
     def test_another_version(self, tmp_path: Path, change: str) -> None:
-        values = of_frame(1).to_dict()
+        values = to_dict(of_frame(1))
         match change:
             case "unknown":
                 values["weather"] = "rain"

@@ -6,11 +6,10 @@ import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from arldm.config import TellConfig, from_dict
+from arldm.config import TellConfig, from_dict, to_dict
 from arldm.errors import ConfigError, PictureError
 from arldm.pictures import FORMATS, flattened
 from arldm.story import Story
@@ -43,14 +42,8 @@ class Origin:
         c = self.config
         line = f"Steps: {c.steps}, Sampler: {c.scheduler}, CFG scale: {c.guidance}, Seed: {c.seed}, Size: {size[0]}x{size[1]}"
         parameters = f"{self.captions[-1]}\n{line}, Model hash: {self.model_hash}"
-        chunks = {"parameters": parameters, CHUNK: json.dumps(self.to_dict(), ensure_ascii=False)}
+        chunks = {"parameters": parameters, CHUNK: json.dumps(to_dict(self), ensure_ascii=False)}
         return {name: _writable(text) for name, text in chunks.items()}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        values = {name: getattr(self, name) for name in self.__slots__ if name != "config"}
-        config = {name: getattr(self.config, name) for name in self.config.__slots__}
-        return {**values, "captions": list(self.captions), "past": list(self.past), "packs": list(self.packs), "config": config}
 
 
 def origin(
@@ -63,8 +56,8 @@ def origin(
     history: str,
     take: int,
     threads: int,
-    packs: tuple[str, ...] = (),
-    device: str = "cpu",
+    packs: tuple[str, ...],
+    device: str,
 ) -> Origin:
     """The origin of frame `frame`, where `pictures` are those of the story up to and with it. `model` is its name and hash."""
     captions = tuple(one.caption for one in story.frames[: frame + 1])

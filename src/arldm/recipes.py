@@ -159,7 +159,7 @@ class Enlarger:
     model: Path = Path("toonsv")  # a model's folder; "toonsv" is the embedded one
     stories: int = 200  # of the training split, five frames each
     crop: int = 64  # pixels, before it is enlarged
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Reader:
 
     train: TrainConfig = READER_TRAIN
     scenes: int = 40000  # each value as likely as any other, the held-out characters among them
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class ToonSV:
     denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
     details: float = 0.0  # how much more faces, hats and held things count in the loss (train/details.py)
     scenes: int = 0  # without a story, of crowds and held things: half of each batch, if there are any (train/scenes.py)
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Decoder:
     finish: int = 6  # blocks of the network behind the decoder
     stories: int = 1000
     frames: int = 5
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Encoders:
     stories: int = 2500
     frames: int = 16  # longer ones than the U-Net learns from: whoever comes back after ten frames must be known again
     scenes: int = 24000  # without a story, each value as likely as any other; those with held-out characters are left out
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Context:
     doubt: bool = False  # asked what nothing tells, too, so that it learns how likely each answer is
     stories: int = 2500
     frames: int = 16
-    cache: Path | None = None  # as above
+    cache: Path | None = None  # where drawn pictures are kept; several runs may share it. None = `cache` in the run's folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -145,7 +146,6 @@ def scenes(split: str, index: int, frames: int) -> list[Scene]:
 def check_room(folder: Path, needed: int) -> None:
     """Make the folder. Raises OutputError where its disk has no room for so many bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    disk = os.statvfs(folder)
-    if (free := disk.f_bavail * disk.f_frsize) < needed:
+    if (free := shutil.disk_usage(folder).free) < needed:
         got = f"{free / 2**30:.1f} GiB are free and {needed / 2**30:.1f} GiB are needed"
-        raise OutputError(f"{folder}: {got}; free some or choose another --out")
+        raise OutputError(f"{folder}: {got}; free some or choose another folder")

@@ -41,6 +41,11 @@ class Story:
     frames: tuple[Frame, ...]
     title: str = ""
 
+    @property
+    def pictures(self) -> list[Image.Image]:
+        """Those that there are, in order."""
+        return [frame.picture for frame in self.frames if frame.picture is not None]
+
     def untold(self, given: int = 0) -> "Story":
         """The same story without the pictures after the first `given`."""
         return replace(self, frames=(*self.frames[:given], *(replace(frame, picture=None) for frame in self.frames[given:])))

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.pictures import encoded, read_picture, strip
 from arldm.story import Fact, Frame, Source, Story
-from arldm.writing import put
+from arldm.writing import check_free, put
 
 STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
 LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
@@ -145,8 +145,8 @@ class StoryFolder:
         if (path / STORY).exists():
             if (found := read_held(path)[0]) != story.id:
                 raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
-        elif path.exists() and (not path.is_dir() or any(not _half(one) for one in path.iterdir())):
-            raise OutputError(f"{path}: is not empty and holds no story; expected a new folder, choose another --out")
+        else:
+            check_free(path, STORY, "story", "--out")
 
     def picture(self, number: int) -> Path:
         """Where frame `number` lies."""
@@ -198,11 +198,6 @@ def read_held(folder: Path) -> tuple[str, list[str]]:
         raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
 
 
-def _half(path: Path) -> bool:
-    """Is this a story.json that a killed process had begun to write?"""
-    return path.name.startswith(f".{STORY}.")
-
-
 def read_told(folder: Path) -> Story:
     """A told story with the pictures that it has so far, and its own id. Raises ScriptError, PictureError."""
     story = read_script(folder / STORY)
@@ -216,16 +211,20 @@ def check_apart(path: Path, folder: Path, frames: int) -> None:
         raise OutputError(f"{path}: is a picture of the story; expected another name, such as page{path.suffix}")
 
 
-def write_known(story: Story, path: Path) -> None:
-    """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
+def write_story(story: Story, path: Path) -> None:
+    """Write a story that has all its pictures. Raises OutputError."""
     folder = StoryFolder(path, story)
     if (longer := folder.picture(len(story.frames))).exists():
         raise OutputError(f"{longer}: is there of a longer story; expected none beyond {len(story.frames)} frames, choose another")
     folder.begin(story)
-    pictures = [frame.picture for frame in story.frames if frame.picture is not None]
-    for number, picture in enumerate(pictures):
+    for number, picture in enumerate(story.pictures):
         folder.keep(number, picture, {})
-    folder.finish(pictures)
+    folder.finish(story.pictures)
+
+
+def write_known(story: Story, path: Path) -> None:
+    """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
+    write_story(story, path)
     facts = [[[fact.entity, fact.attribute, fact.value, fact.source] for fact in frame.facts] for frame in story.frames]
     put(path / TRUTH, (json.dumps(facts, indent=1) + "\n").encode())
 

@@ -40,6 +40,12 @@ def check_writable(path: Path, option: str) -> None:
         raise OutputError(f"{option}: {path} cannot be written ({refused}); expected the name of a file, choose another")
 
 
+def check_free(folder: Path, notes: str, what: str, option: str) -> None:
+    """Does nothing lie there but what a killed process had begun to write of its `notes`? Raises OutputError."""
+    if folder.exists() and (not folder.is_dir() or any(not one.name.startswith(f".{notes}.") for one in folder.iterdir())):
+        raise OutputError(f"{folder}: is not empty and holds no {what}; expected a new folder, choose another {option}")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError.
@@ -72,7 +78,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         beside.mkdir(parents=True)
         yield beside
-        _sync(beside)
+        for written in [*beside.rglob("*"), beside]:
+            _sync(written)
         if path.exists():
             path.rename(old)
         try:
@@ -81,6 +88,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(path)
             raise
+        _sync(path.parent)
         shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or said(error)
@@ -89,11 +97,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+def _sync(path: Path) -> None:
+    """Wait until a file, or what a folder lists, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -124,8 +134,7 @@ def sweep(folder: Path) -> None:
 def clear(half: Path) -> None:
     """Remove what a killed process had begun to write; a folder that was to be replaced, and has not been, gets its name back."""
     name, _, state = half.name[1:].rpartition(".")
-    whole = half.with_name(name.rpartition(".")[0])
-    if state == "old" and not whole.exists():
+    if state == "old" and not (whole := half.with_name(name.rpartition(".")[0])).exists():
         half.rename(whole)
     elif half.is_dir():
         shutil.rmtree(half)

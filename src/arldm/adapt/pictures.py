@@ -57,23 +57,17 @@ def _caption(path: Path, told: dict[str, str], names: Sequence[str]) -> str:
     beside = path.with_suffix(".txt")
     if told and path.name not in told:
         raise DatasetError(f"{path.parent / METADATA}: has no line for {path.name}; add one, or take the picture away")
-    caption = told.get(path.name) or (_text(beside) if beside.exists() else f"{names[0].capitalize()}.")
+    caption = told.get(path.name) or (_text(beside, "a caption in UTF-8") if beside.exists() else f"{names[0].capitalize()}.")
+    caption = " ".join(caption.split())
     if set(names).isdisjoint(words_of(caption)):
         raise DatasetError(f"{path}: its caption {caption!r} does not say {' or '.join(names)}; expected the name in each caption")
     return caption
 
 
-def _text(path: Path) -> str:
-    try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split())
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read as text; expected a caption in UTF-8") from error
-
-
 def _metadata(folder: Path) -> dict[str, str]:
     """The captions by file name."""
     path, found = folder / METADATA, {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_text(path, "a line of JSON for each picture").split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -85,8 +79,8 @@ def _metadata(folder: Path) -> dict[str, str]:
     return found
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path, expected: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read as text; expected a line of JSON for each picture") from error
+        raise DatasetError(f"{path}: cannot be read as text; expected {expected}") from error

@@ -1,13 +1,14 @@
 """`arldm adapt` and `arldm pack`."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
 from arldm.adapt.recipes import RANK
+from arldm.config import to_dict
 from arldm.errors import ConfigError
 
 #: options of training -> those of an adaptation
@@ -99,7 +100,7 @@ class PackShow:
     def __call__(self) -> int:
         from arldm.model.pack import read_card
 
-        print(json.dumps(asdict(read_card(self.pack)), indent=1, ensure_ascii=False))
+        print(json.dumps(to_dict(read_card(self.pack)), indent=1, ensure_ascii=False))
         return 0
 
 

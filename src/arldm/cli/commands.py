@@ -11,7 +11,7 @@ from arldm.cli.adapting import Adapt, Pack
 from arldm.cli.evaluations import Evaluate, Split
 from arldm.cli.laboratory import Init, Photographs, Plan, Prepare, Train, TrainClassifier
 from arldm.cli.people import Survey
-from arldm.config import History, TellConfig
+from arldm.config import History, TellConfig, to_dict
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Show:
     def __call__(self) -> int:
         from arldm.provenance import read_origin
 
-        print(json.dumps(read_origin(self.frame).to_dict(), indent=1, ensure_ascii=False))
+        print(json.dumps(to_dict(read_origin(self.frame)), indent=1, ensure_ascii=False))
         return 0
 
 

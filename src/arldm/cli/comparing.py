@@ -1,8 +1,6 @@
 """`arldm evaluate pictures`, and `arldm evaluate truth`, which makes its reference."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING
@@ -10,10 +8,11 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from arldm.cli.preparing import check_installed
+from arldm.config import to_dict
 from arldm.errors import ConfigError
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, check_told, known, tells_facts
-from arldm.evaluate.networks import FILE, PUBLISHED, inception, reader
+from arldm.evaluate.networks import FILE, WELL_KNOWN, inception, reader
 from arldm.evaluate.pictures import Pictures, aligned, called, find, write_vistorybench
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
@@ -45,7 +44,7 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     notes = [*_of_the_network(options, networks), *found.notes]
     for note in notes:
         print(f"note: {note}")
-    told = json.loads(json.dumps(asdict(options), default=str))  # paths as they were given
+    told = to_dict(options)
     report = {**found.to_dict(), "notes": notes, "options": told}
     if options.json is not None:
         write(options.json, report)
@@ -123,7 +122,7 @@ def _of_the_network(options: "EvaluatePictures", networks: object) -> list[str]:
     if options.network == "reader":
         return ["The features are those of ToonSV's reader: these figures compare with nobody else's."]
     assert isinstance(networks, dict)
-    if next(iter(networks.values())).weights != PUBLISHED:
+    if next(iter(networks.values())).weights != WELL_KNOWN:
         return [f"The weights are not the file that the field uses ({FILE}): these figures compare with nobody else's."]
     return []
 

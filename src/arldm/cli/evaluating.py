@@ -1,9 +1,8 @@
 """`arldm evaluate toonsv`."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -75,14 +74,14 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         "memory": model.conditioner.memory,
         "pinned": sorted(pinned),
     }
-    with _folder(options.keep) as folder:
-        kept = ToldStories(folder, made_with)
+    with TemporaryDirectory() if options.keep is None else nullcontext(options.keep) as folder:
+        kept = ToldStories(Path(folder), made_with)
         told = _told(model, truths, config, options.given, options.batch, kept, pinned)
     seconds = kept.seconds
     rows = {f"{options.model} ({model.history}, given {options.given})": score(told, truths, reader, options.given)}
     if options.brackets:
         rows |= {
-            "rendered truth": score([_pictures(story) for story in truths], truths, reader, options.given),
+            "rendered truth": score([story.pictures for story in truths], truths, reader, options.given),
             "truth without memory": score(
                 [_forgotten(options.split, number, options.frames, model.config.picture_size) for number in which],
                 truths,
@@ -96,14 +95,14 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     print(table(rows))
     print(f"{seconds:.1f} seconds a story")
     if options.json is not None:
-        main, *brackets = rows.values()
+        (_, main), *brackets = rows.items()
         write(
             options.json,
             {
                 **main.to_dict(),
-                "brackets": {name: report.to_dict() for name, report in zip(list(rows)[1:], brackets, strict=True)},
+                "brackets": {name: report.to_dict() for name, report in brackets},
                 "seconds_per_story": seconds,
-                "options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
+                "options": to_dict(options),
                 **made_with,
                 "reader": reader_accuracy(),
                 "split_hash": split_hash(options.split, which, options.frames),
@@ -112,16 +111,6 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
             },
         )
     return 0
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """Where told pictures lie while they are read: where the user wants them, or nowhere for long."""
-    if keep is not None:
-        yield keep
-        return
-    with TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 def _told(
@@ -146,15 +135,11 @@ def _told(
     return [kept.read(number, len(story.frames)) for number, story in enumerate(truths)]
 
 
-def _pictures(story: Story) -> list[Image.Image]:
-    return [frame.picture for frame in story.frames if frame.picture is not None]
-
-
 def _forgotten(split: str, number: int, frames: int, size: int) -> list[Image.Image]:
-    return _pictures(painted(forgotten(plot(split, number, frames), f"afresh/{split}/{number}"), "", size))
+    return painted(forgotten(plot(split, number, frames), f"afresh/{split}/{number}"), "", size).pictures
 
 
 @torch.no_grad()
 def _reconstructed(model: ARLDM, story: Story) -> list[Image.Image]:
-    pictures = torch.stack([pixels(picture, model.config.picture_size) for picture in _pictures(story)])
+    pictures = torch.stack([pixels(picture, model.config.picture_size) for picture in story.pictures])
     return [image(picture) for picture in model.latents.decode(model.latents.encode(pictures))]

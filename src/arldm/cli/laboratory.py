@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from tyro import MISSING
 from tyro.conf import Positional, arg, subcommand
@@ -108,10 +108,7 @@ class Plan:
         return plan(self)
 
 
-@dataclass(frozen=True)
-class _Training:
-    out: Path
-    """The run's folder. The same command continues a run that was stopped."""
+R = TypeVar("R", bound=Recipe)
 
 
 def _run(recipe: Recipe, out: Path) -> int:
@@ -121,93 +118,34 @@ def _run(recipe: Recipe, out: Path) -> int:
 
 
 @dataclass(frozen=True)
-class TrainAutoencoder(_Training):
-    """The autoencoder of the embedded model."""
+class Training(Generic[R]):
+    """A run of a recipe."""
 
-    recipe: Annotated[Autoencoder, arg(name="")] = Autoencoder()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainEncoders(_Training):
-    """The encoders' first lesson."""
-
-    recipe: Annotated[Encoders, arg(name="")] = Encoders()
+    out: Path
+    """The run's folder. The same command continues a run that was stopped."""
+    recipe: Annotated[R, arg(name="")]
 
     def __call__(self) -> int:
         return _run(self.recipe, self.out)
 
 
 @dataclass(frozen=True)
-class TrainContext(_Training):
-    """The second lesson, of what makes one story of captions and pictures."""
-
-    recipe: Annotated[Context, arg(name="")] = Context()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainEnlarger(_Training):
-    """The network that makes pages sharp."""
-
-    recipe: Annotated[Enlarger, arg(name="")] = Enlarger()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainReader(_Training):
-    """The network that reads pictures back."""
-
-    recipe: Annotated[Reader, arg(name="")] = Reader()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainToonSV(_Training):
-    """AR-LDM on the embedded world."""
-
-    recipe: Annotated[ToonSV, arg(name="")] = ToonSV()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainDecoder(_Training):
-    """The decoder of a model on the embedded world, for what its denoiser leaves."""
-
-    recipe: Annotated[Decoder, arg(name="")] = Decoder()
-
-    def __call__(self) -> int:
-        return _run(self.recipe, self.out)
-
-
-@dataclass(frozen=True)
-class TrainPaper(_Training):
+class TrainPaper(Training[Paper]):
     """A row of the paper's tables, on an archive of `arldm prepare` and from a model of `arldm init paper`."""
 
-    recipe: Annotated[Paper, arg(name="")] = Paper()
     dry_run: bool = False
     """Train nothing; print what would be done: options, parameters, steps, memory, time."""
 
     def __call__(self) -> int:
         from arldm.cli.training import foretell
 
-        return foretell(self.recipe) if self.dry_run else _run(self.recipe, self.out)
+        return foretell(self.recipe) if self.dry_run else super().__call__()
 
 
-def _row(name: str, told: str) -> Any:
+def _recipe(name: str, told: str) -> Any:
     recipe = RECIPES[name]
-    assert isinstance(recipe, Paper)
-    return subcommand(name, default=TrainPaper(MISSING, recipe), description=f"The paper's row: {told}.")
+    default = TrainPaper(MISSING, recipe) if isinstance(recipe, Paper) else Training(MISSING, recipe)
+    return subcommand(name, default=default, description=told)
 
 
 @dataclass(frozen=True)
@@ -215,18 +153,18 @@ class Train:
     """Train what a recipe says."""
 
     run: Annotated[
-        Annotated[TrainToonSV, subcommand("toonsv")]
-        | Annotated[TrainAutoencoder, subcommand("toonsv-autoencoder")]
-        | Annotated[TrainEncoders, subcommand("toonsv-encoders")]
-        | Annotated[TrainContext, subcommand("toonsv-context")]
-        | Annotated[TrainDecoder, subcommand("toonsv-decoder")]
-        | Annotated[TrainEnlarger, subcommand("toonsv-enlarger")]
-        | Annotated[TrainReader, subcommand("toonsv-reader")]
-        | Annotated[TrainPaper, _row("pororo-continuation", "story continuation on PororoSV")]
-        | Annotated[TrainPaper, _row("flintstones-continuation", "story continuation on FlintstonesSV")]
-        | Annotated[TrainPaper, _row("vist-sis-continuation", "story continuation on VIST, told in sequence")]
-        | Annotated[TrainPaper, _row("vist-dii-continuation", "story continuation on VIST, described in isolation")]
-        | Annotated[TrainPaper, _row("pororo-visualization", "story visualization on PororoSV")],
+        Annotated[Training[ToonSV], _recipe("toonsv", "AR-LDM on the embedded world.")]
+        | Annotated[Training[Autoencoder], _recipe("toonsv-autoencoder", "The autoencoder of the embedded model.")]
+        | Annotated[Training[Encoders], _recipe("toonsv-encoders", "The encoders' first lesson.")]
+        | Annotated[Training[Context], _recipe("toonsv-context", "The second, of what makes one story of captions and pictures.")]
+        | Annotated[Training[Decoder], _recipe("toonsv-decoder", "The decoder, for what the denoiser leaves.")]
+        | Annotated[Training[Enlarger], _recipe("toonsv-enlarger", "The network that makes pages sharp.")]
+        | Annotated[Training[Reader], _recipe("toonsv-reader", "The network that reads pictures back.")]
+        | Annotated[TrainPaper, _recipe("pororo-continuation", "The paper's story continuation on PororoSV.")]
+        | Annotated[TrainPaper, _recipe("flintstones-continuation", "The paper's story continuation on FlintstonesSV.")]
+        | Annotated[TrainPaper, _recipe("vist-sis-continuation", "The paper's story continuation on VIST, told in sequence.")]
+        | Annotated[TrainPaper, _recipe("vist-dii-continuation", "The paper's, on VIST, described in isolation.")]
+        | Annotated[TrainPaper, _recipe("pororo-visualization", "The paper's story visualization on PororoSV.")],
         arg(name=""),
     ]
 

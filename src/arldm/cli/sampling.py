@@ -8,6 +8,8 @@ what the others have done.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,9 @@ from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM
 from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
-from arldm.story_files import STRIP, StoryFolder
+from arldm.story_files import STRIP, write_story
 from arldm.toonsv import ToonStories
-from arldm.writing import alone_in, put, sweep
+from arldm.writing import alone_in, check_free, put, sweep
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Sample
@@ -67,14 +69,9 @@ def sample(options: "Sample") -> int:
 
 def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     """Numbers of stories that are told together: neighbours of equal length, at most `size`."""
-    batch: list[int] = []
-    for number, length in enumerate(lengths):
-        if batch and (len(batch) == size or lengths[batch[0]] != length):
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch
+    for _, equal in groupby(range(len(lengths)), key=lengths.__getitem__):
+        numbers = list(equal)
+        yield from (numbers[first : first + size] for first in range(0, len(numbers), size))
 
 
 def _check(options: "Sample") -> None:
@@ -111,8 +108,7 @@ def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "Toon
 def _claim(out: Path, made_with: dict[str, Any]) -> None:
     path = out / MADE_WITH
     if not path.exists():
-        if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{MADE_WITH}.") for one in out.iterdir())):
-            raise OutputError(f"{out}: is not empty and holds no told split; expected a new folder, choose another --out")
+        check_free(out, MADE_WITH, "told split", "--out")
         put(path, (json.dumps(made_with, indent=1) + "\n").encode())
         return
     try:
@@ -134,11 +130,6 @@ def _is_told(folder: Path) -> bool:
 
 
 def _tell(model: ARLDM, stories: dict[Path, Story], config: TellConfig, given: int) -> None:
-    rows = list(tell_batch(model, [story.untold(given) for story in stories.values()], config))
-    for place, (path, story) in enumerate(stories.items()):
-        folder = StoryFolder(path, story)
-        folder.begin(story)
-        pictures = [picture for row in rows if (picture := row[place].picture) is not None]
-        for number, picture in enumerate(pictures):
-            folder.keep(number, picture, {})
-        folder.finish(pictures)
+    rows = tell_batch(model, [story.untold(given) for story in stories.values()], config)
+    for (path, story), frames in zip(stories.items(), zip(*rows, strict=True), strict=True):
+        write_story(replace(story, frames=frames), path)

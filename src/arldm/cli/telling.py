@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def tell_script(options: "Tell") -> int:
     story = known_as(options.out, story, again)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story)
-    _check_given(folder, story)
+    _check_given(folder, story, again)
     use_threads(options.threads)
     model = load_model(options.model, options.pack)
     made = (options.model, model.hash())
@@ -52,7 +52,7 @@ def tell_script(options: "Tell") -> int:
     frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
     pictures: list[Image.Image] = []
     with closing(bar):  # wiped away before an error is told
-        for number, frame in enumerate(_told(frames)):
+        for number, frame in enumerate(frames):
             pictures.append(_picture(frame))
             if number == 0:
                 folder.begin(story)
@@ -127,13 +127,6 @@ class _Bar:
             self.bar.close()
 
 
-def _told(frames: Iterator[Frame]) -> Iterator[Frame]:
-    try:
-        yield from frames
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; the frames drawn so far are kept, the same command continues") from None
-
-
 def _picture(frame: Frame) -> Image.Image:
     assert frame.picture is not None
     return frame.picture
@@ -168,11 +161,13 @@ def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:
     return replace(story, frames=(*given, *story.frames[len(paths) :]))
 
 
-def _check_given(folder: StoryFolder, story: Story) -> None:
+def _check_given(folder: StoryFolder, story: Story, again: frozenset[int]) -> None:
     """What is drawn follows from what was given: another picture makes another story."""
     for number, frame in enumerate(story.frames):
         there = folder.picture(number)
-        if frame.picture is not None and there.exists() and pixel_hash(read_picture(there)) != pixel_hash(frame.picture):
+        if frame.picture is None or number in again or not there.exists():
+            continue
+        if pixel_hash(read_picture(there)) != pixel_hash(frame.picture):
             raise OutputError(f"{there}: another picture than the one given; choose another --out")
 
 

@@ -39,7 +39,6 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("context", "coordinates", "memory", "stem", "summary", "choices", "finish", "details"), (0, math.inf)),
     **dict.fromkeys(("width", "vision_width", "text_width", "heads", "text_heads", "vision_heads", "groups"), (1, math.inf)),
     **dict.fromkeys(("patch", "channels", "unshuffle", "max_tokens", "vocabulary"), (1, math.inf)),
-    "mode_scale": (0, 1.75),  # beyond 2 / (pi - 2) it is no distribution any more
     "shift": (0.01, 100),
     "ema": (0, 1),
     "seed": (0, 2**63 - 1),
@@ -92,12 +91,13 @@ def foretell(recipe: Paper) -> int:
     print(json.dumps(to_dict(recipe), indent=1))
     for name, count in sizes(model).items():
         print(f"{name:16} {count / 1e6:8.1f} M")
-    print(f"{'that learn':16} {sum(weight.numel() for weight in model.parameters() if weight.requires_grad) / 1e6:8.1f} M")
+    learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    print(f"{'that learn':16} {learning / 1e6:8.1f} M")
     learned = recipe.train.steps * recipe.train.batch * recipe.train.gradient_accumulation_steps
     print(f"{recipe.train.steps:,} steps; {len(stories):,} stories, each process learns {learned:,} times from one")
     stills = stories.ever_shown
     print(f"{len(stills):,} stills encoded once, {len(stills) * size_of(model) / 2**30:.1f} GiB in the cache")
-    held = peak_of_disk(recipe.train, sum(weight.numel() for weight in model.parameters() if weight.requires_grad))
+    held = peak_of_disk(recipe.train, learning)
     print(f"{held / 2**30:.1f} GiB of disk for checkpoints, one every {recipe.train.checkpoint_every:,} steps")
     peak = training_peak(model.config, recipe.train, max(stories.lengths), recipe.given, recipe.freeze).total
     print(f"{peak / 2**30:.1f} GiB at the worst moment on one process, predicted; `arldm plan` tells what saves memory")

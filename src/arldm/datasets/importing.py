@@ -24,7 +24,7 @@ from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
 from arldm.datasets.shards import Shards
 from arldm.errors import OutputError
-from arldm.writing import alone_in, checksum, put, replacing, sweep
+from arldm.writing import alone_in, check_free, checksum, put, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
 CORPUS, REPORT = "corpus.json", "report.json"
@@ -76,8 +76,7 @@ def _claim(out: Path, mine: dict[str, Any]) -> None:
             if json.loads(path.read_bytes()) == mine:
                 return
         raise OutputError(f"{out}: holds another corpus, or this one made of other files; choose another folder, or delete it")
-    if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{CORPUS}.") for one in out.iterdir())):
-        raise OutputError(f"{out}: is not empty and holds no archive; expected a new folder, choose another")
+    check_free(out, CORPUS, "archive", "OUT")
     put(path, _json(mine))
 
 

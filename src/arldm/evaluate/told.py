@@ -9,7 +9,7 @@ from PIL import Image
 
 from arldm.errors import OutputError
 from arldm.pictures import encoded, read_picture
-from arldm.writing import put
+from arldm.writing import check_free, put
 
 NOTES = "told.json"
 
@@ -26,8 +26,7 @@ class ToldStories:
         self._seconds: dict[str, float] = {}
         held = folder / NOTES
         if not held.exists():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise OutputError(f"--keep: {folder} is not empty and holds no told stories; expected a new folder, choose another")
+            check_free(folder, NOTES, "told stories", "--keep")
             self._note()
             return
         try:

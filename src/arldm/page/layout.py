@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps, ImageStat
 
-from arldm.page.lettering import Block, fitted
+from arldm.page.lettering import Block, fitted, seen
 from arldm.page.shapes import Box, Point, balloon
 from arldm.story import Frame, Story
 
@@ -69,7 +69,7 @@ def _pages(frames: int) -> list[list[int]]:
 
 def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str) -> Page:
     y, heading = MARGIN, None
-    if title.strip():
+    if seen(title).strip():
         block = fitted(title, (WIDTH - 2 * MARGIN, HEADING), 58, 20, bold=True)
         heading = Text(Box(MARGIN, y, WIDTH - 2 * MARGIN, max(HEADING, block.height)), block)
         y += heading.box.height + GUTTER
@@ -87,7 +87,7 @@ def _page(frames: Sequence[Frame], rows: Sequence[int], title: str, number: str)
 def _panel(frame: Frame, box: Box) -> Panel:
     picture = frame.picture
     assert picture is not None
-    said = (frame.lettering or "").strip()
+    said = seen(frame.lettering or "").strip()
     room = (box.width * 0.62 if said else box.width - 2 * PAD[0], box.height * 0.23)
     block = fitted(said or frame.caption, room, LETTERING if said else CAPTION, 5, bold=bool(said))
     if not block.lines:

@@ -39,10 +39,15 @@ def _letters(bold: bool) -> frozenset[str]:
         return frozenset(map(chr, font.getBestCmap() or ()))
 
 
+def seen(text: str) -> str:
+    """What of a text is to be seen: soft hyphens and the like, which come along with what is pasted, are not, and some printers set
+    or count them. Accents stand on their letters: macOS writes é as two, of which the font has the first."""
+    return "".join(letter for letter in normalize("NFC", text) if category(letter) != "Cf")
+
+
 def missing(text: str, bold: bool = False) -> str:
-    """The letters of a text that the font does not have, each once, but for such as are not seen."""
-    seen = (letter for letter in dict.fromkeys(text) if not letter.isspace() and category(letter) != "Cf")
-    return "".join(letter for letter in seen if letter not in _letters(bold))
+    """The letters of a text that the font does not have, each once."""
+    return "".join(letter for letter in dict.fromkeys(seen(text)) if not letter.isspace() and letter not in _letters(bold))
 
 
 @lru_cache(maxsize=2)
@@ -90,8 +95,7 @@ def balanced(text: str, size: float, room: float, bold: bool = False) -> tuple[s
 
 def fitted(text: str, room: tuple[float, float], largest: float, smallest: float = 9.0, bold: bool = False) -> Block:
     """The text at the largest size at which it fits into (width, height); at the smallest, it keeps what lines it needs."""
-    text = normalize("NFC", text)  # macOS writes é as two letters, of which the font has the first
-    size = largest
+    text, size = seen(text), largest
     while True:
         block = Block(balanced(text, size, room[0], bold), size, bold)
         if block.height <= room[1] or size <= smallest:
