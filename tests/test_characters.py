@@ -23,6 +23,7 @@ from arldm.evaluate.judged import ClassifierJudge
 from arldm.model.noise import seeded
 from arldm.recipes import Classifier
 from arldm.story import Frame, Story
+from arldm.train.asked import asked
 from arldm.train.classifier import Clips, planned
 from conftest import picture
 from test_inception import scrambled
@@ -251,6 +252,7 @@ def test_training_starts_from_imagenet_but_for_the_last_layers(tmp_path: Path) -
     module = CharacterClassifier(NAMES, thin=16).begin(tmp_path / "imagenet.safetensors")
     assert torch.equal(module.net.Mixed_7c["branch1x1"].conv.weight, published.Mixed_7c["branch1x1"].conv.weight)
     assert module.net.fc.weight.shape == (4, 128)
+    assert "weights" in asked(Classifier(weights=tmp_path / "imagenet.safetensors"))["starts_from"]  # others are refused later
     save_file(FIDInception(thin=16).state_dict(), tmp_path / "fid.safetensors")
     with pytest.raises(ModelError, match=r"AuxLogits\S+ is missing"):
         CharacterClassifier(NAMES, thin=16).begin(tmp_path / "fid.safetensors")

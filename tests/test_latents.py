@@ -9,7 +9,6 @@ import torch
 from arldm import ARLDM
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
-from arldm.model.batch import PictureBatch
 from arldm.model.latents import Latents, drawn_like, edges
 from arldm.model.noise import item_generators, seeded
 from conftest import TINY, build
@@ -63,14 +62,14 @@ def test_statistics_that_are_not_there(tmp_path: Path) -> None:
 def test_training_brings_pictures_back(config: LatentConfig) -> None:
     with seeded(0):
         latents = Latents(config)
-    batch, optimizer = PictureBatch(pictures()), torch.optim.AdamW(latents.parameters(), lr=5e-3)
+    batch, optimizer = pictures(), torch.optim.AdamW(latents.parameters(), lr=5e-3)
 
     def distance() -> float:
-        return (latents.decode(latents.encode(batch.pictures)) - batch.pictures).abs().mean().item()
+        return (latents.decode(latents.encode(batch)) - batch).abs().mean().item()
 
     before = distance()
     for step in range(40):
-        loss = latents.loss(batch, item_generators(step, range(len(batch.pictures))))
+        loss = latents.loss(batch, item_generators(step, range(len(batch))))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -86,8 +85,8 @@ def test_edges_are_found_on_both_sides_and_nowhere_else() -> None:
 def test_loss_depends_on_its_generator_alone() -> None:
     with seeded(0):
         latents = Latents(DC)
-    batch = PictureBatch(pictures())
-    one, same, other = (latents.loss(batch, item_generators(seed, range(len(batch.pictures)))).item() for seed in (1, 1, 2))
+    batch = pictures()
+    one, same, other = (latents.loss(batch, item_generators(seed, range(len(batch)))).item() for seed in (1, 1, 2))
     assert one == same != other
 
 

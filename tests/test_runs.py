@@ -75,17 +75,17 @@ def test_the_enlarger_run_leaves_one_that_doubles(recipe: ToonSV, tmp_path: Path
     assert enlarger.enlarge(picture).size == (128, 128)
     assert enlarger.enlarge(picture.crop((0, 0, 31, 17))).size == (62, 34)
     Image.open(tmp_path / "samples" / "0000004.png").verify()
-    with pytest.raises(ModelError, match=r"no enlarger can be read .* fetch it again"):
+    with pytest.raises(ModelError, match=r"model.safetensors: not there; expected a file of weights"):
         Network.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("history", ["pictures", "none"])
 def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path, history: str) -> None:
-    for name in (".model.123.new", ".model.124.old"):  # of processes that were killed
+    for name in (".model.123.new", ".model.124.old", ".checkpoint-125"):  # of processes that were killed
         (tmp_path / name).mkdir()
     (tmp_path / ".git").mkdir()  # of the user
     run(replace(recipe, history=history), tmp_path)
-    assert not list(tmp_path.glob(".model.*"))
+    assert not [*tmp_path.glob(".model.*"), *tmp_path.glob(".checkpoint-*")]
     assert (tmp_path / ".git").exists()
     model = ARLDM.from_pretrained(tmp_path / "model")
     assert model.config == replace(TINY, history=history)
@@ -133,6 +133,16 @@ def test_the_decoder_run_leaves_the_model_with_another_decoder(recipe: ToonSV, t
     assert {name.split(".")[1] for name in after.keys() - before.keys()} == {"finish"}
     assert after["latents.finish.end.weight"].any()
     assert (tmp_path / "run" / "samples" / "0000004.png").exists()
+
+
+def test_models_of_other_questions_are_no_surprise_after_hours_of_drawing(recipe: ToonSV, tmp_path: Path) -> None:
+    """Their tokens were taken for the answers to ToonSV's questions once all was drawn, in a traceback."""
+    other, freeze = replace(recipe, model=replace(TINY, summary=10)), ("text_encoder", "history_encoder", "conditioner")
+    assert reads_once(begin(replace(recipe, freeze=freeze)))
+    assert not reads_once(begin(replace(other, freeze=freeze)))
+    begin(other).save_pretrained(tmp_path / "base")
+    with pytest.raises(ConfigError, match=r"base: a model of 10 facts to draw; expected 29, as ToonSV has"):
+        run(Decoder(tmp_path / "base", TRAIN), tmp_path / "run")
 
 
 def test_a_decoder_learns_the_same_square_of_latents_and_of_pictures() -> None:
@@ -183,6 +193,8 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
     assert {"who", "mood", "hue"} <= set(shares["past"])
     assert {"who", "mood", "hue"} <= set(shares["to draw, pictures"])
     assert all(0 <= share <= 1 for each in shares.values() for share in each.values())
+    with pytest.raises(ConfigError, match=r"--model.choices 8: .* knows \d+ values of [\w ]+; expected as many"):
+        begin(replace(recipe, model=replace(TINY, choices=8), encoders=tmp_path / "encoders.safetensors"))
     fresh, taught = begin(recipe), begin(replace(recipe, encoders=tmp_path / "encoders.safetensors"))
     for name in ("text_encoder", "history_encoder", "conditioner"):
         before, after = getattr(fresh, name).state_dict(), getattr(taught, name).state_dict()
@@ -355,8 +367,8 @@ def test_batches_depend_on_their_number_alone(recipe: ToonSV) -> None:
     assert not torch.equal(first.latents, other.latents)
     pictures = np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)
     crops = Crops(pictures, 2, 4, seed=0)
-    assert torch.equal(crops(5).pictures, crops(5).pictures)
-    assert not torch.equal(crops(5).pictures, crops(6).pictures)
+    assert torch.equal(crops(5), crops(5))
+    assert not torch.equal(crops(5), crops(6))
 
 
 def test_cached_stories_are_the_stories(recipe: ToonSV) -> None:
@@ -433,7 +445,7 @@ def test_others_wait_for_who_fills_a_cache(tmp_path: Path) -> None:
 
 
 def test_a_disk_without_room_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"GiB are free and .* GiB are needed; free some or choose another --out"):
+    with pytest.raises(OutputError, match=r"GiB are free and .* GiB are needed; free some or choose another folder"):
         rendered(tmp_path, "val", 10**9, 256)
 
 

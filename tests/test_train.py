@@ -163,7 +163,8 @@ def test_no_whole_checkpoint_is_one_line(tmp_path: Path, harm: str) -> None:
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".checkpoint-half").mkdir()
+    for name in (".checkpoint-4242", ".checkpoint-0000002.4242.new"):  # of earlier versions and of this one
+        (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-0000099").mkdir()  # broken, and from beyond
     checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
@@ -177,7 +178,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_no_half(tmp_path: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "_write", full)
-    with pytest.raises(OutputError, match=r"checkpoint of step 3 cannot be written .*No space left"):
+    with pytest.raises(OutputError, match=r"checkpoint-0000003: cannot be written .*No space left"):
         checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
     assert not list(tmp_path.iterdir())
 
@@ -191,7 +192,7 @@ def test_without_a_norm_gradients_are_not_clipped(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="checkpoint of step 3 cannot be written"):
+    with pytest.raises(OutputError, match="checkpoint-0000003: cannot be written"):
         checkpoint.save(tmp_path / "file", 3, {}, {}, keep=2)
 
 

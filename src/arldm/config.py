@@ -131,8 +131,8 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0  # norm of the gradient; 0 = none
     dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
-    mode_scale: float = 0.0  # how much oftener the middle timesteps come than the ends (Esser et al. 2024, 3.1); 0 = all alike
-    shift: float = 1.0  # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (the same, eq. 23)
+    # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (Esser et al. 2024, eq. 23)
+    shift: float = 1.0
     ema: float = 0.999  # 0 = no average is kept
     offload_ema: bool = False  # keep the average on the CPU
     # of products; weights are always float32; "auto" = bf16 where that is faster, else "no"

@@ -143,10 +143,8 @@ def _draw(
     shape = (1, model.config.latents.channels, side, side)
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
     lots = rand(generators, 1, condition.tokens.shape[2], device=model.device)
-    told = model.decided(condition, lots).folded()
-    null = model.null()
-    untold = Condition(null.tokens[0].expand(len(noise), -1, -1), null.keep[0].expand(len(noise), -1))
-    pair = paired(told, untold)
+    told = model.decided(condition, lots)
+    pair = paired(told, model.null())
     sampler = build_sampler(config, model.schedule)
     latents = noise * sampler.init_noise_sigma
     with build_autocast(config.precision, model.device):  # around all steps, so that weights are cast once
@@ -154,7 +152,7 @@ def _draw(
             noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
             moment = time.to(model.device)
             if config.guidance == 1:
-                said = predict(model.unet, noisy, moment.expand(len(noisy)), told)
+                said = predict(model.unet, noisy, moment.expand(len(noisy)), told.folded())
             else:
                 said = guided(model.unet, noisy, moment, pair, config.guidance)
             with torch.autocast(model.device.type, enabled=False):  # only the U-Net calculates in less than float32

@@ -90,7 +90,7 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
     pinned = recipe.mode == "pin"
     tensors = _pinned(model, recipe, story) if pinned else _learned(model, recipe, story, run, base)
     lora = lora_weights(model) if recipe.mode == "lora" else {}
-    hashes = tuple(pixel_hash(frame.picture) for frame in story.frames if frame.picture is not None)
+    hashes = tuple(map(pixel_hash, story.pictures))
     made_with = to_dict(recipe) | {name: Path(getattr(recipe, name)).name for name in HOW_MADE}
     card = Card(recipe.names, recipe.like, recipe.mode, base, hashes, recipe.author, recipe.licence, made_with=made_with)
     pack = Pack(card, tensors, lora)
@@ -114,7 +114,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
-    model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
+    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
 
     def preview() -> Sample:
         return Sample(_drawn(model, story))

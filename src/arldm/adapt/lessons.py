@@ -13,6 +13,7 @@ from arldm.adapt.recasting import Part, Recast, recastings
 from arldm.config import ModelConfig
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
+from arldm.model.condition import Moved
 from arldm.model.noise import derived_seed
 from arldm.model.prior import turned
 from arldm.model.widening import texts
@@ -40,7 +41,7 @@ HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class Lesson(Moved):
     """Stories, and for a model that sums up what it reads and decides the rest (model/prior.py) what it is to read and to be told.
 
     Such a model does not learn that by the denoiser's gradient: none goes through a decision, and readings of its own would drift.
@@ -57,10 +58,6 @@ class Lesson:
 
     def __len__(self) -> int:
         return len(self.stories.latents)
-
-    def to(self, device: torch.device | str) -> "Lesson":
-        """The same on another device."""
-        return Lesson(self.stories.to(device), *(one if one is None else one.to(device) for one in self._rest()))
 
     def one(self, story: int) -> "Lesson":
         """One of the stories."""

@@ -9,7 +9,6 @@ from typing import Self
 
 import torch
 from accelerate import init_empty_weights
-from diffusers.training_utils import compute_density_for_timestep_sampling
 from diffusers.utils.hub_utils import PushToHubMixin
 from diffusers.utils.torch_utils import randn_tensor
 from einops import rearrange
@@ -38,8 +37,7 @@ class ARLDM(nn.Module, PushToHubMixin):
     """The auto-regressive latent diffusion model.
 
     `history` is the mode in use: what the model was built with, or less (`use_history`). `dropout` is the share of frames that lose
-    caption and history together in training; `mode_scale` and `shift` say where its timesteps lie. Everything but the autoencoder
-    learns.
+    caption and history together in training; `shift` says where its timesteps lie. Everything but the autoencoder learns.
     """
 
     def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
@@ -47,8 +45,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         config.check()
         self.config = config
         self.history: History = config.history
-        self.dropout = 0.1
-        self.mode_scale, self.shift = 0.0, 1.0
+        self.dropout, self.shift = 0.1, 1.0
         self.widened: Widened | None = None  # by packs
         self.tokenizer = tokenizer
         self.past_tokenizer = past_tokenizer
@@ -133,7 +130,7 @@ class ARLDM(nn.Module, PushToHubMixin):
             less = type(self)(replace(self.config, history=history), self.tokenizer, self.past_tokenizer)
         weights = self.state_dict()
         less.load_state_dict({name: weights[name] for name in less.state_dict()}, strict=True, assign=True)
-        less.dropout, less.mode_scale, less.shift = self.dropout, self.mode_scale, self.shift
+        less.dropout, less.shift = self.dropout, self.shift
         return less.eval()
 
     def load_pack(self, folder: Path | str, weight: float = 1.0) -> Self:
@@ -185,10 +182,8 @@ class ARLDM(nn.Module, PushToHubMixin):
         return rand(generators, batch.latents.shape[1], device=batch.latents.device) < self.dropout
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """Timesteps to learn at (count,): all alike, or oftener from the middle (`mode_scale`), from the noisy end (`shift`)."""
-        share = compute_density_for_timestep_sampling(
-            "mode", count, mode_scale=self.mode_scale, device=generator.device, generator=generator
-        )
+        """Timesteps to learn at (count,): all alike, or oftener from the noisy end (`shift`)."""
+        share = 1 - torch.rand(count, device=generator.device, generator=generator)
         share = self.shift * share / (1 + (self.shift - 1) * share)
         last = self.config.denoiser.train_timesteps - 1
         return (share * (last + 1)).long().clamp(0, last)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from arldm.errors import ConfigError, PictureError, ScriptError
-from arldm.model.condition import Condition
+from arldm.model.condition import Condition, Moved
 from arldm.pictures import flattened
 from arldm.story import Story
 
@@ -20,18 +20,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
-class PictureBatch:
-    """Pictures alone, for training the autoencoder."""
-
-    pictures: Tensor  # (n, 3, size, size) in [-1, 1]
-
-    def to(self, device: torch.device | str) -> "PictureBatch":
-        """The same pictures on another device."""
-        return PictureBatch(self.pictures.to(device))
-
-
-@dataclass(frozen=True, slots=True)
-class StoryBatch:
+class StoryBatch(Moved):
     """Stories of equal length with all their pictures, for teacher-forced training.
 
     Captions and latents are those of the frames to draw; what can be looked at has the given frames before them, too.
@@ -48,10 +37,6 @@ class StoryBatch:
     def given(self) -> int:
         """How many frames are looked at and not drawn: 0 is visualization, 1 continuation."""
         return self.past_ids.shape[1] - self.caption_ids.shape[1]
-
-    def to(self, device: torch.device | str) -> "StoryBatch":
-        """The same batch on another device."""
-        return StoryBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def picked(batch: StoryBatch, story: int, order: Tensor | None = None) -> StoryBatch:
@@ -74,16 +59,12 @@ def joined(batches: Sequence[StoryBatch]) -> StoryBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBatch:
+class ReadBatch(Moved):
     """Stories of which all has been read that a frame may know: where nothing of that learns, it is read once (train/read.py)."""
 
     condition: Condition  # of every frame
     null: Condition  # (1, 1, token, dim), for frames that lose their condition
     latents: Tensor  # (batch, frame, channel, h, w) normalised
-
-    def to(self, device: torch.device | str) -> "ReadBatch":
-        """The same batch on another device."""
-        return ReadBatch(self.condition.to(device), self.null.to(device), self.latents.to(device))
 
     def beside(self, other: "ReadBatch") -> "ReadBatch":
         """These stories and then others, of as many frames and tokens."""
@@ -131,7 +112,7 @@ def pictures_of(stories: Sequence[Story], given: int = 0) -> list[list[Image.Ima
         raise ConfigError(f"given is {given} of stories of {frames} frames; expected fewer, or nothing is drawn")
     rows: list[list[Image.Image]] = []
     for story in stories:
-        row = [frame.picture for frame in story.frames if frame.picture is not None]
+        row = story.pictures
         if len(row) < len(story.frames):
             got = f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames"
             raise PictureError(f"{got}; training needs them all, add the missing ones")
@@ -147,7 +128,7 @@ def resized(picture: Image.Image, size: int) -> Image.Image:
 
 def pixels(picture: Image.Image, size: int) -> Tensor:
     """The picture for the autoencoder: (3, size, size) in [-1, 1]."""
-    return rearrange(_bytes(picture, size).float() / 127.5 - 1, "h w c -> c h w")
+    return rearrange(small(picture, size).float() / 127.5 - 1, "h w c -> c h w")
 
 
 def floats(pictures: np.ndarray) -> Tensor:
@@ -157,7 +138,7 @@ def floats(pictures: np.ndarray) -> Tensor:
 
 def small(picture: Image.Image, size: int) -> Tensor:
     """The picture at the history encoder's size, as it is cached: uint8 (size, size, 3)."""
-    return _bytes(picture, size)
+    return torch.from_numpy(np.array(resized(picture, size)))
 
 
 def normalised(small_pictures: Tensor) -> Tensor:
@@ -170,7 +151,3 @@ def image(decoded: Tensor) -> Image.Image:
     """One decoded picture (3, h, w) in [-1, 1] as an RGB image."""
     values = ((decoded.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return Image.fromarray(rearrange(values, "c h w -> h w c").cpu().numpy())
-
-
-def _bytes(picture: Image.Image, size: int) -> Tensor:
-    return torch.from_numpy(np.array(resized(picture, size)))  # (size, size, 3) uint8

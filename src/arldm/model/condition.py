@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from einops import rearrange
@@ -13,8 +14,19 @@ from arldm.config import Positions
 from arldm.errors import ConfigError
 
 
+class Moved:
+    """A record of tensors, and of records of tensors, that moves as a whole."""
+
+    __slots__ = ()
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on another device."""
+        held = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return replace(self, **{name: one.to(device) for name, one in held.items() if one is not None})  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Moved):
     """What the U-Net attends to, or the context before it. Tokens that are not kept are exactly inert."""
 
     tokens: Tensor  # (batch, frame, token + past * past_token, dim), or (batch, frame, summary, dim)
@@ -31,10 +43,6 @@ class Condition:
         return Condition(
             torch.where(dropped[:, :, None, None], tokens, self.tokens), torch.where(dropped[:, :, None], keep, self.keep)
         )
-
-    def to(self, device: torch.device | str) -> "Condition":
-        """The same on another device."""
-        return Condition(self.tokens.to(device), self.keep.to(device))
 
 
 @dataclass(frozen=True, slots=True)

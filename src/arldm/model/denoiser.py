@@ -115,9 +115,7 @@ def guided(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor, pair: 
 
 
 def paired(condition: Condition, null: Condition) -> Condition:
-    """A folded condition and its null condition in one batch; the shorter null is filled up with tokens that are not seen."""
-    missing = condition.tokens.shape[1] - null.tokens.shape[1]
-    return Condition(
-        torch.cat([condition.tokens, torch.nn.functional.pad(null.tokens, (0, 0, 0, missing))]),
-        torch.cat([condition.keep, torch.nn.functional.pad(null.keep, (0, missing), value=False)]),
-    )
+    """The conditions of all frames and then their null conditions, folded into one batch; `null` is of one frame."""
+    everywhere = torch.ones(condition.keep.shape[:2], dtype=torch.bool, device=condition.keep.device)
+    told, untold = condition.folded(), condition.without(everywhere, null).folded()
+    return Condition(torch.cat([told.tokens, untold.tokens]), torch.cat([told.keep, untold.keep]))

@@ -6,12 +6,11 @@ from typing import Self
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from arldm.errors import ModelError, said
 from arldm.model.batch import floats, image
 from arldm.model.finish import FOLD, Finish
+from arldm.weight_files import fill, read_weights
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "enlarger"
 WEIGHTS = "model.safetensors"
@@ -41,9 +40,6 @@ class Enlarger(Finish):
     def from_pretrained(cls, folder: Path | str) -> Self:
         """Read a saved one; "toonsv" is the one that ships with the program. Raises ModelError."""
         path = (EMBEDDED if folder == "toonsv" else Path(folder)) / WEIGHTS
-        try:
-            module = cls()
-            module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=True)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(f"{path}: no enlarger can be read ({said(error)}); fetch it again") from error
+        module = cls()
+        fill(module, read_weights(path), path)
         return module.eval()

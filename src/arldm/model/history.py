@@ -19,7 +19,6 @@ class HistoryEncoder(nn.Module):
 
     def __init__(self, config: HistoryConfig, mode: History, tokenizer: CaptionTokenizer) -> None:
         super().__init__()
-        self.mode: History = mode
         self.enc = tokenizer.id("[ENC]")  # BLIP's sign that the text is to be encoded with a picture
         self.text = BlipTextModel(_text_config(config, mode, tokenizer), add_pooling_layer=False)
         self.vision = BlipVisionModel(_vision_config(config)) if mode == "pictures" else None

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from arldm.config import LatentConfig
 from arldm.errors import ModelError
-from arldm.model.batch import PictureBatch
 from arldm.model.finish import Finish
 from arldm.model.patches import PrincipalPatches
 
@@ -67,13 +66,13 @@ class Latents(nn.Module):
         """The same in about [-1, 1], for losses: a clamp takes the gradient from what is too bright."""
         return self._decode(latents.to(self.scale) / _column(self.scale) + _column(self.shift))
 
-    def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
+    def loss(self, pictures: Tensor, generators: list[torch.Generator]) -> Tensor:
         """How well pictures come back, outlines first: eyes and mouths are thin lines that a plain mean would not notice."""
-        latents = self._encode(batch.pictures)[0].float()
+        latents = self._encode(pictures)[0].float()
         deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)  # of this batch, as in batch normalisation
         noise = randn_tensor(latents.shape, generators, latents.device)
         decoded = self._decode(latents + self.NOISE * deviation.detach() * noise).float()
-        pictures = batch.pictures.float()
+        pictures = pictures.float()
         pull = (mean.square() + (deviation + 1e-6).log().square()).mean()
         return edges_first((decoded - pictures).abs(), pictures) + self.PULL * pull
 
@@ -91,7 +90,6 @@ class Latents(nn.Module):
         wanted = torch.ones_like(deviation) if self.patches is None else self.patches.deviation.sqrt()
         self.shift.copy_(mean)
         self.scale.copy_(wanted / wanted.square().mean().sqrt() / deviation.clamp_min(1e-6))
-        self.vae.register_to_config(scaling_factor=float(self.scale.mean()))  # the one number that stock diffusers knows
 
     def write_statistics(self, folder: Path) -> None:
         """Write shift and scale beside the autoencoder's own files."""

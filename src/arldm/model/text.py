@@ -12,7 +12,6 @@ from transformers import BertTokenizer, CLIPTextConfig, CLIPTextModel, CLIPToken
 
 from arldm.config import TextConfig
 from arldm.errors import CaptionError, ModelError, said
-from arldm.model.vocabulary import known_words_json
 
 KNOWN_WORDS = "vocabulary.json"
 HOW_READ = ("is_local", "local_files_only")  # transformers keeps these of how a tokenizer was read, and would save them with it
@@ -67,7 +66,8 @@ class CaptionTokenizer:
         """Write an ordinary transformers tokenizer folder, with the known words beside it."""
         self.tokenizer.save_pretrained(folder)
         if self.words:
-            (folder / KNOWN_WORDS).write_text(known_words_json(self.words), encoding="utf-8")
+            words = json.dumps(sorted(self.words), ensure_ascii=False, indent=0)
+            (folder / KNOWN_WORDS).write_text(words + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, kind: type[CLIPTokenizer] | type[BertTokenizer], folder: Path, max_tokens: int) -> "CaptionTokenizer":

@@ -4,7 +4,6 @@ The trainers of the `tokenizers` library follow the order of a hash map and give
 learned here, and all else (splitting, encoding, saving, loading) is left to the ordinary transformers tokenizers.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
@@ -92,8 +91,3 @@ def _words(tokenizer: CLIPTokenizer | BertTokenizer, captions: Iterable[str]) ->
         normal = backend.normalizer.normalize_str(caption)
         words.update(word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal))
     return Counter({word: words[word] for word in sorted(words)})
-
-
-def known_words_json(words: Iterable[str]) -> str:
-    """The list of words kept beside a tokenizer, so that words never seen can be named."""
-    return json.dumps(sorted(set(words)), ensure_ascii=False, indent=0) + "\n"

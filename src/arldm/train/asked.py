@@ -9,7 +9,7 @@ from arldm.config import to_dict
 from arldm.recipes import Recipe
 from arldm.writing import checksum
 
-STARTS = ("autoencoder", "encoders", "denoiser", "model", "dataset")  # options that name files or folders
+STARTS = ("autoencoder", "encoders", "denoiser", "model", "dataset", "weights")  # options that name files or folders
 HELD = (".safetensors", ".json", ".jsonl")  # what counts in a folder; an archive has the checksums of its pictures there
 
 

@@ -10,20 +10,21 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from arldm.config import LatentConfig, from_dict, to_dict
 from arldm.errors import ArldmError, ModelError, said
-from arldm.model.batch import PictureBatch, floats, image
+from arldm.model.batch import floats, image
 from arldm.model.latents import Latents
 from arldm.model.noise import derived_seed, seeded
 from arldm.recipes import Autoencoder
 from arldm.rendered import rendered
-from arldm.train import checkpoint
 from arldm.train.asked import asked
+from arldm.train.checkpoint import halved
 from arldm.train.loop import fit
 from arldm.train.record import Sample
+from arldm.writing import put
 
 NAME = "autoencoder.safetensors"
 
@@ -59,9 +60,9 @@ class Crops:
     size: int
     seed: int
 
-    def __call__(self, number: int) -> PictureBatch:
+    def __call__(self, number: int) -> Tensor:
         """Batch number `number`: (batch, 3, size, size)."""
-        return PictureBatch(floats(np.stack([self._square(number * self.batch + k) for k in range(self.batch)])))
+        return floats(np.stack([self._square(number * self.batch + k) for k in range(self.batch)]))
 
     def _square(self, place: int) -> np.ndarray:
         dice = np.random.Generator(np.random.Philox(key=derived_seed("crops", self.seed, place)))
@@ -72,8 +73,8 @@ class Crops:
 def save_autoencoder(module: Latents, path: Path) -> None:
     """Write weights, statistics and config into one file."""
     # halved now, as it will be in the model's folder: so all that follows is made with just this one
-    state = {name: checkpoint.halved(tensor) for name, tensor in module.state_dict().items()}
-    checkpoint.save_whole(state, path, {"latents": json.dumps(to_dict(module.config))})
+    state = {name: halved(tensor) for name, tensor in module.state_dict().items()}
+    put(path, save(state, {"latents": json.dumps(to_dict(module.config))}))
 
 
 def load_autoencoder(path: Path) -> Latents:

@@ -6,7 +6,6 @@ Its form is the same however many processes have written it: tensors are whole, 
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from arldm.errors import ModelError, OutputError, said
+from arldm.errors import ModelError, said
 from arldm.train.sharing import whole
-from arldm.writing import checksum
+from arldm.writing import checksum, clear, replacing_folder
 
 STATE = "state.json"
 Tensors = Mapping[str, Tensor]
@@ -60,31 +58,19 @@ class Checkpoint:
             raise ModelError(message) from error
 
 
-def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, Any], keep: int) -> Path:
+def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, Any], keep: int) -> None:
     """Write `run/checkpoint-<step>`, then delete all but the newest `keep`. Raises OutputError.
 
     Where tensors are shared out among processes, one of them calls this while the others `lend` theirs.
     """
-    final, beside = run / f"checkpoint-{step:07d}", run / f".checkpoint-{os.getpid()}"
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        for stale in run.glob(".checkpoint-*"):  # of a process that was killed while it wrote
-            shutil.rmtree(stale)
-        beside.mkdir()
+    final = run / f"checkpoint-{step:07d}"
+    for stale in run.glob(".checkpoint-*"):  # of a process that was killed while it wrote
+        clear(stale)
+    with replacing_folder(final) as beside:
         _write(beside, step, parts, facts)
-        if final.exists():
-            shutil.rmtree(final)
-        beside.replace(final)
-        sync(run)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)  # gigabytes, perhaps, of the space that there is to be freed
-        reason = getattr(error, "strerror", None) or said(error)
-        message = f"{run}: the checkpoint of step {step} cannot be written ({reason}); free space or choose another --out"
-        raise OutputError(message) from error
     past = [folder for folder in _all(run) if folder.name <= final.name]
     for old in set(_all(run)) - set(past[-max(keep, 1) :]):  # also broken ones from beyond this step
         shutil.rmtree(old, ignore_errors=True)
-    return final
 
 
 def lend(parts: Mapping[str, Tensors]) -> None:
@@ -112,38 +98,14 @@ def newest(run: Path) -> Checkpoint | None:
     return None
 
 
-def save_whole(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write one safetensors file, whole or not at all. Raises OutputError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(tensors, beside, metadata)
-        sync(beside)
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: cannot be written ({said(error)}); free space or choose another --out") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def halved(tensor: Tensor) -> Tensor:
     """In half precision, if it is of fractions."""
     return tensor.half() if tensor.is_floating_point() else tensor
 
 
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _write(folder: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, Any]) -> None:
     hashes = {f"{name}.safetensors": _stream(tensors, folder / f"{name}.safetensors") for name, tensors in parts.items()}
     (folder / STATE).write_text(json.dumps({"step": step, "sha256": hashes, **facts}, indent=1) + "\n")
-    for path in folder.iterdir():
-        sync(path)
 
 
 def _stream(tensors: Tensors, path: Path) -> str:

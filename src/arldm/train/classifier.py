@@ -11,6 +11,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive, chosen
@@ -19,13 +20,13 @@ from arldm.evaluate.characters import CharacterReport, score_characters
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
 from arldm.model.noise import seeded
 from arldm.recipes import Classifier
-from arldm.train import checkpoint
 from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.train.stories import turns
+from arldm.writing import put
 
 NAME = "classifier.safetensors"
 SHOWN = 8  # pictures in a sample
@@ -113,14 +114,13 @@ class Best:
     def __call__(self) -> Sample:
         """Judge the module as it is, and keep it if it is better. The sample shows pictures that it takes for others."""
         report, wrong = self._judged()
-        if report.frame_accuracy.value > max(self.accuracy, self._kept()):
+        kept, found = self._kept(), report.frame_accuracy.value
+        if found > kept:
             weights, facts = self.module.held()
-            checkpoint.save_whole(
-                weights, self.path, {"classifier": json.dumps(facts | {"frame_accuracy": report.frame_accuracy.value})}
-            )
-        self.accuracy = self._kept()
+            put(self.path, save(weights, {"classifier": json.dumps(facts | {"frame_accuracy": found})}))
+        self.accuracy = max(kept, found)
         pictures = [self.clips.still(clip).resize((SMALL, SMALL)) for clip in (wrong or range(len(self.clips)))[:SHOWN]]
-        return Sample(grid(pictures, 4), {"frame_accuracy": report.frame_accuracy.value, "character_f1": report.character_f1.value})
+        return Sample(grid(pictures, 4), {"frame_accuracy": found, "character_f1": report.character_f1.value})
 
     def _judged(self) -> tuple[CharacterReport, list[int]]:
         """The figures of the validation split, and the clips that are taken for others."""

@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, floats
+from arldm.model.condition import Moved
 from arldm.model.denoiser import predict
 from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
 from arldm.recipes import Decoder
 from arldm.rendered import rendered
+from arldm.toonsv.questions import TO_DRAW
 from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.read import read
@@ -32,15 +34,11 @@ MOST = 0.4  # of all timesteps; beyond, the denoiser has not yet made up its min
 
 
 @dataclass(frozen=True, slots=True)
-class MeantBatch:
+class MeantBatch(Moved):
     """Stories, read, with the pictures that their latents are of."""
 
     stories: ReadBatch
     pictures: Tensor  # (batch * frame, 3, size, size) in [-1, 1]
-
-    def to(self, device: torch.device | str) -> "MeantBatch":
-        """The same batch on another device."""
-        return MeantBatch(self.stories.to(device), self.pictures.to(device))
 
 
 def decoder(recipe: Decoder, out: Path) -> None:
@@ -50,6 +48,8 @@ def decoder(recipe: Decoder, out: Path) -> None:
         raise ConfigError(
             f"{recipe.model}: a model that predicts {prediction}; expected v_prediction, as `arldm train toonsv` has it"
         )
+    if (summary := model.config.summary) != len(TO_DRAW):
+        raise ConfigError(f"{recipe.model}: a model of {summary} facts to draw; expected {len(TO_DRAW)}, as ToonSV has")
     cache = recipe.cache or out / "cache"
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)

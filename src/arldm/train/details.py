@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch, StoryBatch
+from arldm.model.condition import Moved
 from arldm.rendered import Rows, drawn, look
 from arldm.toonsv.details import DIFFERENT, FINE, KINDS, details
 from arldm.train.read import ReadStories
@@ -18,7 +19,7 @@ from arldm.train.stories import CachedStories, turn
 
 
 @dataclass(frozen=True, slots=True)
-class DetailedBatch:
+class DetailedBatch(Moved):
     """Stories with how much each cell of their latents counts."""
 
     stories: StoryBatch | ReadBatch
@@ -29,10 +30,6 @@ class DetailedBatch:
         assert isinstance(self.stories, ReadBatch)
         assert isinstance(other.stories, ReadBatch)
         return DetailedBatch(self.stories.beside(other.stories), torch.cat((self.weights, other.weights)))
-
-    def to(self, device: torch.device | str) -> "DetailedBatch":
-        """The same batch on another device."""
-        return DetailedBatch(self.stories.to(device), self.weights.to(device))
 
 
 class Detailed(nn.Module):

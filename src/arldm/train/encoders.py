@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from accelerate import PartialState
@@ -19,7 +20,7 @@ from arldm.config import History
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, normalised, small
-from arldm.model.condition import PastTokens
+from arldm.model.condition import Moved, PastTokens
 from arldm.model.noise import seeded
 from arldm.model.prior import likeness
 from arldm.recipes import Context, Encoders, ToonSV
@@ -28,8 +29,8 @@ from arldm.story import Source
 from arldm.toonsv import plot
 from arldm.toonsv.questions import ABSENT, TO_DRAW, all_to_draw, kind, to_draw
 from arldm.toonsv.scenes import is_trained, random_scene
-from arldm.train import checkpoint
 from arldm.train.asked import asked
+from arldm.train.checkpoint import halved
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
@@ -76,14 +77,14 @@ def save(module: "FactReading", exam: "Lessons", out: Path) -> None:
     """Leave the encoders, with the heads that taught them, and what they got right."""
     state = {name.removeprefix("model."): tensor for name, tensor in module.state_dict().items()}
     # halved now, as they will be in the model's folder: so the U-Net learns from just what it will be told by
-    kept = {name: checkpoint.halved(tensor) for name, tensor in state.items() if name.startswith((*PARTS, *HEADS))}
+    kept = {name: halved(tensor) for name, tensor in state.items() if name.startswith((*PARTS, *HEADS))}
     if PartialState().is_main_process:
         put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
-        checkpoint.save_whole(kept, out / NAME)
+        put(out / NAME, safetensors.torch.save(kept))
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Lesson(Moved):
     """Stories with the answers to all questions; in school, stills beside them."""
 
     stories: StoryBatch
@@ -96,10 +97,6 @@ class Lesson:
     def until(self, frames: int) -> "Lesson":
         """The same stories, broken off."""
         return replace(_each(self, lambda values: values[:, :frames]), stills=self.stills, shown=self.shown)
-
-    def to(self, device: torch.device | str) -> "Lesson":
-        """The same lesson on another device."""
-        return _each(self, lambda values: values.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,9 +182,10 @@ class FactReading(nn.Module):
         caption_keep = batch.stories.caption_keep[:, frames]
         caption = self.model.read_captions(batch.stories.caption_ids[:, frames], caption_keep)
         conditioner = self.model.conditioner
-        summary = conditioner(caption, caption_keep, frames, past).folded().tokens - conditioner.queries  # (n, summary, dim)
+        summary = conditioner(caption, caption_keep, frames, past).folded().tokens  # (n, summary, dim)
         asked = (batch.true if doubt else batch.told if history == "none" else batch.known)[:, frames]
-        scores = [self.to_draw[kind(key)](summary[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
+        found = conditioner.answers(summary)
+        scores = [self.to_draw[kind(key)](found[:, k]) for k, key in enumerate(TO_DRAW)]  # each fact has a token of its own
         yield f"to draw, {history}", scores, asked.flatten(0, 1)
 
     def loss(self, batch: Lesson, generators: Sequence[torch.Generator]) -> Tensor:
@@ -199,8 +197,10 @@ class FactReading(nn.Module):
         batch, asked = batch.until(length), sorted(torch.randperm(length, generator=generator)[:ASKED].tolist())
         seen = replace(batch, stories=replace(batch.stories, past_pictures=worn(batch.stories.past_pictures, generator)))
         losses = [cross_entropy(scores, answered) for _, scores, answered in self(seen, history, asked)]
-        encoder = self.model.history_encoder
-        if batch.stills is not None and batch.shown is not None and encoder is not None and encoder.vision is not None:
+        if batch.stills is not None:
+            encoder = self.model.history_encoder
+            assert encoder is not None
+            assert batch.shown is not None
             losses.append(cross_entropy(self.seen(encoder.look(worn(batch.stills, generator))), batch.shown))
         return torch.stack(losses).sum()
 

@@ -11,22 +11,30 @@ from transformers import PreTrainedModel
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
+from arldm.train.sharing import learning
 from arldm.train.step import settled
 
 #: a collective operation may have to wait while the main process draws a corpus or a sample; who is dead is found otherwise (peers)
 LONGEST_WAIT = timedelta(days=2)
 
 
-def join() -> PartialState:
-    """Meet the other processes of torchrun or `accelerate launch`, on CPUs where there is no GPU (gloo)."""
-    return PartialState(cpu=not torch.accelerator.is_available(), timeout=LONGEST_WAIT)
+def set_up(config: TrainConfig) -> PartialState:
+    """Be as a run wants it, beside the other processes of torchrun or `accelerate launch`, on CPUs where there is no GPU (gloo).
+
+    Raises ConfigError for options that cannot be, here or together.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=LONGEST_WAIT)
+    check(config, state.num_processes)
+    # of products and, which torch does unless told otherwise, of convolutions of float32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
+    return state
 
 
 def build_accelerator(config: TrainConfig) -> Accelerator:
     """One for this run. Raises ConfigError for options that cannot be, here or together."""
-    state = join()
-    check(config, state.num_processes)
-    allow_tf32(config.allow_tf32)
+    set_up(config)
     # accelerate keeps the precision of a process's first run, which need not be that of its second
     AcceleratorState._reset_state(reset_partial_state=False)
     # positions, for one, are idle in a model without history; and DDP that looks for idle weights never moves weights to other
@@ -39,11 +47,6 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
         kind = accelerator.distributed_type.value
         raise ConfigError(f"started under {kind}; expected plain processes (torchrun), and --train.fsdp to share weights out")
     return accelerator
-
-
-def allow_tf32(allowed: bool) -> None:
-    """Of products and, which torch does unless told otherwise, of convolutions of float32."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
 def check(config: TrainConfig, processes: int) -> None:
@@ -88,7 +91,7 @@ def save_memory(module: nn.Module) -> None:
 def compile_parts(module: nn.Module) -> None:
     """Have torch compile what takes the time, at its first call. Raises ConfigError where there is nothing of that."""
     for part in _parts(module, "--train.torch-compile"):
-        if _learns(part):
+        if learning(part):
             part.compile()
 
 
@@ -96,10 +99,6 @@ def _parts(module: nn.Module, option: str) -> list[UNet2DConditionModel | PreTra
     """The U-Net and the transformers of a module, if some of them learn."""
     kinds = (UNet2DConditionModel, PreTrainedModel)
     found = [part for part in module.modules() if isinstance(part, kinds)]
-    if not any(map(_learns, found)):
+    if not any(map(learning, found)):
         raise ConfigError(f"{option}: this recipe trains neither a U-Net nor a transformer; leave it out")
     return found
-
-
-def _learns(part: nn.Module) -> bool:
-    return any(weight.requires_grad for weight in part.parameters())

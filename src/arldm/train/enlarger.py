@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
-from arldm.model.batch import PictureBatch, floats, image
+from arldm.model.batch import floats, image
 from arldm.model.enlarge import TIMES
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.latents import Latents, drawn_like
@@ -67,10 +67,9 @@ class Enlarging(nn.Module):
         """Large pictures as the model would draw them at half the side, its latents off by `noise`."""
         return self.autoencoder.decode(self.autoencoder.encode(F.avg_pool2d(large, TIMES)) + noise)
 
-    def loss(self, batch: PictureBatch, generators: list[torch.Generator]) -> Tensor:
+    def loss(self, large: Tensor, generators: list[torch.Generator]) -> Tensor:
         """How far the enlarged pictures are from those drawn large."""
-        large, device = batch.pictures, batch.pictures.device
         side = large.shape[-1] // TIMES // self.autoencoder.config.downsample
         shape = (len(large), self.autoencoder.config.channels, side, side)
-        noise = NOISE * rand(generators, 1, 1, 1, device=device) * randn_tensor(shape, generators, device)
+        noise = NOISE * rand(generators, 1, 1, 1, device=large.device) * randn_tensor(shape, generators, large.device)
         return drawn_like(self.enlarger(self.drawn(large, noise)), large)

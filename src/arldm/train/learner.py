@@ -41,7 +41,7 @@ class Learner:
         if config.torch_compile:
             compile_parts(objective)
         self.weights = learning(objective.get_submodule("module"))
-        self.plain = build_optimizer(objective.get_submodule("module"), self.weights, config)
+        self.plain = build_optimizer(objective.get_submodule("module"), config)
         self.optimizer = accelerator.prepare_optimizer(self.plain, device_placement=False)
         self.objective = objective if shared else accelerator.prepare_model(objective)
         self.average = {name: share(weight.detach()) for name, weight in self.weights.items()}

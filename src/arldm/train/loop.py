@@ -20,8 +20,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
 from torch import nn
 
 from arldm.config import TrainConfig, to_dict
@@ -53,7 +51,6 @@ def fit(
     *,
     options: dict[str, Any] | None = None,
     preview: Callable[[], Sample] | None = None,
-    accelerator: Accelerator | None = None,
 ) -> None:
     """Train `module`, which has `loss(batch, generators)`, and leave it holding the moving average of its weights.
 
@@ -64,9 +61,7 @@ def fit(
     `out` holds a run with other options, and ProcessError if another process has gone. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a
     checkpoint.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    accelerator = accelerator or build_accelerator(config)
+    accelerator = build_accelerator(config)
     with together():
         learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's
         with accelerator.main_process_first():

@@ -30,6 +30,7 @@ from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import BERT_SPECIAL
 from arldm.train.engine import save_memory
 from arldm.train.optimizer import build_optimizer
+from arldm.train.sharing import learning
 from arldm.train.step import Objective, gradients
 
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
@@ -89,7 +90,7 @@ def sampling_peak(
         model = hollow(config).eval()
         weights = tracker.held
         stories = stories_of(config, batch, frames)
-        pair = paired(_condition(model, stories).folded(), _untold(model, batch))
+        pair = paired(_condition(model, stories), model.null())
         with build_autocast(precision, CPU):
             latents = guided(model.unet, stories.latents[:, -1], torch.zeros((), dtype=torch.long), pair, 3.0)
         model.latents.decode(latents)
@@ -122,18 +123,18 @@ def _moving(config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainC
     """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
     with _rehearsal(gpu=False) as tracker:
         model = hollow(config, freeze, prepare)
-        weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        weights = learning(model)
         before = tracker.held
         for weight in weights.values():
             weight.grad = torch.zeros_like(weight)
-        learning = tracker.held - before
+        gradients_held = tracker.held - before
         eight = train.optimizer == "adamw_8bit"
-        optimizer = EightBitAdamW(weights.values()) if eight else build_optimizer(model, weights, train)
+        optimizer = EightBitAdamW(weights.values()) if eight else build_optimizer(model, train)
         optimizer.step()
-        moments = tracker.held - before - learning
+        moments = tracker.held - before - gradients_held
         nn.utils.clip_grad_norm_(weights.values(), train.clip)
         optimizer.step()
-        return moments, tracker.peak - before - moments, learning
+        return moments, tracker.peak - before - moments, gradients_held
 
 
 class EightBitAdamW(torch.optim.Optimizer):
@@ -270,8 +271,3 @@ def _condition(model: ARLDM, stories: StoryBatch) -> Condition:
         past = PastTokens(torch.cat([one.tokens for one in seen], 1), torch.cat([one.keep for one in seen], 1), range(last))
     ids, keep = stories.caption_ids[:, last:], stories.caption_keep[:, last:]
     return model.conditioner(model.read_captions(ids, keep), keep, [last], past)
-
-
-def _untold(model: ARLDM, batch: int) -> Condition:
-    null = model.null()
-    return Condition(null.tokens[0].expand(batch, -1, -1), null.keep[0].expand(batch, -1))

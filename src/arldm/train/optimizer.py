@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
-from arldm.train.sharing import shared_like
+from arldm.train.sharing import learning, shared_like
 
 #: of Newton-Schulz's odd polynomial of degree 5, and how often it is taken (Jordan et al. 2024)
 NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
@@ -84,14 +84,14 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     return [new if old.shape[0] <= old.shape[1] else new.T for new, old in zip(made, matrices, strict=True)]
 
 
-def build_optimizer(module: nn.Module, weights: dict[str, nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of a run, over the weights that learn. Raises ConfigError where bitsandbytes is wanted and not there."""
+    weights = list(learning(module).values())
     if config.optimizer == "adamw_8bit":
-        return _adamw_8bit()(weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay)
+        return _adamw_8bit()(weights, config.learning_rate, config.betas, weight_decay=config.weight_decay)
     if not config.muon:
-        return torch.optim.AdamW(weights.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
-    learned = {id(weight) for weight in weights.values()}
-    return MuonAdamW(list(weights.values()), [weight for weight in matrices(module) if id(weight) in learned], config)
+        return torch.optim.AdamW(weights, config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
+    return MuonAdamW(weights, [weight for weight in matrices(module) if weight.requires_grad], config)
 
 
 def _adamw_8bit() -> Any:
@@ -106,7 +106,7 @@ def _adamw_8bit() -> Any:
 def matrices(module: nn.Module) -> list[nn.Parameter]:
     """The weights of convolutions, linear layers and attention of the denoiser, or of the whole module where none learns."""
     named = (part for name, part in module.named_modules() if name.split(".")[-1] == "unet")
-    part = next((part for part in named if any(weight.requires_grad for weight in part.parameters())), module)
+    part = next((part for part in named if learning(part)), module)
     kinds = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
     layers = [layer for layer in part.modules() if isinstance(layer, kinds)]
     return [layer.get_parameter("in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight") for layer in layers]

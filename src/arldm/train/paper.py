@@ -16,12 +16,12 @@ from arldm.datasets.archive import Archive, ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, assemble, resized
+from arldm.model.noise import derived_seed
 from arldm.recipes import Paper
 from arldm.sample import check_length, check_stories, tell_batch
 from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
 from arldm.train.judging import Judge
-from arldm.train.learner import derived_seed
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
 from arldm.train.record import Sample
@@ -73,7 +73,7 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
     model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
     check_length(model, max(stories.lengths))
     model.freeze(recipe.freeze)
-    model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
+    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
     return model
 
 

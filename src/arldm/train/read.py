@@ -15,6 +15,7 @@ from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch
 from arldm.model.condition import Condition
 from arldm.rendered import Rows
+from arldm.toonsv.questions import TO_DRAW
 from arldm.train.stories import CachedStories, fingerprint
 
 BLOCK = 8  # stories that are read at once
@@ -47,11 +48,12 @@ class ReadStories:
 
 
 def reads_once(model: ARLDM) -> bool:
-    """Does all stay as it is that makes the condition, and is that summed up in a few tokens?
+    """Does all stay as it is that makes the condition, and is that summed up in a token for each fact to draw?
 
     The paper's condition is not: every token of every visible frame, a megabyte a frame, and another one in each epoch.
     """
-    return model.config.summary > 0 and not any(weight.requires_grad for part in _parts(model) for weight in part.parameters())
+    learning = any(weight.requires_grad for part in _parts(model) for weight in part.parameters())
+    return model.config.summary == len(TO_DRAW) and not learning
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from arldm.train.autoencoder import autoencoder
 from arldm.train.context import context
 from arldm.train.decoder import decoder
 from arldm.train.encoders import encoders
-from arldm.train.engine import allow_tf32, check, join
+from arldm.train.engine import set_up
 from arldm.train.enlarger import enlarger
 from arldm.train.loop import check_claim
 from arldm.train.peers import together
@@ -36,15 +36,11 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options.
     """
-    state = join()
-    check(recipe.train, state.num_processes)
-    allow_tf32(recipe.train.allow_tf32)  # stills are encoded before the training begins
+    state = set_up(recipe.train)  # now: stories and stills are encoded before the training begins
     with state.main_process_first():
         if state.is_main_process:
             _sweep(out)
         check_claim(out, asked(recipe))
-    if recipe.train.threads:
-        torch.set_num_threads(recipe.train.threads)
     # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since
     # threads that begin later do as the first one does
     torch.set_flush_denormal(True)

@@ -65,4 +65,4 @@ def _units(module: nn.Module) -> list[nn.Module]:
     """What is put together at once: what the libraries say must not be split, as far as it learns; outer ones before inner ones."""
     names = {name for part in module.modules() if isinstance(part, ModelMixin) for name in part._no_split_modules or ()}
     kinds = [unit for unit in module.modules() if isinstance(unit, GradientCheckpointingLayer) or type(unit).__name__ in names]
-    return [unit for unit in kinds if any(weight.requires_grad for weight in unit.parameters())]
+    return [unit for unit in kinds if learning(unit)]

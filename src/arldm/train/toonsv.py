@@ -99,7 +99,7 @@ def begin(recipe: ToonSV) -> ARLDM:
     """The model before its first step: tokenizers learned from the captions, encoders read, all else from the seed."""
     config = replace(recipe.model, history=recipe.history)
     if recipe.model.history not in (ModelConfig().history, recipe.history):
-        raise ConfigError(f"--model.history is {recipe.model.history!r}; expected it in --history, which counts")
+        raise ConfigError(f"--model.history is {recipe.model.history!r}; expected it in --history of `train toonsv`")
     captions = [shot.caption for index in range(VOCABULARY_STORIES) for shot in plot("train", index)]
     known = sorted({word for caption in captions for word in words_of(caption)})
     tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, config.text.vocabulary), config.text.max_tokens, known)
@@ -111,7 +111,7 @@ def begin(recipe: ToonSV) -> ARLDM:
         path = recipe.denoiser / "unet" / "diffusion_pytorch_model.safetensors"
         fill(model.unet, read_weights(path), path)
     model.freeze(recipe.freeze)
-    model.dropout, model.mode_scale, model.shift = recipe.train.dropout, recipe.train.mode_scale, recipe.train.shift
+    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
     return model
 
 
@@ -123,7 +123,7 @@ def _autoencoder(recipe: ToonSV) -> Latents:
 
 
 def load_encoders(model: ARLDM, path: Path) -> None:
-    """Give a model the encoders that `encoders` left, as far as it has them. Raises ModelError."""
+    """Give a model the encoders that `encoders` left, as far as it has them. Raises ConfigError, ModelError."""
     names = ("text_encoder", "history_encoder", "conditioner")
     load_parts({name: part for name in names if (part := getattr(model, name)) is not None}, path, "encoders for this model")
     if model.prior is not None:
@@ -131,6 +131,9 @@ def load_encoders(model: ARLDM, path: Path) -> None:
         for k, key in enumerate(TO_DRAW):
             if (name := kind(key)) in FREE:
                 values = heads[f"to_draw.{name}.values"]
+                if len(values) > model.config.choices:
+                    got = f"--model.choices {model.config.choices}: {path} knows {len(values)} values of {name}"
+                    raise ConfigError(f"{got}; expected as many or more, or 0 for none")
                 model.prior.values[k, : len(values)] = values
 
 
