@@ -2,8 +2,8 @@
 
 Folders of Stable Diffusion 1.5 and BLIP-large with the published files, names of weights (old ones too) and configs, but random
 weights, become an AR-LDM; it tells a story, learns from one, and its parts open in stock diffusers. Each step is a process of its
-own, printed with its seconds and the most memory that it held. Takes 20 GB of disk and up to 20 minutes on two cores; FOLDER, by
-default a temporary one, is emptied at the end.
+own, printed with its seconds and the most memory that it held. Takes 20 GB of disk, below FOLDER for as long as it runs, and up to
+20 minutes on two cores.
 """
 
 import json

@@ -76,6 +76,7 @@ def sets(out: Path, stories: int) -> Iterator[Path]:
 
 def main(out: Path, stories: int) -> int:
     """Draw, look, compare."""
+    out /= f"{stories}-stories"  # among so many, pictures are dealt out
     truth, *methods = map(str, sets(out, stories))
     options = ["--reference", truth, "--network", "reader", "--json", str(out / "report.json"), "--page", str(out / "report.html")]
     return arldm(["evaluate", "pictures", *methods, *options])

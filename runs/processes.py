@@ -75,7 +75,7 @@ def losses(run: Path) -> list[float]:
 
 
 def killed(folder: Path, name: str, options: dict[str, Any], dice: random.Random) -> bool:
-    """Kill one of two processes somewhere on the way, run the same command again, compare with `expected`."""
+    """Kill one of two processes somewhere on the way, run the same command again, compare with the run of one process."""
     process = start(folder, name, 2, options)
     step, rank = dice.randrange(1, TRAIN.steps - 1), dice.randrange(2)
     while len(losses(folder / name)) < step:

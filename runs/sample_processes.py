@@ -57,9 +57,10 @@ def main(kills: int) -> int:
         for out, processes in ((one, 1), (two, 2)):
             begun = time.monotonic()
             status = started(out, processes).wait()
-            print(f"{processes} processes: exit {status}, {told(out)} stories in {time.monotonic() - begun:.0f} s", flush=True)
+            took = time.monotonic() - begun
+            print(f"{processes} processes: exit {status}, {told(out)} stories in {took:.0f} s", flush=True)
         for number in range(kills):
-            print(f"kill {number + 1}: {kill_once(cut, (time.monotonic() - begun) / STORIES * 4)}", flush=True)
+            print(f"kill {number + 1}: {kill_once(cut, took / STORIES * 4)}", flush=True)
         print(f"the same command: exit {started(cut, 2).wait()}, {told(cut)} stories", flush=True)
         results = [result(out) for out in (one, two, cut)]
         whole = told(one) == STORIES and len(results[0]) == 1 + STORIES * (FRAMES + 2)

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.stats import t as student
+from simulated_raters import Preferences, Simulation
 
 from arldm.evaluate.survey.crossed import Crossed
-from arldm.evaluate.survey.power import Preferences, Simulation, assumed, raters_needed
+from arldm.evaluate.survey.power import assumed, raters_needed
 
 TRUTH = Preferences(win=0.55, tie=0.20, rater=0.2, story=0.3, ties=0.5)
 SIZES = ((20, 40, 20), (10, 30, 20), (8, 24, 24), (40, 60, 12))  # raters, stories, pairs a rater

@@ -6,6 +6,7 @@ import shutil
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,12 @@ from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Hashed, Store, digests
 from arldm.evaluate.inception import FIDInception
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
-from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
-from arldm.evaluate.networks import inception
+from arldm.evaluate.networks import WELL_KNOWN, inception
 from arldm.evaluate.pictures import Pictures, aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, Task, differences
 from arldm.evaluate.report import score
 from arldm.evaluate.similarity import score_similarity
-from arldm.evaluate.webpage import page
+from arldm.evaluate.webpage import _cell, page
 from arldm.model.noise import seeded
 from arldm.story import Story
 from arldm.story_files import write_known
@@ -265,6 +265,12 @@ class TestJudges:
         assert "frame accuracy" in text
         assert "character F1, each by itself" in text
 
+    def test_a_figure_without_an_interval_is_drawn_inside_its_scale(self) -> None:
+        """A kernel distance may be negative, and of few stories it has no interval: its mark lay far outside."""
+        column = [(-0.5, nan, nan), (-0.1, nan, nan)]
+        places = [float(re.findall(r'rect x="(-?[0-9.]+)" width="1"', _cell(one, column, min))[0]) for one in column]
+        assert places == [-0.5, 79.5]
+
     def test_captions_and_reference_pictures_are_compared_with(self, told: list[Path], tmp_path: Path) -> None:
         for who, seed in (("momo", 900), ("ann", 901), ("nobody", 902)):
             (tmp_path / "cast" / who).mkdir(parents=True)
@@ -436,7 +442,7 @@ class TestCommand:
         assert "compare with nobody else's" in shown
         report = json.loads((tmp_path / "r.json").read_text())
         assert [one["name"] for one in report["methods"]] == ["one", "two"]
-        assert report["schema"] == 3
+        assert report["schema"] == 4
         assert report["options"]["methods"] == [str(sets[1]), str(sets[2])]
         assert report["options"]["reference"] == str(sets[0])
         assert {"scipy", "transformers"} < report["versions"].keys()

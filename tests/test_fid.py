@@ -173,6 +173,12 @@ class TestKernelDistance:
         with pytest.raises(PictureError, match="1 picture to compare"):
             kernel_distance(Features.held(rows(1, 4, 1)), one[:1], b, one, paired=False)
 
+    def test_stories_of_a_thousand_pictures_have_one(self) -> None:
+        """The first thousand of a block could be one story, of which no pair counts: the distance was no number."""
+        a, b = (Features.held(rows(4800, 4, seed)) for seed in (1, 2))
+        owners = np.repeat(np.arange(4), 1200)
+        assert np.isfinite(kernel_distance(a, owners, b, owners, paired=True).value)
+
     def test_of_large_sets_no_part_is_left_out(self) -> None:
         rows = np.zeros((20_000, 2), np.float32)
         rows[10_000:] = 3.0  # as where a corpus is ordered by episode

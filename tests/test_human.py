@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import sys
 from itertools import permutations
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from arldm.evaluate.survey.agreement import alpha
 from arldm.evaluate.survey.crossed import Crossed, Variances
 from arldm.evaluate.survey.human import judge
 from arldm.evaluate.survey.page import page, table
-from arldm.evaluate.survey.power import Preferences, Simulation, assumed, power, raters_needed
+from arldm.evaluate.survey.power import assumed, power, raters_needed
 from arldm.evaluate.survey.ranking import bradley_terry
 from arldm.evaluate.survey.study import QUESTIONS, Design
 from arldm.evaluate.survey.votes import Votes, read_votes
 from surveys import all_vote, study
+
+sys.path.append(str(Path(__file__).parents[1] / "runs"))
+from simulated_raters import Preferences, Simulation
 
 KRIPPENDORFF = """
 1 2 3 3 2 1 4 1 2 . . .

@@ -224,6 +224,9 @@ class TestMethods:
         (tmp_path / "told.json").write_text(json.dumps({"made_with": made_with, "seconds": {"0": 1.0, "1": 1.0}}))
         told = told_by_method(tmp_path)
         assert told["00001"].captions == tuple(shot.caption for shot in plot("test", 1, 2))
+        notes = {"made_with": made_with | {"skipped": 3}, "seconds": {"0": 1.0, "1": 1.0}}
+        (tmp_path / "told.json").write_text(json.dumps(notes))  # raters read captions of stories that were skipped
+        assert told_by_method(tmp_path)["00001"].captions == tuple(shot.caption for shot in plot("test", 4, 2))
         (tmp_path / "told.json").write_text("{}")
         with pytest.raises(SurveyError, match=r"told.json: cannot be read"):
             told_by_method(tmp_path)

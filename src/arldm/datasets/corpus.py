@@ -50,7 +50,7 @@ class Corpus:
 
     `stills`: a clip -> its pictures as encoded bytes; can be sent to another process; raises PictureError, OSError.
     `longest`: tokens that the paper's models read, by kind of captions. `official`: stories of each split as published.
-    `missing`, `broken`, `duplicated`: what was seen to be so while the files were read; `incomplete`: how many stories were left
+    `missing`, `broken`: what was seen to be so while the files were read; `incomplete`: how many stories were left
     out for want of a text.
     """
 
@@ -62,7 +62,6 @@ class Corpus:
     official: dict[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
-    duplicated: tuple[str, ...] = ()
     incomplete: int = 0
 
 

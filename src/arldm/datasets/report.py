@@ -15,7 +15,7 @@ def make_report(corpus: Corpus, shards: Sequence[Shard]) -> tuple[dict[str, Any]
     """The report, and the stories of each split that have all their pictures."""
     digests = {id: digest for shard in shards for id, digest in shard.clips.items()}
     unread = {id: reason for shard in shards for id, reason in shard.unread.items()}
-    stories, duplicated, incomplete = {}, list(corpus.duplicated), corpus.incomplete
+    stories, duplicated, incomplete = {}, [], corpus.incomplete
     for split, outlines in corpus.stories.items():
         distinct = {outline.id: outline for outline in reversed(outlines)}
         duplicated += [f"story {split}/{outline.id}" for outline in outlines if distinct[outline.id] is not outline]

@@ -1,9 +1,9 @@
 """Published `.npy` and `.pkl` files, read without running a word of them.
 
 A pickle is a program. This machine knows only the instructions that build numbers, texts, plain containers and numpy arrays; at any
-other it stops, so nothing outside this file is ever called. It is Python's own machine with most of its instructions taken away
-(the one in C trusts sizes that a file claims). What a file can make grow is bounded: its instructions, the elements of an array,
-and what all of it comes to when each reference is written out.
+other it stops: nothing outside this file and arrays.py is ever called. It is Python's own machine with most of its instructions
+taken away (the one in C trusts sizes that a file claims). What a file can make grow is bounded: instructions, the elements of an
+array, and what all of it comes to when each reference is written out.
 """
 
 import ast

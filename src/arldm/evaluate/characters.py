@@ -62,6 +62,9 @@ def recall(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
             yield Tally(one.story, one.frame, one.who, one.found, 1)
 
 
+FIGURES = {"character F1": character_f1, "precision": precision, "recall": recall, "frame accuracy": frame_accuracy}
+
+
 def casts(stories: Sequence[Story], known: Collection[str], name: str) -> list[list[tuple[str, ...]]]:
     """Who should be in each frame; `known` are those whom a classifier tells apart, `name` is what messages call the stories.
 

@@ -14,22 +14,22 @@ import numpy as np
 from arldm.errors import ConfigError
 from arldm.evaluate import fid, measures
 from arldm.evaluate.features import Features, Hashed, Network
-from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, Estimate, frechet, kernel_distance
+from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, Interval, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
 from arldm.evaluate.measures import RESAMPLES, Measure, Tally, by_attribute, by_story, measure
 from arldm.evaluate.pictures import LOOSE, Pictures
 from arldm.story import Story
 from arldm.writing import put
 
-SCHEMA = 3  # of the report; also names how figures were made, so that kept ones of another way are not taken
+SCHEMA = 4  # of the report; also names how figures were made, so that kept ones of another way are not taken
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One method by one protocol. `pulls`: by how much the FID grows for each part of the set that is more of this story."""
 
-    fid: Estimate
-    kid: Estimate
+    fid: Interval
+    kid: Interval
     pulls: dict[str, float]
 
 
@@ -177,7 +177,7 @@ def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path
     if path.exists():
         held = json.loads(path.read_text())
         pulls = dict(zip(names, held["pulls"], strict=True))
-        return Measured(Estimate(**held["fid"]), Estimate(**held["kid"]), pulls)
+        return Measured(Interval(**held["fid"]), Interval(**held["kid"]), pulls)
     found = frechet(drawn.features[protocol], truth.features[protocol])
     kid = kernel_distance(drawn.features[protocol], drawn.owners, truth.features[protocol], truth.owners, paired)
     stories = drawn.hashed.pictures.owners
@@ -225,10 +225,10 @@ def table(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _timed(one: Measured) -> list[tuple[Estimate, int]]:
+def _timed(one: Measured) -> list[tuple[Interval, int]]:
     return [(one.fid, 1), (one.kid, 1000)]
 
 
-def _cell(one: Estimate | Measure, times: float, digits: int) -> str:
+def _cell(one: Interval, times: float, digits: int) -> str:
     value, low, high = (f"{times * number:.{digits}f}" for number in (one.value, one.low, one.high))
     return f"{value} [{low}, {high}]"

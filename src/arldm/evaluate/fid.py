@@ -11,20 +11,12 @@ from scipy.stats import t
 
 from arldm.errors import PictureError
 from arldm.evaluate.features import Features
+from arldm.evaluate.measures import Interval
 
 FEW = 2048  # pictures; below, the distance of Inception's 2,048 features says more of their number than of what they show
 BLOCK = 1000  # pictures of a kernel distance, as KID's authors take them
 BLOCKS = 10  # at least, for the interval
-SEED = 0  # of the order in which stories are dealt to blocks
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval over stories."""
-
-    value: float
-    low: float
-    high: float
+SEED = 0  # of what is dealt to blocks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +55,7 @@ class Frechet:
     pull_a: np.ndarray
     pull_b: np.ndarray
 
-    def estimate(self, owners_a: np.ndarray, owners_b: np.ndarray, paired: bool) -> Estimate:
+    def estimate(self, owners_a: np.ndarray, owners_b: np.ndarray, paired: bool) -> Interval:
         """With an interval from the pulls of whole stories: the infinitesimal jackknife, which costs no resampling.
 
         A bootstrap of the distance itself would lie above it: a resample holds fewer different pictures, and the distance of few is
@@ -117,9 +109,7 @@ def _pulls(features: Features, own: Gaussian, other: Gaussian, factor: np.ndarra
     return pulls - pulls.mean()
 
 
-def kernel_distance(
-    a: Features, owners_a: np.ndarray, b: Features, owners_b: np.ndarray, paired: bool, seed: int = SEED
-) -> Estimate:
+def kernel_distance(a: Features, owners_a: np.ndarray, b: Features, owners_b: np.ndarray, paired: bool) -> Interval:
     """KID: the unbiased squared MMD with the kernel (x y / dim + 1)^3 (Bińkowski et al. 2018, eq. 4), which may be negative.
 
     Pictures of one story are not independent, so that only pairs of different stories count: within a set and, where sets are
@@ -131,10 +121,9 @@ def kernel_distance(
         raise PictureError(f"{smaller} picture{'s' * (smaller != 1)} to compare; expected 2 or more, add some")
     count = min(max(BLOCKS, smaller // BLOCK), _pairs(owners_a), _pairs(owners_b))
     if count < 1:
-        return Estimate(np.nan, np.nan, np.nan)
+        return Interval(np.nan, np.nan, np.nan)
     found = []
-    for one, other in zip(_blocks(owners_a, count, seed), _blocks(owners_b, count, seed), strict=True):
-        one, other = np.sort(one[:BLOCK]), np.sort(other[:BLOCK])
+    for one, other in zip(_blocks(owners_a, count), _blocks(owners_b, count), strict=True):
         owners = owners_a[one], owners_b[other] if paired else -1 - owners_b[other]  # as numbers that nobody else has
         found.append(_mmd(a.of(one), owners[0], b.of(other), owners[1]))
     return _around(float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(count)) if count > 1 else np.nan, count)
@@ -145,12 +134,13 @@ def _pairs(owners: np.ndarray) -> int:
     return (int(owners.max()) + 1) // 2
 
 
-def _blocks(owners: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """Numbers of pictures in `count` blocks of whole stories, as even as they come; in each, too, stories are in random order."""
-    dealt = np.argsort(np.random.default_rng(seed).permutation(int(owners.max()) + 1))[owners]  # when each picture's story is dealt
+def _blocks(owners: np.ndarray, count: int) -> list[np.ndarray]:
+    """Numbers of pictures in `count` blocks of whole stories, as even as they come; of larger ones some pictures, by chance."""
+    dealt = np.argsort(np.random.default_rng(SEED).permutation(int(owners.max()) + 1))[owners]  # when each picture's story is dealt
     order = np.argsort(dealt, kind="stable")
     firsts = [int(some[0]) for some in np.array_split(np.arange(int(owners.max()) + 1), count)]
-    return np.split(order, np.searchsorted(dealt[order], firsts[1:]))
+    blocks = np.split(order, np.searchsorted(dealt[order], firsts[1:]))
+    return [np.sort(np.random.default_rng(SEED).permutation(block)[:BLOCK]) for block in blocks]
 
 
 def _mmd(a: np.ndarray, owners_a: np.ndarray, b: np.ndarray, owners_b: np.ndarray) -> float:
@@ -173,6 +163,6 @@ def _error(shares: np.ndarray) -> float:
     return float(np.sqrt(np.square(shares).sum() * len(shares) / (len(shares) - 1))) if len(shares) > 1 else np.nan
 
 
-def _around(value: float, error: float, count: int) -> Estimate:
+def _around(value: float, error: float, count: int) -> Interval:
     reach = float(t.ppf(0.975, count - 1)) * error if count > 1 else np.nan
-    return Estimate(value, value - reach, value + reach)
+    return Interval(value, value - reach, value + reach)

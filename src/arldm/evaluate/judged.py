@@ -131,12 +131,7 @@ class ClassifierJudge:
         """The field's two, and what the first is made of."""
         found = [[name for name, yes in zip(self.body.names, row > 0, strict=True) if yes] for row in seen]
         casts = [[frame.characters for frame in story.frames]], [found]
-        return {
-            "character F1": characters.character_f1(*casts, given),
-            "precision": characters.precision(*casts, given),
-            "recall": characters.recall(*casts, given),
-            "frame accuracy": characters.frame_accuracy(*casts, given),
-        }
+        return {name: figure(*casts, given) for name, figure in characters.FIGURES.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,18 @@ AT_ONCE = 50  # resamples, so that memory does not grow with all of them times t
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A share with its 95 % bootstrap interval over stories; `count` is how many facts or frames it is a share of."""
+class Interval:
+    """A figure and the ends of its 95 % interval."""
 
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Interval):
+    """A share with its bootstrap interval over stories; `count` is how many facts or frames it is a share of."""
+
     count: int
 
 

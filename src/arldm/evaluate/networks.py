@@ -1,7 +1,7 @@
 """What looks at pictures before they are compared: FID's network by two protocols, or the reader of the embedded world."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"  # of pytorch-fid
-PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # of that file
+WELL_KNOWN = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # of that file
 SMALL = 64  # pixels, at which the field compares stories
 
 
@@ -57,10 +57,11 @@ class InceptionNetwork:
     body: FIDInception
     weights: str
     protocol: str
-    width: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", self.body.fc.in_features)
+    @property
+    def width(self) -> int:
+        """Numbers that it makes of a picture."""
+        return self.body.fc.in_features
 
     @property
     def identity(self) -> str:

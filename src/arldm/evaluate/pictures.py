@@ -101,11 +101,8 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
 
 def _natural(paths: Iterator[Path]) -> list[Path]:
     """Sorted as people count: frame 10 comes after frame 9."""
-    return sorted(paths, key=lambda path: [(int(part), "") if part.isdecimal() else (-1, part) for part in _parts(path.as_posix())])
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in re.split(r"([0-9]+)", name) if part]
+    parts = {path: re.split(r"([0-9]+)", path.as_posix()) for path in paths}  # by turns text and number
+    return sorted(parts, key=lambda path: [int(part) if part.isdecimal() else part for part in parts[path]])
 
 
 def _storydalle(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,10 @@ class Report:
 def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], reader: Reader, given: int = 0) -> Report:
     """Judge told stories, frame by frame, against what is known of them. The first `given` frames are remembered but not scored."""
     shown = [picture for row in pictures for picture in row[given:]]
-    true = [frame.picture for story in truths for frame in story.frames[given:] if frame.picture is not None]
+    true = [picture for story in truths for picture in story.pictures[given:]]
     sets = [Gaussian.of(Features.held(reader.features(some))) for some in (shown, true)] if len(shown) > 1 else []
-    flat = reader.read([picture for row in pictures for picture in row])
-    readings, first = [], 0
-    for row in pictures:
-        readings.append(flat[first : first + len(row)])
-        first += len(row)
+    read = iter(reader.read([picture for row in pictures for picture in row]))
+    readings = [list(islice(read, len(row))) for row in pictures]
     tallies = {name: list(metric(truths, readings, given)) for name, metric in METRICS.items()}
     return Report(
         metrics={name: measure(rows) for name, rows in tallies.items()},

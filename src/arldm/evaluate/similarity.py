@@ -62,7 +62,10 @@ class Encoder:
         for first in range(0, len(pictures), batch):
             shown = [picture.convert("RGB") for picture in pictures[first : first + batch]]
             inputs = self.processor(images=shown, return_tensors="pt").to(self.device)
-            seen = self.model.get_image_features(**inputs).pooler_output if self.kind in POOLED else self._first(inputs)
+            if self.kind in POOLED:
+                seen = self.model.get_image_features(**inputs).pooler_output
+            else:  # the class token after the last norm
+                seen = self.model(**inputs).last_hidden_state[:, 0]
             rows.append(self._unit(seen))
         return np.concatenate(rows)
 
@@ -78,10 +81,6 @@ class Encoder:
             inputs = self.tokenizer(some, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(self.device)
             rows.append(self._unit(self.model.get_text_features(**inputs).pooler_output))
         return np.concatenate(rows)
-
-    def _first(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The class token after the last norm."""
-        return self.model(**inputs).last_hidden_state[:, 0]
 
     def _unit(self, features: Tensor) -> np.ndarray:
         if not features.isfinite().all():
@@ -105,7 +104,7 @@ def score_similarity(
         if len(row) != len(story.frames):
             raise PictureError(f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames; expected one of each")
     casts = [[frame.characters for frame in story.frames] for story in truth]
-    shown = [[frame.picture for frame in story.frames if frame.picture is not None] for story in truth]
+    shown = [story.pictures for story in truth]
     known = all(len(row) == len(story.frames) for row, story in zip(shown, truth, strict=True))
     found: dict[str, Measure] = {}
     for name, encoder in encoders.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from arldm.evaluate.networks import PUBLISHED as WELL_KNOWN
+from arldm.evaluate.networks import WELL_KNOWN
 from arldm.evaluate.pictures import Pictures, opened
 from arldm.evaluate.published import CHAINS, PUBLISHED, differences
 from arldm.pictures import strip
@@ -92,23 +92,22 @@ def _cell(one: Figure, column: Sequence[Figure], best: Callable[[Iterable[float]
     """A figure, its interval, and both drawn on the scale that the column shares; a dash where there was nothing to measure."""
     if one[0] != one[0]:
         return '<td class="figure">&ndash;</td>'
-    column = [other for other in column if other[0] == other[0]]
-    least, most = (
-        min(0.0, *(low for _, low, _ in column if low == low), 0.0),
-        max(high if high == high else value for value, _, high in column),
-    )
-    x = [
-        100 * (number - least) / ((most - least) or 1) if number == number else 100 * (one[0] - least) / ((most - least) or 1)
-        for number in one
-    ]
+    held = [_ends(*other) for other in column if other[0] == other[0]]
+    least, most = min(0.0, *(low for _, low, _ in held)), max(0.0, *(high for *_, high in held))
+    x = [100 * (number - least) / ((most - least) or 1) for number in _ends(*one)]
     drawn = (
         '<svg viewBox="-2 0 104 14" preserveAspectRatio="none"><line x1="0" x2="100" y1="7" y2="7" stroke="var(--line)"/>'
         f'<rect x="{x[1]:.2f}" width="{max(0.4, x[2] - x[1]):.2f}" y="4" height="6" rx="1" fill="var(--soft)" opacity=".45"/>'
         f'<rect x="{x[0] - 0.5:.2f}" width="1" y="1" height="12" fill="var(--mark)"/></svg>'
     )
-    mark = " best" if len(column) > 1 and one[0] == best(value for value, _, _ in column) else ""
+    mark = " best" if len(held) > 1 and one[0] == best(value for value, _, _ in held) else ""
     value, low, high = (f"{number:.{digits}f}" if number == number else "&ndash;" for number in one)
     return f'<td class="figure{mark}"><b>{value}</b><span>[{low}, {high}]</span>{drawn}</td>'
+
+
+def _ends(value: float, low: float, high: float) -> Figure:
+    """The figure itself where it has no interval."""
+    return value, low if low == low else value, high if high == high else value
 
 
 def _stories(pulls: Mapping[str, float], method: Pictures, reference: Pictures, paired: bool) -> str:
@@ -167,7 +166,7 @@ def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, told in report["protocols"].items():
         yield f"Protocol {name}", f"<code>{escape(told)}</code>"
     for name, told in report["judges"].items():
-        yield f"Judge {escape(name)}", f"<code>{escape(told)}</code>"
+        yield f"Judge {name}", f"<code>{escape(told)}</code>"
     for one in (report["reference"], *report["methods"]):
         sizes = ", ".join(f"{count:,} of {size}" for size, count in one["sizes"].items())
         told = f"{one['stories']:,} stories, {one['pictures']:,} pictures ({sizes} px), found as {one['layout']}"

@@ -23,8 +23,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 LARGEST = 10_000  # bytes that a page may send; a ballot has some hundred
-KEYS = ("1", "2", "3")
-NAMES = {"a": "A", "tie": "Equal", "b": "B"}
+CHOICES = tuple(zip(ANSWERS, ("A", "Equal", "B"), ("1", "2", "3"), strict=True))  # with names and keys
 ROOM = Environment(loader=PackageLoader("arldm.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -88,12 +87,7 @@ def survey_app(study: Study, folder: Path, votes: Votes) -> FastAPI:
         pair, given = study.pairs[id], votes.answers(rater).get(id, {})
         frames = list(zip(study.captions[pair.story], pair.a.pictures, pair.b.pictures, strict=True))
         ahead = study.pairs[study.raters[rater][number]] if number < of else None
-        told = {
-            "frames": frames,
-            "given": given,
-            "questions": QUESTIONS,
-            "answers": list(zip(ANSWERS, NAMES.values(), KEYS, strict=True)),
-        }
+        told = {"frames": frames, "given": given, "questions": QUESTIONS, "answers": CHOICES}
         return page("pair.html", rater=rater, number=number, of=of, ahead=sorted(shown([ahead])) if ahead else (), **told)
 
     @app.post("/r/{rater}/{number}")

@@ -10,15 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate and the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
+from arldm.evaluate.measures import Interval
 
 NEGLIGIBLE = 0.05  # of the variance of a mean, what stories may add for having more than one vote each, and count as chance
 

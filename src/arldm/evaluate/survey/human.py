@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from arldm.evaluate.measures import Interval
 from arldm.evaluate.survey.agreement import alpha
-from arldm.evaluate.survey.crossed import Crossed, Interval, Variances
+from arldm.evaluate.survey.crossed import Crossed, Variances
 from arldm.evaluate.survey.power import raters_needed
 from arldm.evaluate.survey.ranking import bradley_terry
 from arldm.evaluate.survey.study import MISSES, QUESTIONS, Pair, Study
@@ -115,13 +116,9 @@ def _comparisons(study: Study, seen: Sequence[_Seen]) -> dict[str, list[Comparis
     found: dict[str, list[Comparison]] = {}
     for question in QUESTIONS:
         asked = [one for one in seen if one.vote.question == question]
-        groups = [(x, y, [one for one in asked if _methods(one) == {x, y}]) for x, y in combinations(study.methods, 2)]
+        groups = [(x, y, [one for one in asked if set(_sides(one)) == {x, y}]) for x, y in combinations(study.methods, 2)]
         found[question] = [_compare(x, y, votes) for x, y, votes in groups if votes]
     return found
-
-
-def _methods(one: _Seen) -> set[str]:
-    return {one.pair.a.side.method, one.pair.b.side.method}
 
 
 def _preference(one: _Seen, method: str) -> int:

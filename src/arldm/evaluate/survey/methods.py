@@ -58,7 +58,8 @@ def _captions_of_toonsv(notes: Path) -> dict[str, tuple[str, ...]]:
     try:
         held = json.loads(notes.read_bytes())
         made, numbers = held["made_with"], sorted(map(int, held["seconds"]))
-        stories = islice(chosen(made["split"], made["frames"], made["held_out"]), max(numbers, default=-1) + 1)
+        first = int(made.get("skipped", 0))  # which earlier versions did not say
+        stories = islice(chosen(made["split"], made["frames"], made["held_out"]), first, first + max(numbers, default=-1) + 1)
         plots = {f"{number:05}": plot(made["split"], index, made["frames"]) for number, index in enumerate(stories)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SurveyError(f"{notes}: cannot be read ({error}); expected what `arldm evaluate toonsv --keep` left") from error

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader
 
-from arldm.evaluate.survey.crossed import Interval
+from arldm.evaluate.measures import Interval
 from arldm.evaluate.survey.human import MARGINS, Attention, Report, Said
 from arldm.evaluate.survey.study import MISSES, QUESTIONS
 

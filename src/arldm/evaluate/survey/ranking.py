@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import choix
 import numpy as np
 
-from arldm.evaluate.survey.crossed import Interval
+from arldm.evaluate.measures import Interval
 
 PRIOR = 0.5  # votes added for each method of each pair (Haldane's correction), so that one who never lost stays finite
 
