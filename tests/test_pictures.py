@@ -101,10 +101,10 @@ class TestLayouts:
 
     def test_numbers_come_before_words_however_the_folder_is_called(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """By the name ".", words came first."""
-        drawn(tmp_path, "cover.png", "10.png", "2.png", "1.png")
+        drawn(tmp_path, "cover.png", "10.png", "2.png", "1.png", "２.png")  # the last is full-width, text to us
         monkeypatch.chdir(tmp_path)
         for folder in (tmp_path, Path()):
-            assert [path.stem for path in find(folder).frames] == ["1", "2", "10", "cover"]
+            assert [path.stem for path in find(folder).frames] == ["1", "2", "10", "cover", "２"]
 
     def test_the_tree_that_is_written_is_read(self, tmp_path: Path) -> None:
         method = find(drawn(tmp_path / "ours", "first/1.png", "first/2.png", "second/1.png"))

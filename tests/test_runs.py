@@ -114,7 +114,7 @@ def test_a_run_goes_on_from_what_it_began_with(recipe: ToonSV, tmp_path: Path) -
 
 
 def test_scenes_are_refused_where_nobody_can_tell_them(recipe: ToonSV, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--scenes 4: expected a model with a summary and --freeze"):
+    with pytest.raises(ConfigError, match=r"--scenes 4: expected a model with a summary of 29 and --freeze"):
         run(replace(recipe, scenes=4), tmp_path)
     frozen = replace(recipe, scenes=4, freeze=("text_encoder", "history_encoder", "conditioner"))
     with pytest.raises(ConfigError, match=r"--scenes 4: expected at least 5"):

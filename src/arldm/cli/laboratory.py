@@ -156,14 +156,19 @@ class Train:
         Annotated[Training[ToonSV], _recipe("toonsv", "AR-LDM on the embedded world.")]
         | Annotated[Training[Autoencoder], _recipe("toonsv-autoencoder", "The autoencoder of the embedded model.")]
         | Annotated[Training[Encoders], _recipe("toonsv-encoders", "The encoders' first lesson.")]
-        | Annotated[Training[Context], _recipe("toonsv-context", "The second, of what makes one story of captions and pictures.")]
-        | Annotated[Training[Decoder], _recipe("toonsv-decoder", "The decoder, for what the denoiser leaves.")]
+        | Annotated[
+            Training[Context], _recipe("toonsv-context", "The second lesson, of what makes one story of captions and pictures.")
+        ]
+        | Annotated[
+            Training[Decoder],
+            _recipe("toonsv-decoder", "The decoder of a model on the embedded world, for what its denoiser leaves."),
+        ]
         | Annotated[Training[Enlarger], _recipe("toonsv-enlarger", "The network that makes pages sharp.")]
         | Annotated[Training[Reader], _recipe("toonsv-reader", "The network that reads pictures back.")]
         | Annotated[TrainPaper, _recipe("pororo-continuation", "The paper's story continuation on PororoSV.")]
         | Annotated[TrainPaper, _recipe("flintstones-continuation", "The paper's story continuation on FlintstonesSV.")]
         | Annotated[TrainPaper, _recipe("vist-sis-continuation", "The paper's story continuation on VIST, told in sequence.")]
-        | Annotated[TrainPaper, _recipe("vist-dii-continuation", "The paper's, on VIST, described in isolation.")]
+        | Annotated[TrainPaper, _recipe("vist-dii-continuation", "The paper's story continuation on VIST, described in isolation.")]
         | Annotated[TrainPaper, _recipe("pororo-visualization", "The paper's story visualization on PororoSV.")],
         arg(name=""),
     ]

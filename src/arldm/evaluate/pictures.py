@@ -102,7 +102,7 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
 def _natural(paths: Iterator[Path]) -> list[Path]:
     """Sorted as people count: frame 10 comes after frame 9."""
     parts = {path: re.split(r"([0-9]+)", path.as_posix()) for path in paths}  # by turns text and number
-    return sorted(parts, key=lambda path: [int(part) if part.isdecimal() else part for part in parts[path]])
+    return sorted(parts, key=lambda path: [int(part) if place % 2 else part for place, part in enumerate(parts[path])])
 
 
 def _storydalle(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:

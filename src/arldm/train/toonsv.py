@@ -68,7 +68,8 @@ def _lending(data: CachedStories | ReadStories, recipe: ToonSV) -> ReadStories:
     """The stories, if they can lend tokens to scenes. Raises ConfigError."""
     if not isinstance(data, ReadStories):
         raise ConfigError(
-            f"--scenes {recipe.scenes}: expected a model with a summary and --freeze text_encoder history_encoder conditioner"
+            f"--scenes {recipe.scenes}: expected a model with a summary of {len(TO_DRAW)} and "
+            "--freeze text_encoder history_encoder conditioner"
         )
     if recipe.scenes < recipe.frames:
         raise ConfigError(f"--scenes {recipe.scenes}: expected at least {recipe.frames}, for so many stand in the place of a story")
