@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -181,6 +182,23 @@ def test_a_checkpoint_that_cannot_be_written_leaves_no_half(tmp_path: Path, monk
     with pytest.raises(OutputError, match=r"checkpoint-0000003: cannot be written .*No space left"):
         checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_cannot_say_what_folders_list_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint was there, and was said not to be."""
+    written = os.fsync
+
+    def of_files(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(22, "Invalid argument")
+        written(handle)
+
+    monkeypatch.setattr(os, "fsync", of_files)
+    checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
+    found = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.step == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
 
 
 def test_without_a_norm_gradients_are_not_clipped(tmp_path: Path) -> None:

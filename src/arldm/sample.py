@@ -144,7 +144,7 @@ def _draw(
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
     lots = rand(generators, 1, condition.tokens.shape[2], device=model.device)
     told = model.decided(condition, lots)
-    pair = paired(told, model.null())
+    given = told.folded() if config.guidance == 1 else paired(told, model.null())
     sampler = build_sampler(config, model.schedule)
     latents = noise * sampler.init_noise_sigma
     with build_autocast(config.precision, model.device):  # around all steps, so that weights are cast once
@@ -152,9 +152,9 @@ def _draw(
             noisy = sampler.scale_model_input(latents, time)  # type: ignore[arg-type]
             moment = time.to(model.device)
             if config.guidance == 1:
-                said = predict(model.unet, noisy, moment.expand(len(noisy)), told.folded())
+                said = predict(model.unet, noisy, moment.expand(len(noisy)), given)
             else:
-                said = guided(model.unet, noisy, moment, pair, config.guidance)
+                said = guided(model.unet, noisy, moment, given, config.guidance)
             with torch.autocast(model.device.type, enabled=False):  # only the U-Net calculates in less than float32
                 latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
                 if on_step is not None:

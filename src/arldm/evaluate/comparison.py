@@ -14,14 +14,15 @@ import numpy as np
 from arldm.errors import ConfigError
 from arldm.evaluate import fid, measures
 from arldm.evaluate.features import Features, Hashed, Network
-from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, Interval, frechet, kernel_distance
+from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, frechet, kernel_distance
 from arldm.evaluate.judged import Judge
-from arldm.evaluate.measures import RESAMPLES, Measure, Tally, by_attribute, by_story, measure
+from arldm.evaluate.measures import RESAMPLES, Interval, Measure, Tally, by_attribute, by_story, measure
 from arldm.evaluate.pictures import LOOSE, Pictures
 from arldm.story import Story
 from arldm.writing import put
 
 SCHEMA = 4  # of the report; also names how figures were made, so that kept ones of another way are not taken
+PER_MILLE = {"fid": 1, "kid": 1000}  # KID is small; the field writes it times a thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +220,11 @@ def table(found: Comparison) -> str:
     heads = [head for name in found.protocols for head in (f"FID {name}", f"KID x 1000 {name}")] + judged
     lines = [f"{'':{wide}}{'pictures':>10}{''.join(f'{head:>30}' for head in heads)}"]
     for row in found.methods:
-        distances = [_cell(one, times, 2) for name in found.protocols for one, times in _timed(row.measured[name])]
+        measured = [row.measured[name] for name in found.protocols]
+        distances = [_cell(getattr(one, kind), times, 2) for one in measured for kind, times in PER_MILLE.items()]
         cells = distances + [_cell(row.judged[name], 1, 3) for name in judged]
         lines.append(f"{row.name:{wide}}{row.pictures:>10,}{''.join(f'{cell:>30}' for cell in cells)}")
     return "\n".join(lines)
-
-
-def _timed(one: Measured) -> list[tuple[Interval, int]]:
-    return [(one.fid, 1), (one.kid, 1000)]
 
 
 def _cell(one: Interval, times: float, digits: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from arldm.evaluate.comparison import PER_MILLE
 from arldm.evaluate.networks import WELL_KNOWN
 from arldm.evaluate.pictures import Pictures, opened
 from arldm.evaluate.published import CHAINS, PUBLISHED, differences
@@ -21,7 +22,6 @@ HEIGHT = 120  # pixels of a strip
 LONGEST = 6  # frames of a strip
 SHOWN = 2  # stories at each end
 Figure = tuple[float, float, float]  # value, low, high
-PER_MILLE = {"fid": 1, "kid": 1000}  # KID is small; the field writes it times a thousand
 
 
 def page(report: Mapping[str, Any], methods: Sequence[Pictures], reference: Pictures) -> str:

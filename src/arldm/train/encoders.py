@@ -4,10 +4,9 @@ The history's encoder tells all that is true in the picture it looks at; caption
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -96,7 +95,9 @@ class Lesson(Moved):
 
     def until(self, frames: int) -> "Lesson":
         """The same stories, broken off."""
-        return replace(_each(self, lambda values: values[:, :frames]), stills=self.stills, shown=self.shown)
+        stories = StoryBatch(**{one.name: getattr(self.stories, one.name)[:, :frames] for one in fields(StoryBatch)})
+        answers = {name: getattr(self, name)[:, :frames] for name in ("true", "told", "known")}
+        return replace(self, stories=stories, **answers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,13 +227,6 @@ def worn(pictures: Tensor, generator: torch.Generator) -> Tensor:
     strength, wear = (torch.rand(len(flat), 1, 1, 1, generator=generator, device=device).to(flat.device) for _ in range(2))
     noise = torch.randn(flat.shape, generator=generator, device=device).to(flat.device)
     return (torch.lerp(flat, soft, wear) + NOISE * strength * noise).view_as(pictures)
-
-
-def _each(lesson: Lesson, change: Callable[[Tensor], Tensor]) -> Lesson:
-    def changed(record: Any) -> dict[str, Tensor]:
-        return {field.name: change(value) for field in fields(record) if isinstance(value := getattr(record, field.name), Tensor)}
-
-    return Lesson(StoryBatch(**changed(lesson.stories)), **changed(lesson))
 
 
 class Answers(nn.Module):
