@@ -208,6 +208,16 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
         begin(replace(recipe, encoders=tmp_path / "none"))
 
 
+@pytest.mark.parametrize("summary", [len(TO_DRAW) - 1, len(TO_DRAW) + 1])
+def test_a_summary_of_other_facts_is_refused_before_anything_is_drawn(summary: int, tmp_path: Path) -> None:
+    """One of more was trained for hours, and refused by the decoder."""
+    with pytest.raises(
+        ConfigError, match=rf"--model.summary {summary} .*expected a context, and a summary of {len(TO_DRAW)} tokens"
+    ):
+        run(Encoders(replace(TINY, summary=summary), TRAIN, 6, 4, 40), tmp_path / "run")
+    assert not list(tmp_path.rglob("*.npy"))
+
+
 def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arldm.train.encoders, "EXAMINED", 4)
     train = replace(TRAIN, preview_every=0)

@@ -171,6 +171,13 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
 
 
+def test_what_cannot_be_cleared_is_one_line_that_says_which_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".checkpoint-0000002.4242.new").symlink_to(tmp_path)  # a link is not removed as a folder is
+    with pytest.raises(OutputError, match=r"checkpoint-0000003: cannot be written"):
+        checkpoint.save(tmp_path / "run", 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It kept the space that was to be freed."""
 

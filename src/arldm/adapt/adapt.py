@@ -18,6 +18,7 @@ from arldm.adapt.former import Former
 from arldm.adapt.lessons import (
     DECOYS,
     Lesson,
+    Summed,
     decoyed,
     fresh,
     in_orders,
@@ -103,7 +104,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     new = model.batch([story])
     old = of_old(model, recipe, FRAMES if _cast_in(recipe, model) else len(story.frames))
     lesson, same = _lessons(model, recipe, story, new)
-    was = Former.of(model) if lesson.told is not None else None
+    was = Former.of(model) if isinstance(lesson, Summed) else None
     drawn = recipe.drawn(sums_up(model.config))
     school = School(lesson, old, same, recipe.train.batch, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
@@ -198,22 +199,16 @@ class Adapting(nn.Module):
         can but guess the mean (Li and Hoiem 2017, "Learning without Forgetting").
         """
         model, stories = self.model, batch.stories
-        if batch.told is None:
+        if not isinstance(batch, Summed):
             return model.loss(stories, generators)
         dropped = model.dropped(stories, generators)
         condition = model.condition(stories, dropped)
         far = strayed(model.conditioner.answers(condition.tokens), batch, dropped)
         return self._errors(batch, condition, dropped, generators[:DRAWN]).mean() + HOLD * far
 
-    def _errors(self, batch: Lesson, condition: Condition, dropped: Tensor, generators: list[torch.Generator]) -> Tensor:
+    def _errors(self, batch: Summed, condition: Condition, dropped: Tensor, generators: list[torch.Generator]) -> Tensor:
         model, drawn = self.model, slice(len(generators))
         assert self._was is not None
-        assert batch.told is not None
-        assert batch.kept is not None
-        assert batch.cells is not None
-        assert batch.latents_before is not None
-        assert batch.told_before is not None
-
         latents = batch.stories.latents[drawn]
         noisy, timesteps, target = model.noised(latents, generators)
         kept = batch.kept[drawn].flatten(0, 1)

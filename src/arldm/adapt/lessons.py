@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -40,39 +41,46 @@ WHO = [figure[ASKED.index("who")] for figure in FIGURE]
 HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
 
 
+Taught = TypeVar("Learned", bound="Lesson")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson(Moved):
-    """Stories, and for a model that sums up what it reads and decides the rest (model/prior.py) what it is to read and to be told.
-
-    Such a model does not learn that by the denoiser's gradient: none goes through a decision, and readings of its own would drift.
-    """
+    """Stories that are learned from."""
 
     stories: StoryBatch
-    read: Tensor | None = None  # (batch, frame, summary, dim) answers that captions and history are to be read as
-    told: Tensor | None = None  # (batch, frame, summary, dim) answers that the denoiser is told: what the frames show
-    counts: Tensor | None = None  # (batch, frame, summary) how much it counts how each is read
-    cells: Tensor | None = None  # (batch, frame, h, w) how much it counts how each cell is drawn, 1 in the mean
-    kept: Tensor | None = None  # (batch, frame, h, w) is it to be drawn as the model did before?
-    latents_before: Tensor | None = None  # (batch, frame, channel, h, w) where kept the same, and nobody whom it did not know
-    told_before: Tensor | None = None  # (batch, frame, summary, dim) what these show
 
     def __len__(self) -> int:
         return len(self.stories.latents)
 
-    def one(self, story: int) -> "Lesson":
+    def one(self, story: int) -> Self:
         """One of the stories."""
-        rows = (one if one is None else one[story : story + 1] for one in self._rest())
-        return Lesson(picked(self.stories, story), *rows)
+        return type(self)(picked(self.stories, story), *(one[story : story + 1] for one in self._rest()))
 
-    def _rest(self) -> Iterator[Tensor | None]:
+    def _rest(self) -> Iterator[Tensor]:
         return (getattr(self, field.name) for field in fields(self)[1:])
 
 
-def together(lessons: Sequence[Lesson]) -> Lesson:
+@dataclass(frozen=True, slots=True, eq=False)
+class Summed(Lesson):
+    """Stories for a model that sums up what it reads and decides the rest (model/prior.py): what it is to read and to be told.
+
+    Such a model does not learn that by the denoiser's gradient: none goes through a decision, and readings of its own would drift.
+    """
+
+    read: Tensor  # (batch, frame, summary, dim) answers that captions and history are to be read as
+    told: Tensor  # (batch, frame, summary, dim) answers that the denoiser is told: what the frames show
+    counts: Tensor  # (batch, frame, summary) how much it counts how each is read
+    cells: Tensor  # (batch, frame, h, w) how much it counts how each cell is drawn, 1 in the mean
+    kept: Tensor  # (batch, frame, h, w) is it to be drawn as the model did before?
+    latents_before: Tensor  # (batch, frame, channel, h, w) where kept the same, and nobody whom it did not know
+    told_before: Tensor  # (batch, frame, summary, dim) what these show
+
+
+def together(lessons: Sequence[Taught]) -> Taught:
     """The stories of several, one after the other."""
     rest = zip(*(lesson._rest() for lesson in lessons), strict=True)
-    found = ([one for one in some if one is not None] for some in rest)
-    return Lesson(joined([lesson.stories for lesson in lessons]), *(torch.cat(some) if some else None for some in found))
+    return type(lessons[0])(joined([lesson.stories for lesson in lessons]), *map(torch.cat, rest))
 
 
 def sums_up(config: ModelConfig) -> bool:
@@ -81,21 +89,19 @@ def sums_up(config: ModelConfig) -> bool:
 
 
 @torch.no_grad()
-def as_read(model: ARLDM, stories: StoryBatch) -> Lesson:
-    """Stories that are to be read as the model reads them now."""
-    if not sums_up(model.config):
-        return Lesson(stories)
+def as_read(model: ARLDM, stories: StoryBatch) -> Summed:
+    """Stories that are to be read as the model, which sums up, reads them now."""
     read = _answers(model, stories)
     counts, cells = torch.ones_like(read[..., 0]), torch.ones_like(stories.latents[:, :, 0])
     counts[:, :, WHO] = NAMED
     told = _decided(model, model.looked_at(stories))
-    return Lesson(stories, read, told, counts, cells, cells.bool(), stories.latents, told)
+    return Summed(stories, read, told, counts, cells, cells.bool(), stories.latents, told)
 
 
 @torch.no_grad()
 def of_character(
     model: ARLDM, frames: Sequence[Frame], cutouts: Sequence[Cutout], names: Sequence[str], like: str, seed: int
-) -> tuple[Lesson, Lesson]:
+) -> tuple[Summed, Summed]:
     """Old stories in which the new character plays a part, by its cutouts, which are those of the frames; and as they were.
 
     The names begin as a word that the model knows, and it would go on to read them as that. So where a name is the answer, the
@@ -146,21 +152,20 @@ def newcomer(names: Sequence[str], seed: int, dim: int) -> Tensor:
     return F.normalize(torch.randn(dim, generator=generator), dim=0)
 
 
-def contrasted(lesson: Lesson, other: StoryBatch) -> Lesson:
+def contrasted(lesson: Summed, other: StoryBatch) -> Summed:
     """Of cells those count more that are not as in other pictures."""
     differs = (lesson.stories.latents - other.latents).abs().mean(2) > DIFFERENT  # (batch, frame, h, w)
     return replace(lesson, cells=1 + MORE * differs)
 
 
-def of_even_weight(lesson: Lesson) -> Lesson:
+def of_even_weight(lesson: Summed) -> Summed:
     """Cells count 1 in the mean."""
-    assert lesson.cells is not None
     return replace(lesson, cells=lesson.cells / lesson.cells.mean())
 
 
 def _recast(
     model: ARLDM, stories: Sequence[Recast], looks: Tensor, own: dict[int, int], direction: Tensor
-) -> tuple[Lesson, Lesson]:
+) -> tuple[Summed, Summed]:
     """Some of the stories, and as they were; of cells those count more that differ."""
     old = as_read(model, model.batch([story.old for story in stories]))
     shown = model.batch([story.new for story in stories])
@@ -173,12 +178,11 @@ def _recast(
                 _play(model, new, (row, t), part, looks, own, direction)
                 last = part
     new = contrasted(new, old.stories)
-    assert new.cells is not None
     return replace(new, kept=new.cells == 1), contrasted(old, shown)
 
 
 @torch.no_grad()
-def decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) -> Lesson:
+def decoyed(model: ARLDM, old: Summed, new: StoryBatch, names: Sequence[str]) -> Summed:
     """Old stories under the captions of the new ones, which have decoys for names.
 
     What is read as a newcomer would else be any word that is like no other: of two newcomers in one story, each would be both.
@@ -194,11 +198,10 @@ def decoyed(model: ARLDM, old: Lesson, new: StoryBatch, names: Sequence[str]) ->
     return replace(old, stories=stories, read=read)
 
 
-def _recall(lesson: Lesson, at: tuple[int, int], part: Part, last: Part | None, looks: Tensor) -> None:
+def _recall(lesson: Summed, at: tuple[int, int], part: Part, last: Part | None, looks: Tensor) -> None:
     """Have what only earlier frames tell read as the last of them shows it now."""
     if last is None or last.cutout is None:
         return
-    assert lesson.read is not None
     for asked, facts in RECALLED.items():
         if part.recalled.intersection(facts) and (asked == "mood" or not last.posed):  # a body is as it was
             place = ASKED.index(asked)
@@ -206,16 +209,13 @@ def _recall(lesson: Lesson, at: tuple[int, int], part: Part, last: Part | None, 
 
 
 def _play(
-    model: ARLDM, lesson: Lesson, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
+    model: ARLDM, lesson: Summed, at: tuple[int, int], part: Part, looks: Tensor, own: dict[int, int], direction: Tensor
 ) -> None:
     """Have a frame read as with the new character in it, and told as its cutout shows it.
 
     looks (picture, summary, dim) is how each picture is told, `own` the values that are the character's own, by place in ASKED.
     """
     read, told, counts = lesson.read, lesson.told, lesson.counts
-    assert read is not None
-    assert told is not None
-    assert counts is not None
     assert model.prior is not None
     figure = FIGURE[part.figure]
     if part.posed:
@@ -277,12 +277,10 @@ def _decided(model: ARLDM, seen: Tensor) -> Tensor:
     return model.prior(flat, lots).view_as(seen)
 
 
-def strayed(answers: Tensor, lesson: Lesson, dropped: Tensor) -> Tensor:
+def strayed(answers: Tensor, lesson: Summed, dropped: Tensor) -> Tensor:
     """How far answers (batch, frame, summary, dim) are from what is to be read: the mean of 1 - cosine, each as much as it counts.
 
     `dropped` frames (batch, frame) are read as nothing, and do not count.
     """
-    assert lesson.read is not None
-    assert lesson.counts is not None
     far = ((1 - F.cosine_similarity(answers, lesson.read, dim=-1)) * lesson.counts).mean(-1)
     return (far * ~dropped).sum() / (~dropped).sum().clamp_min(1)

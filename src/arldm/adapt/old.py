@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from arldm.adapt.lessons import BLOCK, Lesson, as_read, contrasted, of_even_weight, together
+from arldm.adapt.lessons import BLOCK, Lesson, Summed, as_read, contrasted, of_even_weight, sums_up, together
 from arldm.adapt.recipes import TOONSV, Adaptation
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
@@ -30,13 +30,16 @@ def of_old(model: ARLDM, recipe: Adaptation, frames: int) -> Lesson | None:
         )
     blocks = [_read(model, recipe, found[first : first + BLOCK], first, frames) for first in range(0, len(found), BLOCK)]
     lesson = together(blocks)
-    return lesson if lesson.cells is None else of_even_weight(lesson)
+    return of_even_weight(lesson) if isinstance(lesson, Summed) else lesson
 
 
 def _read(model: ARLDM, recipe: Adaptation, found: Sequence[Story], first: int, frames: int) -> Lesson:
     """Some of them, the first of which has that number."""
-    lesson = as_read(model, model.batch([Story(story.id, story.frames[:frames]) for story in found]))
-    if recipe.keep_old != TOONSV or lesson.cells is None:
+    stories = model.batch([Story(story.id, story.frames[:frames]) for story in found])
+    if not sums_up(model.config):
+        return Lesson(stories)
+    lesson = as_read(model, stories)
+    if recipe.keep_old != TOONSV:
         return lesson
     return contrasted(lesson, model.batch([_deserted(first + number, frames) for number in range(len(found))]))
 

@@ -64,9 +64,9 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
     Where tensors are shared out among processes, one of them calls this while the others `lend` theirs.
     """
     final = run / f"checkpoint-{step:07d}"
-    for stale in run.glob(".checkpoint-*"):  # of a process that was killed while it wrote
-        clear(stale)
     with replacing_folder(final) as beside:
+        for stale in set(run.glob(".checkpoint-*")) - {beside}:  # of a process that was killed while it wrote
+            clear(stale)
         _write(beside, step, parts, facts)
     past = [folder for folder in _all(run) if folder.name <= final.name]
     for old in set(_all(run)) - set(past[-max(keep, 1) :]):  # also broken ones from beyond this step

@@ -27,11 +27,11 @@ from arldm.train.toonsv import begin, load_parts
 def context(recipe: Context, out: Path) -> None:
     """Train the context further; leaves it, with the encoders as they were, in `out/encoders.safetensors`. Raises ModelError."""
     model = begin(ToonSV(recipe.model, recipe.train, encoders=recipe.encoders, freeze=("text_encoder", "history_encoder")))
-    with PartialState().main_process_first():
-        school, exam = school_and_exam(model, recipe, out)
     with seeded(recipe.train.seed):
         module = ContextReading(model, recipe.doubt)
     module.take_heads(recipe.encoders)
+    with PartialState().main_process_first():
+        school, exam = school_and_exam(model, recipe, out)
 
     def lesson(number: int) -> Lesson:
         return school.batch(turn(number, recipe.train.batch, len(school.stories), recipe.train.seed))

@@ -51,11 +51,11 @@ def encoders(recipe: Encoders, out: Path) -> None:
     if recipe.train.fsdp:  # with which all processes call the same parts at once, and here chance decides it batch by batch
         raise ConfigError("--train.fsdp: cannot be had here, where stories are told with more or less history; leave it out")
     model = begin(ToonSV(recipe.model, recipe.train))
+    with seeded(recipe.train.seed):
+        module = FactReading(model)
     with PartialState().main_process_first():
         school, exam = school_and_exam(model, recipe, out)
         stills = Stills.drawn(recipe.cache or out / "cache", recipe.scenes, recipe.model.past.picture_size)
-    with seeded(recipe.train.seed):
-        module = FactReading(model)
     batch, seed = recipe.train.batch, recipe.train.seed
 
     def lesson(number: int) -> Lesson:
@@ -152,7 +152,7 @@ class FactReading(nn.Module):
 
     def __init__(self, model: ARLDM) -> None:
         super().__init__()
-        if model.config.summary < len(TO_DRAW) or not model.config.context:
+        if model.config.summary != len(TO_DRAW) or not model.config.context:
             got = f"--model.summary {model.config.summary} --model.context {model.config.context}"
             raise ConfigError(f"{got}: expected a context, and a summary of {len(TO_DRAW)} tokens, one for each fact to draw")
         self.model = model
