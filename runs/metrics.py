@@ -2,8 +2,8 @@
 
 True stories of the test split against the same captions drawn by another hand, the same pictures through the autoencoder, by a hand
 that forgets, and dealt out among the stories; as the embedded model tells them; and, where `runs/toonsv_table.sh` left them in
-TABLE, as its three models do. Writes OUT/report.json and OUT/report.html by `arldm evaluate pictures`. Stopped, run again: what was
-drawn is not drawn again. PRECISION may be set ("no" where bf16 does not pay: docs/speed.md).
+TABLE, as its three models do. Writes report.json and report.html into OUT/STORIES-stories by `arldm evaluate pictures`. Stopped,
+run again: what was drawn is not drawn again. PRECISION may be set ("no" where bf16 does not pay: docs/speed.md).
 """
 
 import os

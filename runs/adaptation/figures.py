@@ -9,12 +9,12 @@ ALONE, TOGETHER, STRANGERS = "alone", "together", "strangers"  # what was measur
 COLUMNS = {"full": "`full`", "lora": "`lora`", "token": "`token`", "pin": "`pin`", "named": "only named", "none": "nothing learned"}
 KEPT, FORGOTTEN = "{}", "{}-forgetting"  # how reports of a mode are called
 ROWS = (
-    (ALONE, KEPT, "identity", "identity: it is seen in frames that should show it, and nobody of the cast who is not there"),
+    (ALONE, KEPT, "identity", "identity: frames that should show it do, and nobody of the cast who should not be there"),
     (ALONE, KEPT, "not_copied", "not copied: the same in places, actions, with props that no picture has, these seen, too"),
     (ALONE, KEPT, "relevance", "relevance of all else that captions tell"),
-    (ALONE, KEPT, "relevance_before_recasting", "the same, told of whom the stories were written for"),
+    (ALONE, KEPT, "relevance_before_recasting", "the same stories with their original lead"),
     (ALONE, KEPT, "consistency", "consistency of all that only the history tells"),
-    (ALONE, KEPT, "consistency_before_recasting", "the same, told of whom the stories were written for"),
+    (ALONE, KEPT, "consistency_before_recasting", "the same stories with their original lead"),
     (ALONE, KEPT, "old_frame_accuracy", "frame accuracy of the old cast, in 40 other stories"),
     (ALONE, FORGOTTEN, "old_frame_accuracy", "the same without `--keep-old`"),
     (TOGETHER, KEPT, "both", "two packs in one story: both right in frames of both"),

@@ -78,7 +78,7 @@ class DenoiserConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A whole AR-LDM. The defaults are the paper's: Stable Diffusion 1.5 and BLIP-large."""
+    """A whole AR-LDM."""  # the class' defaults are the paper's: Stable Diffusion 1.5 and BLIP-large
 
     name: str = "paper"
     picture_size: int = 512  # pixels
@@ -118,14 +118,14 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A training run. The defaults are the paper's where it has a word on it."""
+    """A training run."""  # the class' defaults are the paper's where it has a word on it; recipes have their own
 
     steps: int = 10_000
     batch: int = 8  # stories (or pictures) at a time, on each process
     gradient_accumulation_steps: int = 1  # batches a step, on each process
     learning_rate: float = 1e-5
-    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # with moments of 8 bits, by bitsandbytes
-    muon: float = 0.0  # learning rate of Muon for the denoiser's matrices; 0 = AdamW for all weights
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # adamw_8bit: its moments in 8 bits, by bitsandbytes
+    muon: float = 0.0  # learning rate of Muon for matrices, the denoiser's where it learns; 0 = AdamW for all weights
     warmup: int = 500  # steps
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
@@ -145,7 +145,7 @@ class TrainConfig:
     threads: int = 0  # CPU threads; 0 = all
     checkpoint_every: int = 500  # steps
     checkpoints: int = 2  # kept
-    preview_every: int = 500  # steps between sample strips; 0 = never
+    preview_every: int = 500  # steps between sample strips; 0 = never, of a classifier once an epoch
     report_to: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
     def items_a_step(self, processes: int) -> int:

@@ -251,7 +251,9 @@ class Paper:
     history: History = "pictures"  # "none" and "captions" are the baselines
     still: Literal["middle", "random"] = "random"  # of a clip, at each reading
     epochs: int = 50  # in place of train.steps, if these are 0
-    freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
+    freeze: tuple[
+        Literal["text_encoder", "history_encoder", "conditioner"], ...
+    ] = ()  # what does not learn, but for tables of tokens
     cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
     judges: Judges = Judges()  # at each sample
 

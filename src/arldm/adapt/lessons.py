@@ -41,7 +41,7 @@ WHO = [figure[ASKED.index("who")] for figure in FIGURE]
 HELD = [k for k, key in enumerate(TO_DRAW) if key.entity == "prop"]
 
 
-Taught = TypeVar("Learned", bound="Lesson")
+Taught = TypeVar("Taught", bound="Lesson")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

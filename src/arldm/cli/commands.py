@@ -142,7 +142,7 @@ class Sample:
     captions: str = ""
     """Which kind, where an archive has several: sis or dii."""
     stories: int = 0
-    """The first ones alone; 0 = all."""
+    """The first ones alone; 0 = all, of toonsv a number is needed."""
     given: int = 0
     """Pictures given at the start of each story: 0 is visualization, 1 continuation."""
     history: History | None = None

@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW, or Muon for the matrices of the denoiser and AdamW for the rest, as one optimizer."""
+"""What moves the weights: AdamW, or Muon for matrices (the denoiser's where it learns) and AdamW for the rest, as one optimizer."""
 
 from collections import defaultdict
 from collections.abc import Iterable

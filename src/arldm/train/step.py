@@ -15,7 +15,7 @@ PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16
 
 @cache
 def bf16_pays() -> bool:
-    """Is bf16 faster than float32 here? Without instructions for it, torch takes ten times as long (docs/speed.md)."""
+    """Is bf16 faster than float32 here? Without instructions for it, torch takes twelve times as long (docs/speed.md)."""
     if torch.accelerator.is_available():
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     known = torch.cpu.get_capabilities()
