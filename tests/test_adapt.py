@@ -744,10 +744,13 @@ def test_the_commands(base: Path, pictures: Path, tmp_path: Path, capsys: pytest
     script.write_text("Rumo sits down.\nThey sit down.\n")
     options = ["--pictures", str(pictures), "--name", "Rumo", "--like", "stranger", "--out", str(out), "--threads", "1"]
     made = ["--mode", "token", "--epochs", "2", "--author", "Ann", "--licence", "CC0-1.0", "--include-pictures"]
+    picture(1, (64, 96)).save(pictures / "a.png")
     assert main(["adapt", str(base), *options, *made]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["card.json", "pack.safetensors", "pictures", "preview.webp"]
     assert main(["pack", "show", str(out)]) == 0
-    card = json.loads(capsys.readouterr().out.partition("\n{")[2].join("{ "))
+    said = capsys.readouterr()
+    assert "a.png is 64 x 96: only the square in its middle is looked at" in said.err
+    card = json.loads(said.out.partition("\n{")[2].join("{ "))
     assert (card["names"], card["author"], card["licence"]) == (["rumo"], "Ann", "CC0-1.0")
     assert not any(str(path) in (out / CARD).read_text() for path in (tmp_path, base.parent))  # nobody learns where it was made
     assert main(["pack", "check", str(out), "--model", str(base)]) == 0
@@ -802,6 +805,12 @@ class TestBadInput:
         self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl: has no line for b\.jpg")
         (pictures / "metadata.jsonl").write_text('{"file_name": "a.png"')
         self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl, line 1: cannot be understood")
+        (pictures / "metadata.jsonl").write_text('{"file_name": "a.png", "text": ["Rumo waves."]}')
+        self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl, line 1: cannot be understood .*in quotes")
+        (pictures / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "Rumo waves."}\n' * 2)
+        self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl, line 2: .*a\.png has a line already")
+        (pictures / "metadata.jsonl").write_text("")
+        self.refused(base, pictures, tmp_path, DatasetError, r"metadata\.jsonl: has no line for a\.png")
 
     def test_names(self, base: Path, pictures: Path, tmp_path: Path) -> None:
         for name, path in (("a", "Momo"), ("b", "Momo sits."), ("c", "Momo.")):

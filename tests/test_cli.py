@@ -18,6 +18,7 @@ from arldm.cli.training import _check
 from arldm.config import to_dict
 from arldm.provenance import CHUNK, read_origin
 from arldm.recipes import RECIPES, Enlarger
+from arldm.writing import alone_in
 from conftest import build, picture
 
 SCRIPT = """# A day out
@@ -333,6 +334,94 @@ class TestTold:
         assert files(desk / "told") == before
 
 
+class TestToldAgain:
+    """What story.json says is what the pictures were drawn from, whatever is told into a folder, and however it ends."""
+
+    ANEW = (*TELL, "--frames", "1", "--take", "1")
+
+    def changed(self, desk: Path) -> None:
+        (desk / "script.txt").write_text(SCRIPT.replace("A stranger waves", "A stranger walks"))
+
+    def captions(self) -> list[str]:
+        return [frame["caption"] for frame in json.loads(Path("told/story.json").read_text())["frames"]]
+
+    def test_an_earlier_script_does_not_put_its_caption_under_a_later_picture(self, refused: Refused, desk: Path) -> None:
+        assert main(TELL) == 0
+        self.changed(desk)
+        assert main(list(self.ANEW)) == 0
+        (desk / "script.txt").write_text(SCRIPT)
+        refused(TELL, "frame 1 has another caption there ('A stranger walks at Momo.'); draw it again with --frames 1")
+
+    def test_a_longer_story_is_not_cut_short(self, refused: Refused, desk: Path) -> None:
+        assert main(TELL) == 0
+        (desk / "script.txt").write_text(SCRIPT + "They wave.\n")
+        assert main(TELL) == 0
+        (desk / "script.txt").write_text(SCRIPT)
+        refused(TELL, "told: has 4 frames, and the script 3; expected the longer story, or choose another --out")
+
+    def test_a_redraw_that_fails_leaves_the_old_caption(
+        self, refused: Refused, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(TELL) == 0
+        before = self.captions()
+        self.changed(desk)
+        refused([*self.ANEW, "--guidance", "1e300"], "frame 1 is no numbers")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", once(KeyboardInterrupt(), os.fsync, 2))  # story.json is written, 001.png is not
+            assert main(list(self.ANEW)) == 130
+        assert self.captions() == before
+        refused(TELL, "frame 1 has another caption there")
+        assert main(list(self.ANEW)) == 0
+        assert self.captions()[1] == "A stranger walks at Momo."
+        capsys.readouterr()
+        main(["replay", "told"])
+        assert "001.png: identical" in capsys.readouterr().out
+
+    def test_a_broken_frame_can_be_drawn_again(self, refused: Refused, desk: Path) -> None:
+        assert main(TELL) == 0
+        whole = files(desk / "told")
+        (desk / "told" / "001.png").write_bytes(whole["001.png"][:300])
+        refused(TELL, "001.png: cannot be decoded", "save it again, or draw it again with --frames 1")
+        assert main([*TELL, "--frames", "1"]) == 0
+        assert files(desk / "told") == whole
+
+    def test_what_a_script_gives_is_not_drawn_over(self, refused: Refused, desk: Path) -> None:
+        picture(5).save(desk / "five.png")
+        captions = [{"caption": "Momo sits."}, {"caption": "They sit down.", "picture": "five.png"}, {"caption": "Momo waves."}]
+        (desk / "own.json").write_text(json.dumps({"frames": captions}))
+        own = ["tell", "own.json", *TELL[2:]]
+        assert main(own) == 0
+        refused([*own, "--frames", "1"], "--frames: got 1, which own.json gives; expected frames that are drawn")
+
+    def test_words_written_into_a_folder_by_hand_are_told_before_the_script_replaces_them(self, desk: Path, capsys) -> None:
+        assert main(TELL) == 0
+        path = desk / "told" / "story.json"
+        path.write_text(path.read_text().replace("Hello!", "Good morning!").replace("A day out", "My day"))
+        capsys.readouterr()
+        assert main(TELL) == 0
+        said = visible(capsys.readouterr().err)
+        assert "told: title was 'My day' and is now 'A day out', as in the script" in said
+        assert "told: lettering of frame 0 was 'Good morning!' and is now 'Hello!'" in said
+
+    def test_two_at_once_are_not_mixed(self, refused: Refused, desk: Path) -> None:
+        (desk / "told").mkdir()
+        with alone_in(desk / "told"):
+            refused(TELL, "told: another process writes there")
+        assert main(TELL) == 0
+
+    def test_a_folder_is_made_for_what_can_be_told_alone(self, refused: Refused, desk: Path) -> None:
+        refused([*TELL, "--steps", "0"], "steps is 0")
+        assert not (desk / "told").exists()
+
+    def test_a_story_with_the_mark_of_some_editors(self, desk: Path) -> None:
+        assert main(TELL) == 0
+        path = desk / "told" / "story.json"
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert main(["page", "told", "-o", "page.png"]) == 0
+        assert main(["replay", "told"]) == 0
+        assert main(TELL) == 0
+
+
 class TestShowAndReplayAndPage:
     @pytest.fixture
     def told(self, desk: Path) -> Path:
@@ -359,6 +448,13 @@ class TestShowAndReplayAndPage:
         assert main([*TELL, "--no-metadata"]) == 0
         refused(["replay", "told"], "told: no frame says what it was made from; expected a story told with metadata")
 
+    def test_a_missing_frame_is_not_called_given(self, refused: Refused, told: Path, capsys) -> None:
+        (told / "002.png").unlink()
+        assert main(["replay", "told"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "002.png: not drawn yet"
+        (told / "000.png").unlink()
+        refused(["replay", "told"], "000.png: not there, and frames after it are; expected all before them, run `arldm tell` again")
+
     def test_an_altered_frame_without_metadata_is_noticed_by_those_after_it(self, told: Path, capsys) -> None:
         picture(9).save(told / "001.png")
         assert main(["replay", "told"]) == 1
@@ -382,8 +478,24 @@ class TestShowAndReplayAndPage:
         refused(["page", "told", "-o", "page"], "page: ends in ''; expected .png or .pdf")
         refused(["page", "told", "-o", "folder.png"], "folder.png: cannot be written")
         refused(["page", "script.txt", "-o", "page.png"], "script.txt/story.json: cannot be read")
+        refused(["page", "told", "-o", "page.png", "--enlarge"], "--enlarge: no frame of told says that the embedded model drew it")
         (told / "002.png").unlink()
         refused(["page", "told", "-o", "page.png"], "frame 2 has no picture; expected a story that is told")
+
+    @pytest.mark.parametrize("name", ["000.png", "strip.png", "mine-1.png", "mine.png"])
+    def test_a_page_takes_the_place_of_no_picture(self, refused: Refused, told: Path, name: str) -> None:
+        """A page that has several sheets is numbered."""
+        picture(3).save(told / "mine-1.png")
+        path = told / "story.json"
+        path.write_text(path.read_text().replace("001.png", "mine-1.png"))
+        refused(["page", "told", "-o", f"told/{name}"], "is a picture of the story; expected another name, such as page.png")
+
+    def test_sheets_of_an_earlier_printing_are_named(self, told: Path, desk: Path, capsys) -> None:
+        for name in ("page-1.png", "page-x.png"):
+            picture(3).save(desk / name)
+        assert main(["page", "told", "-o", "page.png"]) == 0
+        said = visible(capsys.readouterr().err)
+        assert said == "arldm: page-1.png: is of an earlier printing, and no page of this one\n"
 
 
 class TestWorldAndTraining:

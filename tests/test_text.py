@@ -79,6 +79,16 @@ def test_keep_covers_the_caption_and_not_its_padding() -> None:
     assert (ids[~keep] == tokenizer.tokenizer.pad_token_id).all()
 
 
+@pytest.mark.parametrize("train", [train_clip_tokenizer, train_bert_tokenizer])
+def test_an_accent_is_part_of_its_letter_however_it_was_typed(train) -> None:
+    """A name that was typed as e and an accent was nobody's."""
+    tokenizer = CaptionTokenizer(train(CAPTIONS, 600), 40)
+    tokenizer.tokenizer.add_tokens(["ren\u00e9"])
+    composed, apart = "Ren\u00e9 waves.", "Rene\u0301 waves."
+    assert words_of(apart) == words_of(composed) == ["ren\u00e9", "waves"]
+    assert torch.equal(tokenizer.encode([apart])[0], tokenizer.encode([composed])[0])
+
+
 def test_unknown_words() -> None:
     tokenizer = CaptionTokenizer(train_clip_tokenizer(CAPTIONS, 600), 40, ["momo", "the", "beach"])
     assert tokenizer.unknown_words("The zebra's beach, Momo's beach; a ZEBRA.") == ["zebra", "a"]

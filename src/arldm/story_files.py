@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,18 +26,31 @@ LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
 
 def read_script(path: Path | str) -> Story:
     """The story of a script. Raises ScriptError and PictureError."""
-    path = Path(path)
-    try:
-        if path.is_dir():
-            path = path / STORY
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ScriptError(f"{path}: not there; expected a script, one frame a line, or a story.json") from error
-    except (OSError, ValueError) as error:
-        raise ScriptError(
-            f"{path}: cannot be read as text; expected a script in UTF-8, one frame a line, or a story.json"
-        ) from error
+    path = _script(Path(path))
+    text = _read(path)
     return _from_json(text, path) if path.suffix.lower() == ".json" else parse(text, path.name)
+
+
+def is_told(path: Path) -> bool:
+    """Is the script, which can be read, a told story, whose pictures were drawn and may be drawn again?"""
+    path = _script(path)
+    return path.suffix.lower() == ".json" and "id" in json.loads(_read(path))
+
+
+def _script(path: Path) -> Path:
+    with suppress(OSError):  # which reading says
+        return path / STORY if path.is_dir() else path
+    return path
+
+
+def _read(path: Path) -> str:
+    expected = "expected a script in UTF-8, one frame a line, or a story.json"
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ScriptError(f"{path}: not there; {expected}") from error
+    except (OSError, ValueError) as error:
+        raise ScriptError(f"{path}: cannot be read as text; {expected}") from error
 
 
 def check_cast(story: Story, words: Collection[str], names: Sequence[str] = ()) -> None:
@@ -84,18 +98,20 @@ def identified(frames: Sequence[Frame], title: str, name: str) -> Story:
     return Story(digest[:12], tuple(frames), title)
 
 
-def _from_json(text: str, path: Path) -> Story:
+def _from_json(text: str, path: Path, seen: bool = True, known: bool = False) -> Story:
+    """The story with its pictures, or none of them `seen`; `known` by the id that it was told with, if it has been told."""
     try:
         found = json.loads(text)
-        frames = [_frame(entry, path, "id" in found) for entry in found["frames"]]
-        return identified(frames, _text(found.get("title")) or "", path.name)
+        frames = [_frame(entry, path, "id" in found, seen) for entry in found["frames"]]
+        story = identified(frames, _text(found.get("title")) or "", path.name)
+        return replace(story, id=_text(found["id"]) or "") if known and "id" in found else story
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ScriptError(
             f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
         ) from error
 
 
-def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
+def _frame(entry: dict[str, Any], path: Path, told: bool, seen: bool) -> Frame:
     """One of a story.json; a `told` one names all its pictures before the last is drawn."""
     caption, picture, lettering = (_text(entry.get(name)) for name in ("caption", "picture", "lettering"))
     if caption is None:
@@ -106,7 +122,7 @@ def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
     characters = tuple((_text(name) or "").lower() for name in names)
     if "" in characters:
         raise TypeError(f"characters are {names!r}, expected names")
-    where = _inside(path.parent, picture) if picture else None
+    where = _inside(path.parent, picture) if picture and seen else None
     if where is not None and told and not where.exists():
         where = None
     return Frame(caption, read_picture(where) if where else None, characters, lettering)
@@ -143,7 +159,7 @@ class StoryFolder:
     def __init__(self, path: Path, story: Story) -> None:
         self.path = path
         if (path / STORY).exists():
-            if (found := read_held(path)[0]) != story.id:
+            if (found := read_held(path).id) != story.id:
                 raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
         else:
             check_free(path, STORY, "story", "--out")
@@ -166,15 +182,24 @@ class StoryFolder:
         text = json.dumps({"id": story.id, "title": story.title, "frames": entries}, indent=1, ensure_ascii=False)
         put(self.path / STORY, (text + "\n").encode())
 
-    def with_drawn(self, story: Story) -> Story:
-        """The story with the pictures that an earlier, interrupted telling left here."""
+    def with_drawn(self, story: Story, again: Collection[int] = ()) -> Story:
+        """The story with the pictures that an earlier, interrupted telling left here, but for those to be drawn `again`.
+
+        Raises PictureError.
+        """
         frames = [
-            replace(frame, picture=read_picture(self.picture(number)))
-            if frame.picture is None and self.picture(number).exists()
+            replace(frame, picture=self._drawn(number))
+            if frame.picture is None and number not in again and self.picture(number).exists()
             else frame
             for number, frame in enumerate(story.frames)
         ]
         return replace(story, frames=tuple(frames))
+
+    def _drawn(self, number: int) -> Image.Image:
+        try:
+            return read_picture(self.picture(number))
+        except PictureError as error:
+            raise PictureError(f"{error}, or draw it again with --frames {number}") from error
 
     def keep(self, number: int, picture: Image.Image, chunks: dict[str, str]) -> None:
         """Write one frame with its text chunks. Raises OutputError."""
@@ -188,26 +213,26 @@ class StoryFolder:
         put(self.path / STRIP, encoded(strip(pictures)))
 
 
-def read_held(folder: Path) -> tuple[str, list[str]]:
-    """The id of the story that is told into a folder, and its captions; no picture is read. Raises OutputError."""
+def read_held(folder: Path) -> Story:
+    """The story that is told into a folder, without its pictures. Raises OutputError."""
     held = folder / STORY
     try:
-        found = json.loads(held.read_text(encoding="utf-8"))
-        return found["id"], [frame["caption"] for frame in found.get("frames", ())]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return _from_json(_read(held), held, seen=False, known=True)
+    except ScriptError as error:
         raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
 
 
 def read_told(folder: Path) -> Story:
     """A told story with the pictures that it has so far, and its own id. Raises ScriptError, PictureError."""
-    story = read_script(folder / STORY)
-    held = json.loads((folder / STORY).read_text(encoding="utf-8"))
-    return replace(story, id=str(held.get("id", story.id)))
+    return _from_json(_read(folder / STORY), folder / STORY, known=True)
 
 
-def check_apart(path: Path, folder: Path, frames: int) -> None:
-    """May this be written without loss of what was told into a folder? Raises OutputError."""
-    if path.resolve() in {one.resolve() for one in (folder / STRIP, *(frame_path(folder, number) for number in range(frames)))}:
+def check_apart(path: Path, folder: Path) -> None:
+    """May a page be written there, or several that are numbered, without loss of what a told story has? Raises OutputError."""
+    entries = json.loads(_read(folder / STORY))["frames"]
+    pictures = {folder / STRIP, *(folder / entry["picture"] for entry in entries if entry.get("picture"))}
+    pages = {one.with_stem(re.sub(r"-\d+$", "", one.stem)) for one in pictures}
+    if path.resolve() in {one.resolve() for one in pictures | pages}:
         raise OutputError(f"{path}: is a picture of the story; expected another name, such as page{path.suffix}")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from arldm.errors import DatasetError, PictureError
 from arldm.model.text import words_of
-from arldm.pictures import ENDINGS, decoded, flattened
+from arldm.pictures import ENDINGS, decoded, flattened, read_picture
 from arldm.story import Frame
 from arldm.toonsv.cutouts import Cutout, cut_outs
 
@@ -25,14 +25,14 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
 
     Raises DatasetError for too few or too many, a caption without a name; PictureError for what is no picture.
     """
-    paths = _paths(folder)
-    told = _metadata(folder) if (folder / METADATA).exists() else {}
-    return tuple(Frame(_caption(path, told, names), flattened(decoded(path, path), path), (names[0],)) for path in paths)
+    paths = picture_paths(folder)
+    told = _metadata(folder) if (folder / METADATA).exists() else None
+    return tuple(Frame(_caption(path, told, names), read_picture(path), (names[0],)) for path in paths)
 
 
 def read_cutouts(folder: Path) -> list[Cutout]:
     """The character without what is behind it, of each picture in the same order. Raises DatasetError, PictureError."""
-    paths = _paths(folder)
+    paths = picture_paths(folder)
     pictures = [decoded(path, path) for path in paths]
     layers = [picture.convert("RGBA") if picture.has_transparency_data else flattened(picture) for picture in pictures]
     cutouts, found = cut_outs(layers), []
@@ -44,7 +44,8 @@ def read_cutouts(folder: Path) -> list[Cutout]:
     return found
 
 
-def _paths(folder: Path) -> list[Path]:
+def picture_paths(folder: Path) -> list[Path]:
+    """The pictures in the order of their file names. Raises DatasetError for too few or too many."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
@@ -53,11 +54,12 @@ def _paths(folder: Path) -> list[Path]:
     return paths
 
 
-def _caption(path: Path, told: dict[str, str], names: Sequence[str]) -> str:
+def _caption(path: Path, told: dict[str, str] | None, names: Sequence[str]) -> str:
     beside = path.with_suffix(".txt")
-    if told and path.name not in told:
+    if told is not None and path.name not in told:
         raise DatasetError(f"{path.parent / METADATA}: has no line for {path.name}; add one, or take the picture away")
-    caption = told.get(path.name) or (_text(beside, "a caption in UTF-8") if beside.exists() else f"{names[0].capitalize()}.")
+    caption = told[path.name] if told is not None else ""
+    caption = caption or (_text(beside, "a caption in UTF-8") if beside.exists() else f"{names[0].capitalize()}.")
     caption = " ".join(caption.split())
     if set(names).isdisjoint(words_of(caption)):
         raise DatasetError(f"{path}: its caption {caption!r} does not say {' or '.join(names)}; expected the name in each caption")
@@ -72,7 +74,12 @@ def _metadata(folder: Path) -> dict[str, str]:
             continue
         try:
             entry: dict[str, Any] = json.loads(line)
-            found[str(entry["file_name"])] = " ".join(str(entry["text"]).split())
+            name, caption = entry["file_name"], entry["text"]
+            if not isinstance(name, str) or not isinstance(caption, str):
+                raise TypeError("a name and a text in quotes are needed")
+            if name in found:
+                raise ValueError(f"{name} has a line already")
+            found[name] = caption
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             expected = '{"file_name": "0.png", "text": "Rumo waves."}'
             raise DatasetError(f"{path}, line {number}: cannot be understood ({error}); expected {expected}") from error

@@ -1,6 +1,7 @@
 """The commands, each a record of its options that can be called."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -57,17 +58,19 @@ class Page:
     """Print what the embedded model drew at twice the size, by a network that knows how its world is drawn."""
 
     def __call__(self) -> int:
-        from arldm.page import render
+        from arldm.page import left_over, render
         from arldm.story_files import check_apart, read_told
 
         story = read_told(self.story)
-        check_apart(self.out, self.story, len(story.frames))
+        check_apart(self.out, self.story)
         if self.enlarge:
             from arldm.cli.printing import enlarged
 
             story = enlarged(story, self.story)
-        for path in render(story, self.out):
-            print(path)
+        pages = render(story, self.out)
+        print(*pages, sep="\n")
+        for path in left_over(self.out, pages):
+            print(f"arldm: {path}: is of an earlier printing, and no page of this one", file=sys.stderr)
         return 0
 
 

@@ -1,6 +1,7 @@
 """A folder in which frames lie already: are they this story's, and made as those that are missing are to be?"""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from arldm.errors import ConfigError, OutputError
 from arldm.provenance import Origin, has_origin, read_origin
 from arldm.story import Story
 from arldm.story_files import STORY, read_held
+from arldm.writing import alone_in
 
 RANDOM = -1  # as a seed
 
@@ -21,15 +23,55 @@ def known_as(folder: Path, story: Story, again: Collection[int]) -> Story:
     """
     if not (folder / STORY).exists():
         return story
-    id, captions = read_held(folder)
-    pairs = zip(captions, story.frames, strict=False)
-    changed = [number for number, (caption, frame) in enumerate(pairs) if caption != frame.caption]
-    if id == story.id or len(captions) > len(story.frames) or len(changed) == len(captions):
-        return story  # the same, or quite another
+    held = read_held(folder)
+    pairs = zip(held.frames, story.frames, strict=False)
+    changed = [number for number, (was, frame) in enumerate(pairs) if was.caption != frame.caption]
+    shorter = len(story.frames) < len(held.frames)
+    if held.id != story.id and (shorter or len(changed) == len(held.frames)):
+        return story  # quite another
+    if shorter:
+        got = f"has {len(held.frames)} frames, and the script {len(story.frames)}"
+        raise OutputError(f"{folder}: {got}; expected the longer story, or choose another --out")
     if kept := [number for number in changed if number not in again]:
-        got = f"frame {kept[0]} has another caption there ({captions[kept[0]]!r})"
+        got = f"frame {kept[0]} has another caption there ({held.frames[kept[0]].caption!r})"
         raise OutputError(f"{folder}: {got}; draw it again with --frames {_listed({*changed, *again})}, or choose another --out")
-    return replace(story, id=id)
+    return replace(story, id=held.id)
+
+
+def so_far(folder: Path, story: Story, waiting: Collection[int]) -> Story:
+    """The story as its folder is to know it while some frames are `waiting` to be drawn again: these still have their old words."""
+    held = read_held(folder).frames if (folder / STORY).exists() else ()
+    frames = [
+        replace(held[number], picture=frame.picture) if number in waiting and number < len(held) else frame
+        for number, frame in enumerate(story.frames)
+    ]
+    return replace(story, frames=tuple(frames))
+
+
+def replaced(folder: Path, story: Story) -> list[str]:
+    """What was written there by hand perhaps, and is to be replaced by what the script says: title and lettering."""
+    if not (folder / STORY).exists():
+        return []
+    held = read_held(folder)
+    words = [("title", held.title or None, story.title or None)]
+    pairs = zip(held.frames, story.frames, strict=False)
+    words += [(f"lettering of frame {number}", was.lettering, frame.lettering) for number, (was, frame) in enumerate(pairs)]
+    return [f"{what} was {was!r} and is now {now!r}, as in the script" for what, was, now in words if was and was != now]
+
+
+@contextmanager
+def told_into(folder: Path) -> Iterator[None]:
+    """Nobody else tells into the folder meanwhile; one that was made for it and left empty is gone again. Raises OutputError."""
+    made = not folder.exists()
+    with suppress(OSError):  # which is said when its first file is written
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone_in(folder) if folder.is_dir() else nullcontext():
+            yield
+    finally:
+        if made:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
 
 def settled(folder: Path, missing: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> TellConfig:

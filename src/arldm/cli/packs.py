@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def recipe_of(options: "Adapt") -> Adaptation:
 
     if not options.name:
         raise ConfigError("--name: got none; expected what captions call the character")
-    names = tuple(name.lower() for name in options.name)
+    names = tuple(unicodedata.normalize("NFC", name).lower() for name in options.name)
     for number, name in enumerate(names):
         if not name.isalpha():
             raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")

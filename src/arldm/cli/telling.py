@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.continuing import RANDOM, known_as, settled
+from arldm.cli.continuing import RANDOM, known_as, replaced, settled, so_far, told_into
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
@@ -21,7 +21,7 @@ from arldm.pictures import read_picture
 from arldm.provenance import has_origin, origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
-from arldm.story_files import StoryFolder, check_cast, frame_path, read_script, read_told
+from arldm.story_files import StoryFolder, check_cast, frame_path, is_told, read_script, read_told
 from arldm.toonsv.cast import NAMES
 
 if TYPE_CHECKING:
@@ -32,13 +32,20 @@ MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as ma
 
 def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
+    with told_into(options.out):
+        return _told(options)
+
+
+def _told(options: "Tell") -> int:
     again = numbers(options.frames, "--frames")
     story = _with_given(read_script(options.script), options.picture)
-    if given := sorted(number for number in again if 0 <= number < len(options.picture)):
-        raise ConfigError(f"--frames: got {given[0]}, which --picture gives; expected frames that are drawn")
+    given = range(len(options.picture)) if is_told(options.script) else [k for k, one in enumerate(story.frames) if one.picture]
+    if wrong := sorted(again.intersection(given)):
+        giver = "--picture" if wrong[0] < len(options.picture) else options.script
+        raise ConfigError(f"--frames: got {wrong[0]}, which {giver} gives; expected frames that are drawn")
     story = known_as(options.out, story, again)
     folder = StoryFolder(options.out, story)
-    held = folder.with_drawn(story)
+    held = folder.with_drawn(story, again)
     _check_given(folder, story, again)
     use_threads(options.threads)
     model = load_model(options.model, options.pack)
@@ -55,11 +62,15 @@ def tell_script(options: "Tell") -> int:
         for number, frame in enumerate(frames):
             pictures.append(_picture(frame))
             if number == 0:
-                folder.begin(story)
+                for line in replaced(options.out, story):
+                    print(f"arldm: {options.out}: {line}", file=sys.stderr)
+                folder.begin(so_far(options.out, story, again))
             if number in again or held.frames[number].picture is None:
                 how = {"history": model.history, "take": options.take, "packs": options.pack, "device": model.device.type}
                 facts = origin(story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
                 folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
+                if number in again:
+                    folder.begin(so_far(options.out, story, {one for one in again if one > number}))
             elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
     folder.finish(pictures)
@@ -76,11 +87,17 @@ def replay(options: "Replay") -> int:
     ours = [number for number, path in enumerate(paths) if path.exists() and has_origin(path)]
     if not ours:
         raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
+    missing = [number for number, frame in enumerate(story.frames) if frame.picture is None]
+    if missing and missing[0] < ours[-1]:
+        raise PictureError(
+            f"{paths[missing[0]]}: not there, and frames after it are; expected all before them, run `arldm tell` again"
+        )
+    hashes = [pixel_hash(frame.picture) for frame in story.frames if frame.picture is not None]
     models: dict[tuple[str, ...], tuple[ARLDM, str]] = {}  # with its hash
     equal = True
     for number, frame in enumerate(story.frames):
         if number not in ours:
-            print(f"{number:03}.png: given, not drawn")
+            print(f"{number:03}.png: {'not drawn yet' if frame.picture is None else 'given, not drawn'}")
             continue
         made = read_origin(paths[number])
         name = options.model or made.model
@@ -99,9 +116,14 @@ def replay(options: "Replay") -> int:
         model.use_history(made.history)  # type: ignore[arg-type]
         frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
         *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)
-        same = pixel_hash(_picture(drawn)) == pixel_hash(_picture(frame))
-        stood = tuple(pixel_hash(_picture(one)) for one in frames[:-1])
-        found = "identical" if same else "different" if made.past in ((), stood) else "was drawn after other frames than these"
+        same = pixel_hash(_picture(drawn)) == hashes[number]
+        found = (
+            "identical"
+            if same
+            else "different"
+            if made.past in ((), tuple(hashes[:number]))
+            else "was drawn after other frames than these"
+        )
         print(f"{number:03}.png: {found}", flush=True)
         equal &= same
     return 0 if equal else 1
@@ -155,10 +177,15 @@ def _with_given(story: Story, paths: tuple[Path, ...]) -> Story:
         )
     given = [replace(frame, picture=read_picture(path)) for frame, path in zip(story.frames, paths, strict=False)]
     for frame, path in zip(given, paths, strict=True):
-        if frame.picture is not None and frame.picture.width != frame.picture.height:
-            got = f"{path} is {frame.picture.width} x {frame.picture.height}"
-            print(f"arldm: {got}: only the square in its middle is looked at and printed", file=sys.stderr)
+        tell_of_margins(path, _picture(frame))
     return replace(story, frames=(*given, *story.frames[len(paths) :]))
+
+
+def tell_of_margins(path: Path, picture: Image.Image) -> None:
+    """Say so where a picture is no square."""
+    if picture.width != picture.height:
+        got = f"{path} is {picture.width} x {picture.height}"
+        print(f"arldm: {got}: only the square in its middle is looked at and printed", file=sys.stderr)
 
 
 def _check_given(folder: StoryFolder, story: Story, again: frozenset[int]) -> None:

@@ -220,7 +220,8 @@ def _other(ours: Path, theirs: Path) -> bool:
     for folder in (ours, theirs):
         with suppress(OutputError):
             told.append(read_held(folder))
-    return len(told) == 2 and told[0][0] != told[1][0] and told[0][1] != told[1][1]
+    captions = [[frame.caption for frame in story.frames] for story in told]
+    return len(told) == 2 and told[0].id != told[1].id and captions[0] != captions[1]
 
 
 def _numbers(pictures: Pictures) -> list[int]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ class CaptionTokenizer:
 
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Captions to ids and keep (n, token), padded to the longest. Raises CaptionError for one that is too long."""
-        rows: list[list[int]] = self.tokenizer(list(captions))["input_ids"]  # type: ignore[assignment]
+        composed = [unicodedata.normalize("NFC", caption) for caption in captions]  # as names of added tokens are
+        rows: list[list[int]] = self.tokenizer(composed)["input_ids"]  # type: ignore[assignment]
         for caption, row in zip(captions, rows, strict=True):
             if len(row) > self.max_tokens:
                 start = " ".join(caption.split()[:6])
@@ -88,7 +90,8 @@ class CaptionTokenizer:
 
 def words_of(caption: str) -> list[str]:
     """The words of a caption in lower case, without the possessive: "Momo's hat" -> momo, hat."""
-    return re.findall(r"[^\W\d_]+", re.sub(r"['’]s\b", "", caption.lower()))
+    caption = unicodedata.normalize("NFC", caption).lower()
+    return re.findall(r"[^\W\d_]+", re.sub(r"['’]s\b", "", caption))
 
 
 class TextEncoder(nn.Module):

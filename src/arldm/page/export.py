@@ -1,6 +1,8 @@
 """Prints laid-out pages: PNG by Pillow, PDF with real text by fpdf2."""
 
+import glob
 import io
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +48,12 @@ def render(story: Story, path: Path) -> list[Path]:
                 put(name, _png(page))
             return names
     raise ConfigError(f"{path}: ends in {path.suffix!r}; expected .png or .pdf")
+
+
+def left_over(path: Path, pages: Collection[Path]) -> list[Path]:
+    """What of an earlier printing under this name is no page of this one."""
+    numbered = [one for one in path.parent.glob(f"{glob.escape(path.stem)}-*.png") if one.stem.rpartition("-")[2].isdecimal()]
+    return sorted(one for one in (path, *numbered) if path.suffix.lower() == ".png" and one.exists() and one not in pages)
 
 
 def _png(page: Page) -> bytes:
