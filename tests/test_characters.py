@@ -212,6 +212,16 @@ def test_a_classifier_is_trained_and_the_best_is_kept(archive: Path, tmp_path: P
     assert classify(found, [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]) == [("ann",), ("bob",)]
 
 
+def test_clips_of_training_do_not_validate(archive: Path) -> None:
+    """Of four of five windows that overlap, the best was chosen by what it had learned from."""
+    trained, held = (Clips.of(Classifier(dataset=archive), split) for split in ("train", "val"))
+    mixed = replace(held, rows=(*held.rows, *trained.rows[:3]), ids=(*held.ids, *trained.ids[:3]))
+    kept = mixed.without(trained)
+    assert (kept.rows, kept.ids) == (held.rows, held.ids)
+    with pytest.raises(DatasetError, match="all its validation clips are training's, too; expected some that are not"):
+        trained.without(trained)
+
+
 def test_epochs_become_steps_with_a_validation_each(archive: Path) -> None:
     train = planned(Classifier(dataset=archive, epochs=5))
     assert (train.steps, train.preview_every) == (5, 1)  # 12 clips, 32 at once

@@ -598,6 +598,12 @@ class TestWorldAndTraining:
         refused(["train", "toonsv-reader", "--out", "run"], "tensorboard is not installed; pip install 'arldm[train]', or --train")
         assert not Path("run").exists()
 
+    def test_an_optimizer_that_is_not_installed(self, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It was said when all had been drawn."""
+        monkeypatch.setattr("arldm.cli.training.find_spec", lambda name: None if name == "bitsandbytes" else True)
+        refused([*TRAIN, "--train.optimizer", "adamw_8bit"], "bitsandbytes is not installed; pip install 'arldm[8bit]'")
+        assert not Path("run").exists()
+
     def test_a_run_that_was_begun_otherwise_or_lost_all_its_checkpoints(self, refused: Refused, desk: Path) -> None:
         assert main(TRAIN) == 0
         assert (desk / "run" / "autoencoder.safetensors").exists()

@@ -487,6 +487,10 @@ class TestCommand:
             (["nowhere", "--network", "reader"], "nowhere: is no folder"),
             (["fewer", "--network", "reader"], "fewer: lacks 1 story (002)"),
             (["single", "--network", "reader", "--unpaired"], "1 picture to compare; expected 2 or more"),
+            (
+                ["whole", "--network", "reader", "--weights", "own.pth"],
+                "--weights: got own.pth with --network reader, which has its own",
+            ),
             (["half", "--network", "reader"], "0.png: cannot be decoded"),
             (["--network", "reader"], "no methods; expected"),
         ],

@@ -620,6 +620,24 @@ def test_an_authors_file_with_something_wrong_is_refused(tmp_path: Path, harm: s
         read_h5(path)
 
 
+def test_an_archive_that_is_mended_is_none_until_it_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shards were new and its stories old, and it called itself finished."""
+    write_folder(tmp_path / "in")
+    imported("folder", tmp_path)
+    next((tmp_path / "out").glob("clips/*.arrow")).write_bytes(b"altered")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("arldm.datasets.importing.make_report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            imported("folder", tmp_path)
+    with pytest.raises(DatasetError, match="is no finished archive"):
+        Archive(tmp_path / "out")
+    imported("folder", tmp_path)
+
+
 def test_an_unfinished_or_strange_archive_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is no finished archive"):
         Archive(tmp_path)

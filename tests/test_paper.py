@@ -416,6 +416,14 @@ def test_what_is_not_there_is_one_line(place: Path, tmp_path: Path, capsys: pyte
     for options, said in (
         (["--dataset", str(tmp_path / "none")], "--dataset: .* is not there; run `arldm prepare` first"),
         (["--dataset", str(place / "archive"), "--model", str(tmp_path)], r"arldm\.json: not there"),
+        (
+            ["--dataset", str(place / "archive"), "--out", str(place / "archive/run")],
+            "--out: .*run lies in --dataset .*archive; exp",
+        ),
+        (
+            ["--dataset", str(place / "archive"), "--judges.classifier-scaling", "unit"],
+            "given without --judges.classifier; expected",
+        ),
     ):
         options = ["train", "pororo-continuation", "--model", str(place / "model"), "--out", str(tmp_path / "run"), *options]
         assert main(options) == 2

@@ -40,6 +40,7 @@ from arldm.train.decoder import Decoding, squares
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin, shown
+from arldm.writing import alone_in
 
 TRAIN = TrainConfig(
     steps=4, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=4, report_to="none", seed=3
@@ -441,6 +442,38 @@ def test_a_kill_before_the_first_block_of_another_origin_leaves_nothing_that_loo
     assert rows("one").done == 2
     assert rows("another").done == 0  # and no row was put
     assert rows("one").done == 0
+
+
+def test_rows_of_a_file_that_was_cut_off_are_not_done(tmp_path: Path) -> None:
+    """They were read as zeros, and learned from."""
+
+    def rows() -> Rows:
+        return Rows(tmp_path, "rows", (20, 300), np.float32, "one")
+
+    rows().put(0, np.ones((20, 300), np.float32))
+    path, notes = tmp_path / "rows.npy", tmp_path / "rows.json"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    assert rows().done == 0
+    rows().put(0, np.ones((20, 300), np.float32))
+    assert rows().done == 20
+    notes.write_text("")
+    assert rows().done == 0
+
+
+def test_a_cache_takes_its_room_at_once(tmp_path: Path) -> None:
+    """A disk that filled up while rows were written killed the process."""
+    rows = Rows(tmp_path, "rows", (2**10, 2**10), np.float32, "one")
+    assert rows.done == 0
+    assert (tmp_path / "rows.npy").stat().st_blocks * 512 >= 2**22
+
+
+def test_a_second_run_in_one_folder_is_refused(tmp_path: Path) -> None:
+    """It swept away the checkpoint that the first was writing."""
+    (tmp_path / ".checkpoint-0000004.1.new").mkdir()
+    with alone_in(tmp_path), pytest.raises(OutputError, match="another process writes there; wait for it, or choose another"):
+        run(SMALL_AUTOENCODER, tmp_path)
+    assert (tmp_path / ".checkpoint-0000004.1.new").exists()
 
 
 def test_others_wait_for_who_fills_a_cache(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ def test_an_archive_is_known_by_what_is_in_it_and_not_by_its_path(saved: str, tm
     assert "was told with dataset" in capsys.readouterr().err
 
 
+def test_lengths_of_an_archive_are_its_own(saved: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sample", str(tmp_path), "--model", saved, "--frames", "2", "--out", str(tmp_path / "out")]) == 2
+    assert "--frames 2: an archive's stories have lengths of their own; leave it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

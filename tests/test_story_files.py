@@ -393,6 +393,16 @@ class TestReadPicture:
         with pytest.raises(PictureError, match="cannot be decoded"):
             read_picture(tmp_path)
 
+    def test_a_picture_that_says_words_where_numbers_should_be(self, tmp_path: Path) -> None:
+        """Pillow stumbles over it with an error of another kind."""
+        path = tmp_path / "odd.tif"
+        picture(1).save(path)
+        data = path.read_bytes()
+        offsets = data.index(b"\x11\x01\x04\x00")  # where the rows lie: as a text
+        path.write_bytes(data[: offsets + 2] + b"\x02" + data[offsets + 3 :])
+        with pytest.raises(PictureError, match="cannot be decoded"):
+            read_picture(path)
+
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
     def test_cut_off_anywhere(self, tmp_path: Path, kind: str) -> None:
         path = tmp_path / "cut"

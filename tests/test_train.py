@@ -1,8 +1,10 @@
 """Training: a run that was stopped, killed or damaged and then continued is the unbroken run, bit for bit."""
 
 import json
+import math
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -169,6 +171,53 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-0000099").mkdir()  # broken, and from beyond
     checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
+
+
+def test_copies_of_checkpoints_are_left_alone(tmp_path: Path) -> None:
+    """The run went back to the one that sorts last, and deleted what came after it."""
+    fit(toy(), batches, replace(TRAIN, steps=5, checkpoint_every=5), tmp_path)
+    for name in ("checkpoint-best", "checkpoint-0000005-keep"):
+        shutil.copytree(tmp_path / "checkpoint-0000005", tmp_path / name)
+    for step in (6, 7, 8, 9):
+        checkpoint.save(tmp_path, step, {"weights": {"a": torch.ones(2)}}, {}, keep=1)
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {
+        "checkpoint-best",
+        "checkpoint-0000005-keep",
+        "checkpoint-0000009",
+    }
+    found = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.step == 9
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_gradient_that_is_no_number_is_not_saved(tmp_path: Path, clip: float) -> None:
+    """The loss was one, and the weights were none from then on."""
+
+    class Odd(Toy):
+        def loss(self, batch: Numbers, generators: list[torch.Generator]) -> torch.Tensor:
+            found = super().loss(batch, generators)
+            found.register_hook(lambda gradient: gradient * math.nan)
+            return found
+
+    fit(toy(), batches, replace(TRAIN, steps=5, checkpoint_every=5), tmp_path)
+    odd = Odd()
+    odd.load_state_dict(toy().state_dict())
+    with pytest.raises(ConfigError, match=r"the norm of the gradient is nan at step \d; expected a number, lower --train"):
+        fit(odd, batches, replace(TRAIN, steps=9, checkpoint_every=1, clip=clip), tmp_path / f"{clip}")
+    assert not list((tmp_path / f"{clip}").glob("checkpoint-*"))
+
+
+def test_what_a_power_cut_took_of_the_metrics_is_not_counted_twice(tmp_path: Path, unbroken: Path) -> None:
+    fit(toy(), batches, replace(TRAIN, steps=20, checkpoint_every=10), tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[:5], *rows[8:15], rows[15][:9]]) + "\n")
+    shutil.rmtree(tmp_path / "checkpoint-0000020")
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(toy(), stopping_at(12, fail), replace(TRAIN, steps=20, checkpoint_every=10), tmp_path)
+    steps = [json.loads(row)["step"] for row in path.read_text().splitlines()]
+    assert steps == [*range(1, 6), 9, 10, 11, 12]
 
 
 def test_what_cannot_be_cleared_is_one_line_that_says_which_checkpoint(tmp_path: Path) -> None:

@@ -37,13 +37,13 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
             with suppress(Exception):  # what is broken of what a camera wrote beside the picture
                 ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
             return image
-    except FileNotFoundError:
+    except (FileNotFoundError, PictureError):
         raise
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name}: is far too large ({error}); expected at most {LARGEST // 1_000_000} million pixels") from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever Pillow stumbles over in a file that is broken, or was made to be
         raise PictureError(
             f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
         ) from error

@@ -3,7 +3,6 @@
 What was drawn before a kill stays drawn.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,9 +10,10 @@ import shutil
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,7 @@ from arldm.errors import OutputError
 from arldm.toonsv import paint, plot
 from arldm.toonsv.cast import Scene
 from arldm.toonsv.scenes import random_scene
-from arldm.writing import put
+from arldm.writing import locked, put
 
 BLOCK = 50  # stories between two notes of progress
 DRAWN = 256  # pixels of a random scene, the size of the pictures that are to be read
@@ -40,15 +40,18 @@ class Rows:
     def __init__(self, folder: Path, name: str, shape: tuple[int, ...], dtype: type[np.generic], origin: str) -> None:
         path, self._notes = folder / f"{name}.npy", folder / f"{name}.json"
         self._origin = {"origin": origin, "shape": list(shape)}
-        weakref.finalize(self, _locked(folder / f"{name}.lock").close)
-        notes = json.loads(self._notes.read_text()) if self._notes.exists() and path.exists() else {}
-        self.done: int = notes["done"] if notes.items() >= self._origin.items() else 0
+        weakref.finalize(self, locked(folder / f"{name}.lock").close)
+        notes = _read(self._notes)
+        self.done: int = notes["done"] if notes.items() >= self._origin.items() and _whole(path, shape) else 0
         try:
             if not path.exists():
                 check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
             if not self.done:
                 self._notes.unlink(missing_ok=True)  # of what is overwritten now: a kill before the next note would leave it true
             self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
+            if not self.done:
+                with path.open("r+b") as file:  # now, and not while it is filled: a disk that is full by then kills the process
+                    os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
 
@@ -60,15 +63,18 @@ class Rows:
         put(self._notes, json.dumps({"done": self.done, **self._origin}).encode())
 
 
-def _locked(path: Path) -> BinaryIO:
-    """A file that no other process has locked, locked as long as it is open. Raises OutputError."""
+def _whole(path: Path, shape: tuple[int, ...]) -> bool:
+    """Has the file all its rows? One that was cut off would be read as zeros."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    return file
+        return np.lib.format.open_memmap(path, "r").shape == shape
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def rendered(folder: Path, split: str, stories: int, size: int, frames: int = 5) -> np.ndarray:

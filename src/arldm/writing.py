@@ -126,6 +126,39 @@ def alone_in(folder: Path, *, sharing: bool = False) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def kept_alone(folder: Path) -> Iterator[None]:
+    """Nobody else writes there meanwhile, as in `alone_in`; the folder is made, and if it is left empty it is gone again.
+
+    Raises OutputError.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    with suppress(OSError):  # which is said when its first file is written
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone_in(folder) if folder.is_dir() else nullcontext():
+            yield
+    finally:
+        with suppress(OSError):  # there is something in it
+            for one in made:
+                one.rmdir()
+
+
+def locked(path: Path) -> BinaryIO:
+    """A file that no other process has locked, waited for, and locked as long as it is open, on a disk that knows locks.
+
+    Raises OutputError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
 def sweep(folder: Path) -> None:
     """`clear` what killed processes had begun to write below a folder, which nobody else may be writing into."""
     for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+(\.new|\.old)?", one.name)]:

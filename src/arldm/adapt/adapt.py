@@ -50,7 +50,7 @@ from arldm.story import Story
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
-from arldm.writing import clear
+from arldm.writing import clear, kept_alone
 
 KEPT = 4.0  # how much it counts that what is kept is drawn as before: its target is no noise, and its errors are small
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
@@ -66,10 +66,16 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     """
     if out.exists():
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
+    run = out.with_name(f"{out.name}.run")
+    with kept_alone(run):
+        _adapt(recipe, out, run)
+
+
+def _adapt(recipe: Adaptation, out: Path, run: Path) -> None:
     for half in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
         clear(half)
     frames = read_pictures(recipe.pictures, recipe.names)
-    story, run = Story(recipe.names[0], frames), out.with_name(f"{out.name}.run")
+    story = Story(recipe.names[0], frames)
     pack = _made(recipe, story, run)
     told = ARLDM.from_pretrained(recipe.model).to(fastest_device())
     take_up(told, pack, 1.0)

@@ -71,6 +71,8 @@ def _check(options: "EvaluatePictures") -> None:
             raise ConfigError(f"--{name.replace('_', '-')}: given without --classifier; expected the file that it is of")
     if options.network == "inception" and options.weights is None:
         raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
+    if options.network == "reader" and options.weights is not None:
+        raise ConfigError(f"--weights: got {options.weights} with --network reader, which has its own; leave one of them out")
     for name, path in (("--json", options.json), ("--page", options.page)):
         if path is not None:  # better said now than after hours
             check_writable(path, name)

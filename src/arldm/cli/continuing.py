@@ -1,7 +1,6 @@
 """A folder in which frames lie already: are they this story's, and made as those that are missing are to be?"""
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from arldm.errors import ConfigError, OutputError
 from arldm.provenance import Origin, has_origin, read_origin
 from arldm.story import Story
 from arldm.story_files import STORY, read_held
-from arldm.writing import alone_in
 
 RANDOM = -1  # as a seed
 
@@ -57,21 +55,6 @@ def replaced(folder: Path, story: Story) -> list[str]:
     pairs = zip(held.frames, story.frames, strict=False)
     words += [(f"lettering of frame {number}", was.lettering, frame.lettering) for number, (was, frame) in enumerate(pairs)]
     return [f"{what} was {was!r} and is now {now!r}, as in the script" for what, was, now in words if was and was != now]
-
-
-@contextmanager
-def told_into(folder: Path) -> Iterator[None]:
-    """Nobody else tells into the folder meanwhile; one that was made for it and left empty is gone again. Raises OutputError."""
-    made = not folder.exists()
-    with suppress(OSError):  # which is said when its first file is written
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with alone_in(folder) if folder.is_dir() else nullcontext():
-            yield
-    finally:
-        if made:
-            with suppress(OSError):  # there is something in it
-                folder.rmdir()
 
 
 def settled(folder: Path, missing: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> TellConfig:

@@ -25,6 +25,7 @@ from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
 from arldm.story_files import STRIP, write_story
 from arldm.toonsv import ToonStories
+from arldm.train.peers import together
 from arldm.writing import alone_in, check_free, put, sweep
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from arldm.datasets.archive import ArchiveStories
 
 MADE_WITH = "sample.json"
+FRAMES = 5  # of a story of ToonSV, unless --frames says otherwise
 
 
 def sample(options: "Sample") -> int:
@@ -45,11 +47,11 @@ def sample(options: "Sample") -> int:
     split = _split(options, model)
     config = options.how
     check_config(model, config)  # now, not after stories are read
-    if max(split.lengths) <= options.given:
-        raise ConfigError(f"--given: got {options.given} for stories of {max(split.lengths)} frames; expected fewer")
+    if min(split.lengths) <= options.given:
+        raise ConfigError(f"--given: got {options.given} for stories of {min(split.lengths)} frames; expected fewer")
     check_stories(model, max(split.lengths), split.told)
     made_with = _made_with(options, model, config, split)
-    with state.main_process_first():
+    with together(), state.main_process_first():
         _claim(options.out, made_with)
         if state.is_main_process:
             with alone_in(options.out):
@@ -80,6 +82,8 @@ def _check(options: "Sample") -> None:
         raise ConfigError(f"{got}: expected 1 or more stories at once, 0 or more stories and given pictures")
     if options.dataset == "toonsv" and not options.stories:
         raise ConfigError("--stories: got 0, which is all; ToonSV has no end, say how many")
+    if options.dataset != "toonsv" and options.frames != FRAMES:
+        raise ConfigError(f"--frames {options.frames}: an archive's stories have lengths of their own; leave it out")
 
 
 def _split(options: "Sample", model: ARLDM) -> "ToonStories | ArchiveStories":

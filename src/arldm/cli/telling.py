@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.continuing import RANDOM, known_as, replaced, settled, so_far, told_into
+from arldm.cli.continuing import RANDOM, known_as, replaced, settled, so_far
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
@@ -23,6 +23,7 @@ from arldm.sample import tell
 from arldm.story import Frame, Story
 from arldm.story_files import StoryFolder, check_cast, frame_path, is_told, read_script, read_told
 from arldm.toonsv.cast import NAMES
+from arldm.writing import kept_alone
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Replay, Tell
@@ -32,7 +33,7 @@ MOST_THREADS = 1024  # OpenMP ends the whole process where it cannot start as ma
 
 def tell_script(options: "Tell") -> int:
     """Draw a script into a folder, one frame after the other; what is drawn is kept whatever happens."""
-    with told_into(options.out):
+    with kept_alone(options.out):
         return _told(options)
 
 

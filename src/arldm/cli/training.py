@@ -14,6 +14,7 @@ from arldm.config import TrainConfig, to_dict
 from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train import run
+from arldm.train.optimizer import NO_BITSANDBYTES
 from arldm.train.record import not_installed
 
 #: the least and the most that an option can be, whatever it is an option of
@@ -131,6 +132,14 @@ def _check(recipe: Recipe) -> None:
         raise ConfigError(f"--train.learning-rate 0 with --train.muon {recipe.train.muon}: expected both above 0, or neither")
     if (tracker := recipe.train.report_to) != "none" and find_spec(tracker) is None:
         raise ConfigError(not_installed(tracker))
+    if recipe.train.optimizer == "adamw_8bit" and find_spec("bitsandbytes") is None:
+        raise ConfigError(NO_BITSANDBYTES)
+    if isinstance(recipe, Paper):
+        for name in ("classifier_names", "classifier_scaling"):
+            if getattr(recipe.judges, name) and not recipe.judges.classifier:
+                raise ConfigError(
+                    f"--judges.{name.replace('_', '-')}: given without --judges.classifier; expected the file that it is of"
+                )
     if isinstance(recipe, Autoencoder):
         _check_sizes(recipe)
 

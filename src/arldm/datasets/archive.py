@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, load_from_disk
 from PIL import Image
 
-from arldm.datasets.importing import CORPUS, FORMAT, REPORT
+from arldm.datasets.importing import CORPUS, FORMAT
+from arldm.datasets.shards import REPORT
 from arldm.errors import DatasetError
 from arldm.pictures import decoded, flattened
 from arldm.story import Frame, Story

@@ -22,12 +22,12 @@ from datasets import Features, Image, List, Value
 
 from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
-from arldm.datasets.shards import Shards
+from arldm.datasets.shards import REPORT, Shards
 from arldm.errors import OutputError
 from arldm.writing import alone_in, check_free, checksum, put, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
-CORPUS, REPORT = "corpus.json", "report.json"
+CORPUS = "corpus.json"
 TEXTS = List(Value("string"))
 CLIPS = Features(
     {

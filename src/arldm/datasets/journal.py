@@ -17,6 +17,6 @@ def line(entry: Any) -> str:
 
 def entries(path: Path, kind: type[T]) -> Iterator[T]:
     """The records of `kind` that were written whole; none where there is no journal."""
-    for text in path.read_text().splitlines() if path.exists() else ():
+    for text in path.read_text(errors="replace").splitlines() if path.exists() else ():
         with suppress(ValueError, TypeError):
             yield kind(**json.loads(text))

@@ -28,6 +28,7 @@ from arldm.writing import checksum, put, replacing
 SHARD = 256  # clips
 ROWS, HELD = 16, 2**26  # clips and bytes of a record batch; some photographs are large
 MISSING = "missing"
+REPORT = "report.json"  # of a finished archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Shards:
         notes, paths = self.out / "shards.jsonl", self.paths
         done = {shard.shard: shard for shard in journal.entries(notes, Shard) if shard.shard < len(paths) and self._whole(shard)}
         put(notes, "".join(map(journal.line, done.values())).encode())  # a line that was begun would spoil the next
-        todo = [number for number in range(len(paths)) if number not in done]
+        if todo := [number for number in range(len(paths)) if number not in done]:
+            (self.out / REPORT).unlink(missing_ok=True)  # which is written last: until then it is no finished archive
         with tqdm(total=len(self.clips), unit="clip", leave=False) as bar:
             bar.update(sum(len(self._part(number)) for number in done))
             jobs = [(number, paths[number], self._part(number)) for number in todo]

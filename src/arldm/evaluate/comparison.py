@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -175,7 +176,7 @@ def _kept(drawn: _Set, truth: _Set, protocol: str, network: Network, cache: Path
     made_of = f"{SCHEMA} {version('arldm')} {drawn.row.hash} {truth.row.hash} {network.identity} {paired}"
     names = list(drawn.hashed.pictures.stories)
     path = cache / "figures" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.json"
-    if path.exists():
+    with suppress(OSError, ValueError, KeyError, TypeError):  # what is not there, or is broken, is made
         held = json.loads(path.read_text())
         pulls = dict(zip(names, held["pulls"], strict=True))
         return Measured(Interval(**held["fid"]), Interval(**held["kid"]), pulls)

@@ -4,11 +4,9 @@ A store is a folder with one row a picture: `rows`, plain float32, and `index`, 
 first and named after, so that a killed process leaves what it had named; what has no name is cut off by the next.
 """
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +19,7 @@ from tqdm import tqdm
 
 from arldm.errors import ModelError, OutputError
 from arldm.evaluate.pictures import Pictures, opened
-from arldm.writing import checksum
+from arldm.writing import checksum, locked
 
 ENTRY = np.dtype([("digest", "S32"), ("width", "<u4"), ("height", "<u4")])  # of a row: half a SHA-256 in hex, the picture's pixels
 CHUNK = 1024  # rows held at once
@@ -91,7 +89,7 @@ class Store:
 
         Raises PictureError, ModelError where features are not finite, OutputError.
         """
-        with self._locked():
+        with locked(self._folder / "lock"):
             places = self._places()
             missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in places}
             with tqdm(total=len(missing), desc="looking", unit="picture", mininterval=5, leave=False, disable=not missing) as bar:
@@ -134,12 +132,6 @@ class Store:
         sizes = [(digest.encode(), *picture.size) for digest, picture in zip(missing, pictures, strict=True)]
         _append(self._rows, before * 4 * self._network.width, found.astype("<f4").tobytes())
         _append(self._index, before * ENTRY.itemsize, np.array(sizes, ENTRY).tobytes())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _append(path: Path, end: int, data: bytes) -> None:

@@ -6,6 +6,7 @@ Its form is the same however many processes have written it: tensors are whole, 
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -134,4 +135,5 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def _all(run: Path) -> list[Path]:
-    return sorted(run.glob("checkpoint-*"))
+    """By step; copies that somebody put beside them under other names are left alone."""
+    return sorted(one for one in run.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d{7,}", one.name))

@@ -38,7 +38,8 @@ def classifier(recipe: Classifier, out: Path) -> None:
     """Train a classifier; leaves the best in `out/classifier.safetensors`."""
     if recipe.train.fsdp:
         raise ConfigError("--train.fsdp: batch norms of this network are not shared out; any card holds it, leave it out")
-    clips, held = Clips.of(recipe, "train"), Clips.of(recipe, "val")
+    clips = Clips.of(recipe, "train")
+    held = Clips.of(recipe, "val").without(clips)
     with seeded(recipe.train.seed):
         module = CharacterClassifier(clips.names, recipe.thin)
     if recipe.weights is not None:
@@ -48,7 +49,7 @@ def classifier(recipe: Classifier, out: Path) -> None:
         fit(module, batches, planned(recipe), out, options=asked(recipe), preview=best)
     if PartialState().is_main_process:
         best()  # the last epoch need not end where one is looked at
-        print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips")
+        print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips that training has not")
 
 
 def planned(recipe: Classifier) -> TrainConfig:
@@ -79,6 +80,15 @@ class Clips:
             raise DatasetError(f"{recipe.dataset}: {got}; expected labelled clips to train with and to validate, prepare them")
         ids = tuple(sorted(found))
         return cls(archive, tuple(found[id] for id in ids), ids, tuple(names), recipe.train.seed)
+
+    def without(self, others: "Clips") -> "Clips":
+        """Those whose pictures the others do not have: windows of PororoSV have clips in common. Raises DatasetError."""
+        digests = self.archive.digests
+        known = {digests[row] for row in others.rows}
+        kept = [clip for clip, row in enumerate(self.rows) if digests[row] not in known]
+        if not kept:
+            raise DatasetError(f"{self.archive.path}: all its validation clips are training's, too; expected some that are not")
+        return replace(self, rows=tuple(self.rows[clip] for clip in kept), ids=tuple(self.ids[clip] for clip in kept))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -36,6 +36,10 @@ class Judge:
         self.truths = [*split.first(judges.stories)] if asked else []
         if asked and not self.truths:
             raise DatasetError(f"{split.archive.path}: its split val has no story; expected some to judge by, leave --judges out")
+        shortest = min((len(story.frames) for story in self.truths), default=given + 1)
+        if shortest <= given:
+            got = f"--given: got {given}, and {split.archive.path} has a story of {shortest} frames in val"
+            raise ConfigError(f"{got}; expected fewer, or nothing is drawn of it")
         true = [frame.picture for story in self.truths for frame in story.frames[given:] if frame.picture]
         if self.fid is not None:
             if len(true) < 2:

@@ -33,6 +33,7 @@ class Learner:
         self.module, self.config, self.accelerator = module, config, accelerator
         self.step = 0
         self.waited = 0.0  # seconds of the last step, for its batches
+        self._norm = torch.zeros(())  # of its gradient
         if config.gradient_checkpointing:
             save_memory(module)
         objective: nn.Module = Objective(module.train())
@@ -67,8 +68,9 @@ class Learner:
         self.waited = 0.0
         losses = [self._learn(batches, part) for part in range(self.config.gradient_accumulation_steps)]
         self.accelerator.unscale_gradients()
-        if self.config.clip:
-            nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip or math.inf)
+        if self.accelerator.scaler is None:  # which leaves out the steps whose gradient is no number
+            self._norm = whole(norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.config.ema:
@@ -96,15 +98,17 @@ class Learner:
     def agree(self, loss: Tensor, stop: bool) -> tuple[float, bool]:
         """The mean loss of all processes, and True as soon as one is to stop, so that none waits for another that has gone.
 
-        Raises ConfigError if the loss is no number.
+        Raises ConfigError if the loss or the norm of the gradient is no number: such weights are not to be saved.
         """
+        told = torch.stack([loss, self._norm.to(loss), torch.tensor(float(stop), device=loss.device)])
         if self.accelerator.num_processes > 1:
-            told = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
-            loss, stopping = self.accelerator.reduce(told, "mean")  # type: ignore[misc]
-            stop = bool(stopping)
-        if not math.isfinite(found := loss.item()):
-            raise ConfigError(f"loss is {found} at step {self.step}; expected a number, lower --train.learning-rate")
-        return found, stop
+            told = self.accelerator.reduce(told, "mean")
+        found, norm, stopping = told.tolist()  # type: ignore[union-attr]
+        for name, value in (("loss", found), ("the norm of the gradient", norm)):
+            if not math.isfinite(value):
+                got = f"{name} is {value} at step {self.step}"
+                raise ConfigError(f"{got}; expected a number, lower --train.learning-rate in another --out")
+        return found, bool(stopping)
 
     def save(self, run: Path) -> None:
         """Write a checkpoint."""

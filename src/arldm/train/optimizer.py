@@ -84,6 +84,9 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     return [new if old.shape[0] <= old.shape[1] else new.T for new, old in zip(made, matrices, strict=True)]
 
 
+NO_BITSANDBYTES = "bitsandbytes is not installed; pip install 'arldm[8bit]', or --train.optimizer adamw"
+
+
 def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of a run, over the weights that learn. Raises ConfigError where bitsandbytes is wanted and not there."""
     weights = list(learning(module).values())
@@ -98,8 +101,7 @@ def _adamw_8bit() -> Any:
     try:
         from bitsandbytes.optim import AdamW8bit  # type: ignore[import-not-found]
     except ImportError as error:
-        message = "bitsandbytes is not installed; pip install 'arldm[8bit]', or --train.optimizer adamw"
-        raise ConfigError(message) from error
+        raise ConfigError(NO_BITSANDBYTES) from error
     return AdamW8bit
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -78,10 +79,15 @@ class Record:
             self.tracker.log(dict(sample.scores), step)
 
 
-def _cut(path: Path, rows: int) -> None:
-    """Keep the first `rows` lines of a file."""
-    lines = path.read_text().splitlines(keepends=True)[:rows] if path.exists() else []
-    put(path, "".join(lines).encode())
+def _cut(path: Path, step: int) -> None:
+    """Keep what a file says of the steps until this one; a power cut may have taken some."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    kept = []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):  # of half a line
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    put(path, "".join(kept).encode())
 
 
 def _tracker(kind: str, out: Path, step: int) -> GeneralTracker:

@@ -1,9 +1,11 @@
 """From a recipe to its run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
+from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.asked import asked
 from arldm.train.autoencoder import autoencoder
@@ -16,7 +18,7 @@ from arldm.train.loop import check_claim
 from arldm.train.peers import together
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
-from arldm.writing import clear
+from arldm.writing import clear, kept_alone
 
 #: what a run writes has such a name until it is whole
 HALF_WRITTEN = (
@@ -34,21 +36,29 @@ HALF_WRITTEN = (
 def run(recipe: Recipe, out: Path) -> None:
     """Train what the recipe says, in the folder `out`; the same call continues a run that was stopped.
 
-    Raises ConfigError if `out` holds a run with other options.
+    Raises ConfigError if `out` holds a run with other options, OutputError if another process writes there.
     """
+    _check_apart(recipe, out)
     state = set_up(recipe.train)  # now: stories and stills are encoded before the training begins
-    with state.main_process_first():
-        if state.is_main_process:
-            _sweep(out)
-        check_claim(out, asked(recipe))
     # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since
     # threads that begin later do as the first one does
     torch.set_flush_denormal(True)
     try:
-        with together():
+        with together(), kept_alone(out) if state.is_main_process else nullcontext():
+            with state.main_process_first():
+                if state.is_main_process:
+                    _sweep(out)
+                check_claim(out, asked(recipe))
             _train(recipe, out)
     finally:
         torch.set_flush_denormal(False)
+
+
+def _check_apart(recipe: Recipe, out: Path) -> None:
+    """An archive is known by what lies in its folder, and may not become another while a run writes."""
+    dataset = getattr(recipe, "dataset", None)
+    if isinstance(dataset, Path) and out.resolve().is_relative_to(dataset.resolve()):
+        raise ConfigError(f"--out: {out} lies in --dataset {dataset}; expected a folder outside of it, choose another")
 
 
 def _train(recipe: Recipe, out: Path) -> None:
