@@ -24,7 +24,7 @@ from arldm.model.noise import seeded
 from arldm.recipes import Classifier
 from arldm.story import Frame, Story
 from arldm.train.asked import asked
-from arldm.train.classifier import Clips, planned
+from arldm.train.classifier import Best, Clips, planned
 from conftest import picture
 from test_inception import scrambled
 
@@ -209,6 +209,9 @@ def test_a_classifier_is_trained_and_the_best_is_kept(archive: Path, tmp_path: P
         assert json.loads(file.metadata()["classifier"])["frame_accuracy"] == max(told) > 0.9
     found = CharacterClassifier.from_file(tmp_path / "run" / "classifier.safetensors")
     assert found.names == ("ann", "bob")
+    clips = Clips.of(Classifier(dataset=archive), "val")
+    kept, others = (Best(found, some, tmp_path / "run" / "classifier.safetensors") for some in (clips, replace(clips, ids=("a",))))
+    assert (kept._kept(), others._kept()) == (max(told), -1.0)  # figures of other clips do not compare
     assert classify(found, [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]) == [("ann",), ("bob",)]
 
 

@@ -385,6 +385,24 @@ class TestToldAgain:
         assert main([*TELL, "--frames", "1"]) == 0
         assert files(desk / "told") == whole
 
+    def test_a_broken_frame_can_be_drawn_again_beside_a_missing_one(self, desk: Path) -> None:
+        assert main(TELL) == 0
+        whole = files(desk / "told")
+        (desk / "told" / "001.png").write_bytes(b"")
+        (desk / "told" / "002.png").unlink()
+        assert main([*TELL, "--frames", "1"]) == 0
+        assert files(desk / "told") == whole
+
+    def test_a_story_of_somebodys_own_is_no_told_one(self, refused: Refused, desk: Path) -> None:
+        """Its pictures would have been taken for those of the script that tells the same."""
+        assert main(TELL) == 0
+        path = desk / "told" / "story.json"
+        path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "id"}))
+        refused(TELL, "told/story.json: is not a told story; expected a new folder, choose another --out")
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"id": 5}))
+        refused(TELL, "told/story.json: is not a told story")
+        refused(["replay", "told"], "story.json: is not a story (its id is 5, expected words)")
+
     def test_what_a_script_gives_is_not_drawn_over(self, refused: Refused, desk: Path) -> None:
         picture(5).save(desk / "five.png")
         captions = [{"caption": "Momo sits."}, {"caption": "They sit down.", "picture": "five.png"}, {"caption": "Momo waves."}]
@@ -482,7 +500,7 @@ class TestShowAndReplayAndPage:
         (told / "002.png").unlink()
         refused(["page", "told", "-o", "page.png"], "frame 2 has no picture; expected a story that is told")
 
-    @pytest.mark.parametrize("name", ["000.png", "strip.png", "mine-1.png", "mine.png"])
+    @pytest.mark.parametrize("name", ["000.png", "001.png", "strip.png", "mine-1.png", "mine.png"])
     def test_a_page_takes_the_place_of_no_picture(self, refused: Refused, told: Path, name: str) -> None:
         """A page that has several sheets is numbered."""
         picture(3).save(told / "mine-1.png")
@@ -491,7 +509,7 @@ class TestShowAndReplayAndPage:
         refused(["page", "told", "-o", f"told/{name}"], "is a picture of the story; expected another name, such as page.png")
 
     def test_sheets_of_an_earlier_printing_are_named(self, told: Path, desk: Path, capsys) -> None:
-        for name in ("page-1.png", "page-x.png"):
+        for name in ("page-1.png", "page-x.png", "page-old-1.png"):
             picture(3).save(desk / name)
         assert main(["page", "told", "-o", "page.png"]) == 0
         said = visible(capsys.readouterr().err)

@@ -17,7 +17,18 @@ from safetensors import SafetensorError
 from arldm.errors import OutputError, PictureError, ScriptError
 from arldm.pictures import GUTTER, encoded, flattened, read_picture, strip
 from arldm.story import Fact, Frame, Story
-from arldm.story_files import STORY, STRIP, StoryFolder, check_cast, identified, parse, read_script, read_told, write_known
+from arldm.story_files import (
+    STORY,
+    STRIP,
+    StoryFolder,
+    check_cast,
+    identified,
+    parse,
+    read_held,
+    read_script,
+    read_told,
+    write_known,
+)
 from arldm.toonsv import story as known
 from arldm.writing import check_writable, put, replacing_folder, sweep
 from conftest import picture
@@ -392,6 +403,13 @@ class TestReadPicture:
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(PictureError, match="cannot be decoded"):
             read_picture(tmp_path)
+
+    def test_a_story_of_odd_words_is_written_twice(self, tmp_path: Path) -> None:
+        """An archive may have empty captions, and half a batch is told again."""
+        one = Story(" a ", (Frame("", picture(1), ("",)),))
+        for _ in range(2):
+            write_known(one, tmp_path / "told")
+        assert read_held(tmp_path / "told") == Story(" a ", (Frame("", characters=("",)),))
 
     def test_a_picture_that_says_words_where_numbers_should_be(self, tmp_path: Path) -> None:
         """Pillow stumbles over it with an error of another kind."""

@@ -166,7 +166,7 @@ def test_no_whole_checkpoint_is_one_line(tmp_path: Path, harm: str) -> None:
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
-    for name in (".checkpoint-4242", ".checkpoint-0000002.4242.new"):  # of earlier versions and of this one
+    for name in (".checkpoint-4242", ".checkpoint-0000002.4242.new", f".checkpoint-0000003.{os.getpid()}.new"):
         (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-0000099").mkdir()  # broken, and from beyond
     checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)

@@ -49,7 +49,7 @@ class Rows:
             if not self.done:
                 self._notes.unlink(missing_ok=True)  # of what is overwritten now: a kill before the next note would leave it true
             self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
-            if not self.done:
+            if not self.done and hasattr(os, "posix_fallocate"):
                 with path.open("r+b") as file:  # now, and not while it is filled: a disk that is full by then kills the process
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         except OSError as error:

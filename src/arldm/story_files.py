@@ -6,6 +6,7 @@ A script is plain text, one frame a line, or a `story.json`. A told story is a f
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -58,7 +59,7 @@ def check_cast(story: Story, words: Collection[str], names: Sequence[str] = ()) 
     known = [name for name in names if name in words]
     for frame in story.frames:
         for name in frame.characters if words else ():
-            if not all(word in words for word in name.split()):
+            if not all(unicodedata.normalize("NFC", word) in words for word in name.split()):
                 close = get_close_matches(name, known, 1) or get_close_matches(name, words, 1)
                 meant = f"perhaps you meant [{close[0]}], " if close else ""
                 expected = f"one of {', '.join(known)}" if known else "a name from its training"
@@ -98,20 +99,26 @@ def identified(frames: Sequence[Frame], title: str, name: str) -> Story:
     return Story(digest[:12], tuple(frames), title)
 
 
-def _from_json(text: str, path: Path, seen: bool = True, known: bool = False) -> Story:
-    """The story with its pictures, or none of them `seen`; `known` by the id that it was told with, if it has been told."""
+def _from_json(text: str, path: Path, known: bool = False) -> Story:
+    """The story, `known` by the id that it was told with, if it has been told."""
     try:
         found = json.loads(text)
-        frames = [_frame(entry, path, "id" in found, seen) for entry in found["frames"]]
+        frames = [_frame(entry, path, "id" in found) for entry in found["frames"]]
         story = identified(frames, _text(found.get("title")) or "", path.name)
-        return replace(story, id=_text(found["id"]) or "") if known and "id" in found else story
+        return replace(story, id=_id(found)) if known and "id" in found else story
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ScriptError(
             f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
         ) from error
 
 
-def _frame(entry: dict[str, Any], path: Path, told: bool, seen: bool) -> Frame:
+def _id(found: dict[str, Any]) -> str:
+    if not isinstance(found["id"], str):
+        raise TypeError(f"its id is {found['id']!r}, expected words")
+    return found["id"]
+
+
+def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
     """One of a story.json; a `told` one names all its pictures before the last is drawn."""
     caption, picture, lettering = (_text(entry.get(name)) for name in ("caption", "picture", "lettering"))
     if caption is None:
@@ -122,7 +129,7 @@ def _frame(entry: dict[str, Any], path: Path, told: bool, seen: bool) -> Frame:
     characters = tuple((_text(name) or "").lower() for name in names)
     if "" in characters:
         raise TypeError(f"characters are {names!r}, expected names")
-    where = _inside(path.parent, picture) if picture and seen else None
+    where = _inside(path.parent, picture) if picture else None
     if where is not None and told and not where.exists():
         where = None
     return Frame(caption, read_picture(where) if where else None, characters, lettering)
@@ -214,11 +221,16 @@ class StoryFolder:
 
 
 def read_held(folder: Path) -> Story:
-    """The story that is told into a folder, without its pictures. Raises OutputError."""
+    """The story that is told into a folder, as it was written down, without its pictures. Raises OutputError."""
     held = folder / STORY
     try:
-        return _from_json(_read(held), held, seen=False, known=True)
-    except ScriptError as error:
+        found = json.loads(held.read_text(encoding="utf-8-sig"))
+        frames = [
+            Frame(one["caption"], characters=tuple(one.get("characters") or ()), lettering=one.get("lettering"))
+            for one in found.get("frames", ())
+        ]
+        return Story(_id(found), tuple(frames), found.get("title") or "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
 
 
@@ -230,7 +242,8 @@ def read_told(folder: Path) -> Story:
 def check_apart(path: Path, folder: Path) -> None:
     """May a page be written there, or several that are numbered, without loss of what a told story has? Raises OutputError."""
     entries = json.loads(_read(folder / STORY))["frames"]
-    pictures = {folder / STRIP, *(folder / entry["picture"] for entry in entries if entry.get("picture"))}
+    pictures = {folder / STRIP, *(frame_path(folder, number) for number in range(len(entries)))}
+    pictures |= {folder / entry["picture"] for entry in entries if entry.get("picture")}
     pages = {one.with_stem(re.sub(r"-\d+$", "", one.stem)) for one in pictures}
     if path.resolve() in {one.resolve() for one in pictures | pages}:
         raise OutputError(f"{path}: is a picture of the story; expected another name, such as page{path.suffix}")

@@ -76,6 +76,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
     beside, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("new", "old"))
     try:
+        shutil.rmtree(beside, ignore_errors=True)  # of a killed process of this number, which in a container is always the same
         beside.mkdir(parents=True)
         yield beside
         for written in [*beside.rglob("*"), beside]:
@@ -135,13 +136,13 @@ def kept_alone(folder: Path) -> Iterator[None]:
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     with suppress(OSError):  # which is said when its first file is written
         folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with alone_in(folder) if folder.is_dir() else nullcontext():
+    with alone_in(folder) if folder.is_dir() else nullcontext():
+        try:
             yield
-    finally:
-        with suppress(OSError):  # there is something in it
-            for one in made:
-                one.rmdir()
+        finally:
+            with suppress(OSError):  # there is something in it
+                for one in made:
+                    one.rmdir()
 
 
 def locked(path: Path) -> BinaryIO:

@@ -47,6 +47,7 @@ from arldm.pictures import strip
 from arldm.provenance import pixel_hash
 from arldm.sample import tell
 from arldm.story import Story
+from arldm.train import checkpoint
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
@@ -82,8 +83,8 @@ def _adapt(recipe: Adaptation, out: Path, run: Path) -> None:
     pictures = [frame.picture for frame in frames if frame.picture is not None] if recipe.include_pictures else []
     write_pack(pack, out, _drawn(told, story), pictures)
     if recipe.mode != "pin":
-        for checkpoint in run.glob("checkpoint-*"):  # what is left of the run can be looked at and is small
-            shutil.rmtree(checkpoint)
+        for folder in checkpoint.folders(run):  # what is left of the run can be looked at and is small
+            shutil.rmtree(folder)
 
 
 def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:

@@ -8,7 +8,7 @@ from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.provenance import Origin, has_origin, read_origin
 from arldm.story import Story
-from arldm.story_files import STORY, read_held
+from arldm.story_files import STORY, frame_path, read_held
 
 RANDOM = -1  # as a seed
 
@@ -57,13 +57,16 @@ def replaced(folder: Path, story: Story) -> list[str]:
     return [f"{what} was {was!r} and is now {now!r}, as in the script" for what, was, now in words if was and was != now]
 
 
-def settled(folder: Path, missing: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> TellConfig:
-    """The config to draw missing frames with, a random seed being the one of those that are there.
+def settled(
+    folder: Path, missing: Collection[int], again: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]
+) -> TellConfig:
+    """The config to draw missing frames with, a random seed being the one of those that are there and not drawn `again`.
 
     made: the hash of the model, its packs, and the history that they are to be drawn with. Raises ConfigError where all frames that
     are there were drawn otherwise: half of the story would be another one.
     """
-    there = [read_origin(path) for path in sorted(folder.glob("[0-9]*.png")) if missing and has_origin(path)]
+    paths = sorted({*folder.glob("[0-9]*.png")} - {frame_path(folder, number) for number in again}) if missing else []
+    there = [read_origin(path) for path in paths if has_origin(path)]
     if not there:
         return config
     if config.seed == RANDOM:

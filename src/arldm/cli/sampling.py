@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from arldm.datasets.archive import ArchiveStories
 
 MADE_WITH = "sample.json"
-FRAMES = 5  # of a story of ToonSV, unless --frames says otherwise
 
 
 def sample(options: "Sample") -> int:
@@ -82,7 +81,7 @@ def _check(options: "Sample") -> None:
         raise ConfigError(f"{got}: expected 1 or more stories at once, 0 or more stories and given pictures")
     if options.dataset == "toonsv" and not options.stories:
         raise ConfigError("--stories: got 0, which is all; ToonSV has no end, say how many")
-    if options.dataset != "toonsv" and options.frames != FRAMES:
+    if options.dataset != "toonsv" and options.frames != type(options).frames:
         raise ConfigError(f"--frames {options.frames}: an archive's stories have lengths of their own; leave it out")
 
 
@@ -102,9 +101,12 @@ def _split(options: "Sample", model: ARLDM) -> "ToonStories | ArchiveStories":
 
 def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "ToonStories | ArchiveStories") -> dict[str, Any]:
     """All that the bytes depend on, beside the number of stories."""
-    names = ("split", "captions", "given", "frames", "batch", "threads")
+    names = ["split", "captions", "given", "batch", "threads"]
+    if isinstance(split, ToonStories):
+        dataset, names = "toonsv", [*names, "frames"]
+    else:
+        dataset = split.fingerprint
     chosen = {name: getattr(options, name) for name in names}
-    dataset = "toonsv" if isinstance(split, ToonStories) else split.fingerprint
     made = {"model_hash": model.hash(), "history": model.history, "device": model.device.type, "sampling": to_dict(config)}
     return {"dataset": dataset, **chosen, **made}
 

@@ -39,12 +39,7 @@ def tell_script(options: "Tell") -> int:
 
 def _told(options: "Tell") -> int:
     again = numbers(options.frames, "--frames")
-    story = _with_given(read_script(options.script), options.picture)
-    given = range(len(options.picture)) if is_told(options.script) else [k for k, one in enumerate(story.frames) if one.picture]
-    if wrong := sorted(again.intersection(given)):
-        giver = "--picture" if wrong[0] < len(options.picture) else options.script
-        raise ConfigError(f"--frames: got {wrong[0]}, which {giver} gives; expected frames that are drawn")
-    story = known_as(options.out, story, again)
+    story = known_as(options.out, _asked_for(options, again), again)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story, again)
     _check_given(folder, story, again)
@@ -53,7 +48,7 @@ def _told(options: "Tell") -> int:
     made = (options.model, model.hash())
     check_cast(story, model.tokenizer.words, NAMES)
     missing = [number for number, frame in enumerate(held.frames) if frame.picture is None]
-    config = settled(options.out, {*missing} - again, options.how, (made[1], options.pack, model.history))
+    config = settled(options.out, {*missing} - again, again, options.how, (made[1], options.pack, model.history))
     if config.seed == RANDOM:
         config = replace(config, seed=random.SystemRandom().randrange(2**31))
     bar = _Bar(len(again.union(missing)) * config.steps, lambda: _begun(model, story, config))
@@ -79,6 +74,16 @@ def _told(options: "Tell") -> int:
         print(f"{options.out}: all is drawn; --frames 0,1 --take 1 draws these anew")
     print(options.out / "strip.png")
     return 0
+
+
+def _asked_for(options: "Tell", again: frozenset[int]) -> Story:
+    """The script's story with all pictures that are given, none of which is to be drawn again."""
+    story = _with_given(read_script(options.script), options.picture)
+    given = range(len(options.picture)) if is_told(options.script) else [k for k, one in enumerate(story.frames) if one.picture]
+    if wrong := sorted(again.intersection(given)):
+        giver = "--picture" if wrong[0] < len(options.picture) else options.script
+        raise ConfigError(f"--frames: got {wrong[0]}, which {giver} gives; expected frames that are drawn")
+    return story
 
 
 def replay(options: "Replay") -> int:

@@ -1,7 +1,7 @@
 """Prints laid-out pages: PNG by Pillow, PDF with real text by fpdf2."""
 
-import glob
 import io
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ def render(story: Story, path: Path) -> list[Path]:
 
 def left_over(path: Path, pages: Collection[Path]) -> list[Path]:
     """What of an earlier printing under this name is no page of this one."""
-    numbered = [one for one in path.parent.glob(f"{glob.escape(path.stem)}-*.png") if one.stem.rpartition("-")[2].isdecimal()]
+    numbered = [one for one in path.parent.glob("*.png") if re.fullmatch(rf"{re.escape(path.stem)}-\d+", one.stem)]
     return sorted(one for one in (path, *numbered) if path.suffix.lower() == ".png" and one.exists() and one not in pages)
 
 

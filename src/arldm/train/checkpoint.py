@@ -69,8 +69,8 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
         for stale in set(run.glob(".checkpoint-*")) - {beside}:  # of a process that was killed while it wrote
             clear(stale)
         _write(beside, step, parts, facts)
-    past = [folder for folder in _all(run) if folder.name <= final.name]
-    for old in set(_all(run)) - set(past[-max(keep, 1) :]):  # also broken ones from beyond this step
+    past = [folder for folder in folders(run) if folder.name <= final.name]
+    for old in set(folders(run)) - set(past[-max(keep, 1) :]):  # also broken ones from beyond this step
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -84,7 +84,7 @@ def lend(parts: Mapping[str, Tensors]) -> None:
 def newest(run: Path) -> Checkpoint | None:
     """The newest sound checkpoint; None where there is none at all. Raises ModelError if there are some and none is sound."""
     broken: list[str] = []
-    for folder in reversed(_all(run)):
+    for folder in reversed(folders(run)):
         try:
             facts = json.loads((folder / STATE).read_text())
             for name, expected in facts["sha256"].items():
@@ -134,6 +134,6 @@ def _bytes(tensor: Tensor) -> memoryview:
     return whole(tensor.detach()).cpu().contiguous().flatten().view(torch.uint8).numpy().data
 
 
-def _all(run: Path) -> list[Path]:
-    """By step; copies that somebody put beside them under other names are left alone."""
+def folders(run: Path) -> list[Path]:
+    """All checkpoints of a run by step; copies that somebody put beside them under other names are left alone."""
     return sorted(one for one in run.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d{7,}", one.name))

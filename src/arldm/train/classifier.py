@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,7 @@ class Best:
     def __init__(self, module: CharacterClassifier, clips: Clips, path: Path) -> None:
         self.module, self.clips, self.path = module, clips, path
         self.accuracy = -1.0
+        self.judged_on = sha256(repr(clips.ids).encode()).hexdigest()[:16]  # figures of other clips do not compare
 
     def __call__(self) -> Sample:
         """Judge the module as it is, and keep it if it is better. The sample shows pictures that it takes for others."""
@@ -127,7 +129,8 @@ class Best:
         kept, found = self._kept(), report.frame_accuracy.value
         if found > kept:
             weights, facts = self.module.held()
-            put(self.path, save(weights, {"classifier": json.dumps(facts | {"frame_accuracy": found})}))
+            judged = facts | {"frame_accuracy": found, "judged_on": self.judged_on}
+            put(self.path, save(weights, {"classifier": json.dumps(judged)}))
         self.accuracy = max(kept, found)
         pictures = [self.clips.still(clip).resize((SMALL, SMALL)) for clip in (wrong or range(len(self.clips)))[:SHOWN]]
         return Sample(grid(pictures, 4), {"frame_accuracy": found, "character_f1": report.character_f1.value})
@@ -148,6 +151,7 @@ class Best:
             return -1.0
         try:
             with safe_open(self.path, "pt") as file:
-                return float(json.loads(file.metadata()["classifier"])["frame_accuracy"])
+                facts = json.loads(file.metadata()["classifier"])
+                return float(facts["frame_accuracy"]) if facts.get("judged_on") == self.judged_on else -1.0
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{self.path}: is not what this run keeps there; expected its classifier, delete it") from error

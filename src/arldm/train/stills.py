@@ -7,6 +7,7 @@ so that latents are drawn anew at every reading.
 import hashlib
 import resource
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def cached_stills(model: ARLDM, archive: Archive, stills: Sequence[Key], folder:
     state, encoder = PartialState(), fingerprint(model.latents)
     parts = [_Part(model, archive, stills[first : first + PART], folder, encoder) for first in range(0, len(stills), PART)]
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # of files that may be open at once, of which each part takes some
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(OSError, ValueError):  # where all there are cannot be had
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if state.is_main_process:
         check_room(folder, sum(part.missing for part in parts))
     state.wait_for_everyone()
