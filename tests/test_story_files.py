@@ -379,6 +379,12 @@ def header(width: int, height: int) -> bytes:
     )
 
 
+def test_a_name_is_known_however_its_accent_was_typed() -> None:
+    check_cast(parse("[Rene\u0301] waves.\nHe sits."), {"ren\u00e9"})
+    with pytest.raises(ScriptError, match="is nobody the model knows"):
+        check_cast(parse("[Rene] waves.\nHe sits."), {"ren\u00e9"})
+
+
 class TestReadPicture:
     @pytest.mark.parametrize("suffix", [".png", ".webp", ".gif", ".bmp"])
     @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
