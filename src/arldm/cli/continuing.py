@@ -13,15 +13,19 @@ from arldm.story_files import STORY, frame_path, read_held
 RANDOM = -1  # as a seed
 
 
-def known_as(folder: Path, story: Story, again: Collection[int]) -> Story:
-    """The story as its folder knows it: captions of frames that are drawn again may be others, and it may have become longer.
+def held_in(folder: Path) -> Story | None:
+    """The story that has been told into a folder, if one has. Raises OutputError where something else calls itself one."""
+    return read_held(folder) if (folder / STORY).exists() else None
+
+
+def known_as(folder: Path, held: Story | None, story: Story, again: Collection[int]) -> Story:
+    """The story as its folder, which holds `held`, knows it: captions of frames drawn again may be others, and it may be longer.
 
     It keeps its id, which seeds the noise, though ids are made of captions: frames that are kept can be replayed. Raises
-    OutputError where captions are others and their frames would stay as they are, or where no told story lies.
+    OutputError where captions are others and their frames would stay as they are.
     """
-    if not (folder / STORY).exists():
+    if held is None:
         return story
-    held = read_held(folder)
     pairs = zip(held.frames, story.frames, strict=False)
     changed = [number for number, (was, frame) in enumerate(pairs) if was.caption != frame.caption]
     shorter = len(story.frames) < len(held.frames)
@@ -36,21 +40,17 @@ def known_as(folder: Path, story: Story, again: Collection[int]) -> Story:
     return replace(story, id=held.id)
 
 
-def so_far(folder: Path, story: Story, waiting: Collection[int]) -> Story:
+def so_far(held: Story | None, story: Story, waiting: Collection[int]) -> Story:
     """The story as its folder is to know it while some frames are `waiting` to be drawn again: these still have their old words."""
-    held = read_held(folder).frames if (folder / STORY).exists() else ()
-    frames = [
-        replace(held[number], picture=frame.picture) if number in waiting and number < len(held) else frame
-        for number, frame in enumerate(story.frames)
-    ]
+    old = held.frames if held is not None else ()
+    frames = [old[number] if number in waiting and number < len(old) else frame for number, frame in enumerate(story.frames)]
     return replace(story, frames=tuple(frames))
 
 
-def replaced(folder: Path, story: Story) -> list[str]:
+def replaced(held: Story | None, story: Story) -> list[str]:
     """What was written there by hand perhaps, and is to be replaced by what the script says: title and lettering."""
-    if not (folder / STORY).exists():
+    if held is None:
         return []
-    held = read_held(folder)
     words = [("title", held.title or None, story.title or None)]
     pairs = zip(held.frames, story.frames, strict=False)
     words += [(f"lettering of frame {number}", was.lettering, frame.lettering) for number, (was, frame) in enumerate(pairs)]

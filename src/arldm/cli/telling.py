@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.continuing import RANDOM, known_as, replaced, settled, so_far
+from arldm.cli.continuing import RANDOM, held_in, known_as, replaced, settled, so_far
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, OutputError, PictureError
@@ -39,7 +39,8 @@ def tell_script(options: "Tell") -> int:
 
 def _told(options: "Tell") -> int:
     again = numbers(options.frames, "--frames")
-    story = known_as(options.out, _asked_for(options, again), again)
+    asked, was = _asked_for(options, again), held_in(options.out)
+    story = known_as(options.out, was, asked, again)
     folder = StoryFolder(options.out, story)
     held = folder.with_drawn(story, again)
     _check_given(folder, story, again)
@@ -58,15 +59,15 @@ def _told(options: "Tell") -> int:
         for number, frame in enumerate(frames):
             pictures.append(_picture(frame))
             if number == 0:
-                for line in replaced(options.out, story):
+                for line in replaced(was, story):
                     print(f"arldm: {options.out}: {line}", file=sys.stderr)
-                folder.begin(so_far(options.out, story, again))
+                folder.begin(so_far(was, story, again))
             if number in again or held.frames[number].picture is None:
                 how = {"history": model.history, "take": options.take, "packs": options.pack, "device": model.device.type}
                 facts = origin(story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
                 folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
                 if number in again:
-                    folder.begin(so_far(options.out, story, {one for one in again if one > number}))
+                    folder.begin(so_far(was, story, {one for one in again if one > number}))
             elif not folder.picture(number).exists():  # a given one, which came without an origin
                 folder.keep(number, pictures[-1], {})
     folder.finish(pictures)
