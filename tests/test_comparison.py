@@ -16,17 +16,17 @@ from safetensors.torch import save_file
 
 from arldm.cli import main
 from arldm.errors import ConfigError, DatasetError, ModelError, PictureError, ScriptError
-from arldm.evaluate.characters import casts, score_characters
+from arldm.evaluate.characters import FIGURES, casts
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Hashed, Store, digests
 from arldm.evaluate.inception import FIDInception
-from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, known, tells_facts
+from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, ReaderJudge, judged, known, tells_facts
+from arldm.evaluate.measures import by_attribute, measure
 from arldm.evaluate.networks import WELL_KNOWN, inception
 from arldm.evaluate.pictures import Pictures, aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, Task, differences
 from arldm.evaluate.report import score
-from arldm.evaluate.similarity import score_similarity
 from arldm.evaluate.webpage import _cell, page
 from arldm.model.noise import seeded
 from arldm.story import Story
@@ -252,11 +252,10 @@ class TestJudges:
         seen = classify(classifier.body, [opened(path) for path in method.frames])
         stories = [seen[first : first + 4] for first in range(0, 16, 4)]
         truth = casts(truths, ["momo", "ann"], "truth")
-        expected = score_characters(truth, stories)
-        assert ours["character F1"] == expected.character_f1
-        assert (ours["precision"], ours["recall"]) == (expected.precision, expected.recall)
+        expected = {name: [*figure(truth, stories)] for name, figure in FIGURES.items()}
+        assert {name: ours[name] for name in FIGURES} == {name: measure(some) for name, some in expected.items()}
         row = found.methods[1]
-        assert row.by_attribute["character F1"] == expected.by_character
+        assert row.by_attribute["character F1"] == by_attribute(expected["character F1"])
         assert set(row.by_attribute) == {"clip self", "character F1", "precision", "recall"}
         assert row.by_story["frame accuracy"].keys() == method.stories.keys()
         assert np.mean([*row.by_story["frame accuracy"].values()]) == pytest.approx(ours["frame accuracy"].value)
@@ -280,10 +279,9 @@ class TestJudges:
         encoder = EncoderJudge.of(write_clip(tmp_path / "clip"), truths, find(tmp_path / "cast"))
         found = compare([method], reference, {"means": Means()}, tmp_path / "cache", judges=[encoder], known=truths)
         pictures = [[opened(path) for path in frames] for frames in method.stories.values()]
-        looks = {"momo": [picture(900)], "ann": [picture(901)]}
-        expected = score_similarity(pictures, truths, {"clip": encoder.body}, references=looks)
-        for name, other in (("clip to captions", "clip_t"), ("clip cross", "clip_cross")):
-            measured, same = found.methods[0].judged[name], expected[other]
+        expected = judged(encoder, truths, pictures)
+        for name in ("clip to captions", "clip cross"):
+            measured, same = found.methods[0].judged[name], expected[name]
             assert (measured.value, measured.count) == (pytest.approx(same.value, abs=1e-6), same.count)
         assert set(found.methods[0].by_attribute["clip cross"]) == {"momo", "ann"}
 
@@ -299,9 +297,9 @@ class TestJudges:
             [opened(path) for path in (true[0], *own)]
             for true, own in zip(reference.stories.values(), drawn.stories.values(), strict=True)
         ]
-        expected = score_similarity(pictures, truths, {"clip": encoder.body}, given=1)
-        assert found.methods[0].judged["clip self"].value == pytest.approx(expected["clip_self"].value, abs=1e-6)
-        assert found.methods[0].judged["clip self"].count == expected["clip_self"].count == 8  # momo and ann of each story
+        expected = judged(encoder, truths, pictures, given=1)["clip self"]
+        assert found.methods[0].judged["clip self"].value == pytest.approx(expected.value, abs=1e-6)
+        assert found.methods[0].judged["clip self"].count == expected.count == 8  # momo and ann of each story
 
     def test_encoders_of_one_name_are_refused(self, told: list[Path], tmp_path: Path) -> None:
         reference, encoder = find(told[0]), EncoderJudge.of(write_clip(tmp_path / "clip"))

@@ -26,7 +26,9 @@ from transformers import (
 )
 
 from arldm.errors import ModelError, PictureError
-from arldm.evaluate.similarity import Encoder, cross_consistency, score_similarity, self_consistency
+from arldm.evaluate.judged import EncoderJudge, judged
+from arldm.evaluate.pictures import find
+from arldm.evaluate.similarity import Encoder, cross_consistency, self_consistency
 from arldm.model.noise import seeded
 from arldm.model.vocabulary import train_clip_tokenizer
 from arldm.story import Frame, Story
@@ -67,8 +69,8 @@ def write_vit(folder: Path, kind: str = "vit") -> Path:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return Encoder(write_clip(tmp_path_factory.mktemp("encoders") / "clip"))
+def clip(tmp_path_factory: pytest.TempPathFactory) -> EncoderJudge:
+    return EncoderJudge.of(write_clip(tmp_path_factory.mktemp("encoders") / "clip"), stories(1))
 
 
 def stories(count: int = 3) -> list[Story]:
@@ -80,36 +82,39 @@ def pictures(some: list[Story]) -> list[list]:
     return [[frame.picture for frame in story.frames] for story in some]
 
 
-def test_truth_is_like_itself_and_other_pictures_are_less(clip: Encoder) -> None:
+def test_truth_is_like_itself_and_other_pictures_are_less(clip: EncoderJudge) -> None:
     truth = stories()
-    same = score_similarity(pictures(truth), truth, {"clip": clip})
-    other = score_similarity(pictures(truth)[::-1], truth, {"clip": clip})
-    assert same["clip_i"].value == pytest.approx(1, abs=1e-6)
-    assert other["clip_i"].value < 1 - 1e-4
-    assert same["clip_i"].count == 15
-    assert score_similarity(pictures(truth), truth, {"clip": clip}, given=2)["clip_i"].count == 9
-    assert set(same) == {"clip_i", "clip_t", "clip_self"}
+    same = judged(clip, truth, pictures(truth))
+    other = judged(clip, truth, pictures(truth)[::-1])
+    assert same["clip to truth"].value == pytest.approx(1, abs=1e-6)
+    assert other["clip to truth"].value < 1 - 1e-4
+    assert same["clip to truth"].count == 15
+    assert judged(clip, truth, pictures(truth), given=2)["clip to truth"].count == 9
+    assert set(same) == {"clip to truth", "clip to captions", "clip self"}
 
 
 @torch.no_grad()
-def test_figures_are_cosines_of_what_transformers_gives(clip: Encoder) -> None:
-    truth = stories(1)
+def test_figures_are_cosines_of_what_transformers_gives(clip: EncoderJudge) -> None:
+    truth, body = stories(1), clip.body
     images = [frame.picture for frame in truth[0].frames]
-    inputs = clip.processor(images=images, return_tensors="pt")
-    words = clip.tokenizer([f.caption for f in truth[0].frames], padding=True, truncation=True, max_length=12, return_tensors="pt")
-    told = clip.model(**inputs, **words)
+    inputs = body.processor(images=images, return_tensors="pt")
+    words = body.tokenizer([f.caption for f in truth[0].frames], padding=True, truncation=True, max_length=12, return_tensors="pt")
+    told = body.model(**inputs, **words)
     cosines = (told.image_embeds * told.text_embeds).sum(1)
-    found = score_similarity([images], truth, {"clip": clip})
-    assert found["clip_t"].value == pytest.approx(cosines.mean().item(), abs=1e-6)
+    found = judged(clip, truth, [images])
+    assert found["clip to captions"].value == pytest.approx(cosines.mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "dinov2_with_registers"])
 def test_dino_is_the_class_token_of_either_kind(tmp_path: Path, kind: str) -> None:
-    encoder = Encoder(write_vit(tmp_path / kind, kind))
+    for who, seed in (("momo", 0), ("ann", 1)):
+        (tmp_path / "cast" / who).mkdir(parents=True)
+        picture(seed).save(tmp_path / "cast" / who / "1.png")
     truth = stories()
-    found = score_similarity(pictures(truth), truth, {"dino": encoder}, references={"momo": [picture(0)], "ann": [picture(1)]})
-    assert set(found) == {"dino_i", "dino_self", "dino_cross"}
-    assert found["dino_i"].value == pytest.approx(1, abs=1e-6)
+    judge = EncoderJudge.of(write_vit(tmp_path / "dino", kind), truth, find(tmp_path / "cast"))
+    found, encoder = judged(judge, truth, pictures(truth)), judge.body
+    assert set(found) == {"dino to truth", "dino self", "dino cross"}
+    assert found["dino to truth"].value == pytest.approx(1, abs=1e-6)
     seen = encoder.model(**encoder.processor(images=[picture(0)], return_tensors="pt")).last_hidden_state[0, 0]
     assert np.allclose(encoder.pictures([picture(0)])[0], (seen / seen.norm()).numpy(), atol=1e-6)
     with pytest.raises(ModelError, match="reads no captions"):
@@ -138,23 +143,23 @@ def test_a_character_counts_once_a_story_and_given_frames_are_not_judged() -> No
     assert crossed == {(0, "a"): 0.5}
 
 
-def test_what_stories_do_not_have_gives_no_figure(clip: Encoder) -> None:
+def test_what_stories_do_not_have_gives_no_figure(clip: EncoderJudge) -> None:
     bare = [Story("a", (Frame(CAPTIONS[0]), Frame(CAPTIONS[1])))]
-    found = score_similarity([[picture(0), picture(1)]], bare, {"clip": clip})
-    assert set(found) == {"clip_t", "clip_self"}
-    assert np.isnan(found["clip_self"].value)
-    assert np.isfinite(found["clip_t"].value)
-    assert np.isnan(found["clip_t"].low)  # one story has no interval
+    found = judged(clip, bare, [[picture(0), picture(1)]])
+    assert set(found) == {"clip to captions", "clip self"}
+    assert np.isnan(found["clip self"].value)
+    assert np.isfinite(found["clip to captions"].value)
+    assert np.isnan(found["clip to captions"].low)  # one story has no interval
     silent = [Story("a", (Frame(CAPTIONS[0]), Frame("")))]
-    assert score_similarity([[picture(0), picture(1)]], silent, {"clip": clip})["clip_t"].count == 1
+    assert judged(clip, silent, [[picture(0), picture(1)]])["clip to captions"].count == 1
 
 
-def test_what_cannot_be_compared_is_one_line(clip: Encoder, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_one_line(clip: EncoderJudge, tmp_path: Path) -> None:
     truth = stories(1)
     with pytest.raises(PictureError, match="'0' has 4 pictures for 5 frames"):
-        score_similarity([pictures(truth)[0][:4]], truth, {"clip": clip})
+        judged(clip, truth, [pictures(truth)[0][:4]])
     with pytest.raises(PictureError, match="no picture"):
-        clip.pictures([])
+        clip.features([])
     with pytest.raises(ModelError, match="no folder"):
         Encoder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()

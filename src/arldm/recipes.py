@@ -235,8 +235,7 @@ class Judges:
     classifier: Path | None = None  # what `arldm train-classifier` left, or weights of StoryViz, StoryDALL-E or StoryGPT-V
     classifier_names: tuple[str, ...] = ()  # whom it knows, in the order of its outputs, where its file does not tell
     classifier_scaling: Literal["", "unit", "imagenet"] = ""  # how it looks, likewise (docs/evaluation.md)
-    clip_encoder: Path | None = None  # a CLIP folder of transformers
-    dino_encoder: Path | None = None  # a ViT or DINOv2 folder of transformers
+    encoder: tuple[Path, ...] = ()  # CLIP, SigLIP, ViT or DINOv2 folders of transformers
 
 
 @dataclass(frozen=True, slots=True)

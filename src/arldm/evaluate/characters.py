@@ -1,4 +1,4 @@
-"""Who is in the pictures, counted as the field counts it (StoryViz, StoryDALL-E, StoryGPT-V), with intervals and by character.
+"""Who is in the pictures, counted as the field counts it (StoryViz, StoryDALL-E, StoryGPT-V), character by character.
 
 Labels are what an annotation says of a clip, not what can be seen in a still, so true pictures do not reach 1 either.
 """
@@ -7,33 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from arldm.errors import ConfigError, DatasetError
-from arldm.evaluate.measures import Measure, Tally, by_attribute, measure
+from arldm.evaluate.measures import Tally
 from arldm.story import Story
 
 Cast = Collection[str]  # who is in a frame
 Casts = Sequence[Sequence[Cast]]  # of each story, of each frame
-
-
-@dataclass(frozen=True, slots=True)
-class CharacterReport:
-    """The field's two figures, what the second is made of, and the same by character, the worst first."""
-
-    frame_accuracy: Measure
-    character_f1: Measure
-    precision: Measure
-    recall: Measure
-    by_character: dict[str, Measure]  # F1 of each who is there or was found; the mean of these is macro F1
-
-
-def score_characters(truth: Casts, found: Casts, given: int = 0) -> CharacterReport:
-    """Judge who was found against who should be there, from frame `given` on. Raises ConfigError where stories differ in length."""
-    return CharacterReport(
-        frame_accuracy=measure(list(frame_accuracy(truth, found, given))),
-        character_f1=measure(list(character_f1(truth, found, given))),
-        precision=measure(list(precision(truth, found, given))),
-        recall=measure(list(recall(truth, found, given))),
-        by_character=by_attribute(list(character_f1(truth, found, given))),
-    )
 
 
 def frame_accuracy(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from arldm.errors import ConfigError
 from arldm.evaluate import fid, measures
 from arldm.evaluate.features import Features, Hashed, Network
 from arldm.evaluate.fid import BLOCK, BLOCKS, FEW, frechet, kernel_distance
-from arldm.evaluate.judged import Judge
+from arldm.evaluate.judged import Judge, check_names, tallied
 from arldm.evaluate.measures import RESAMPLES, Interval, Measure, Tally, by_attribute, by_story, measure
 from arldm.evaluate.pictures import LOOSE, Pictures
 from arldm.story import Story
@@ -118,9 +117,7 @@ def compare(
     The methods' stories begin after the `given` frames, the reference's before. `judges` look at single frames, of which it is
     `known` what should be in them. Raises PictureError, ModelError, OutputError, ConfigError.
     """
-    names = [judge.name for judge in judges]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"two judges are called {twice[0]}; expected different names, rename an encoder's folder or link to it")
+    check_names(judges)
     truth = _looked_at(reference.after(given), networks, cache)
     whole = Hashed.of(reference) if judges and given else truth.hashed
     rows = []
@@ -138,12 +135,8 @@ def compare(
 
 def _tallies(judge: Judge, drawn: Hashed, whole: Hashed, known: Sequence[Story], given: int, cache: Path) -> dict[str, list[Tally]]:
     """What a judge says of a method, by figure, story after story; the given frames are those of the truth."""
-    found: dict[str, list[Tally]] = defaultdict(list)
     looked = zip(known, drawn.stories_by(judge, cache), whole.stories_by(judge, cache), strict=True)
-    for number, (story, own, true) in enumerate(looked):
-        for name, some in judge.tallies(story, np.concatenate([true[:given], own]), true, given).items():
-            found[name] += [replace(one, story=number) for one in some]
-    return found
+    return tallied(judge, ((story, np.concatenate([true[:given], own]), true) for story, own, true in looked), given)
 
 
 def _note(row: Row, figure: str, tallies: Sequence[Tally], stories: Sequence[str], groups: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Any method's stories against what is known of the true ones: who is there, what is true, and likeness to a user's encoders."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
-from arldm.errors import DatasetError
+from arldm.errors import ConfigError, DatasetError, PictureError
 from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
 from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
-from arldm.evaluate.measures import Tally
+from arldm.evaluate.measures import Measure, Tally, measure
 from arldm.evaluate.pictures import Pictures, called, opened
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, cross_consistency, paired, self_consistency
@@ -34,8 +35,40 @@ class Judge(Network, Protocol):
         ...
 
     def tallies(self, story: Story, seen: np.ndarray, true: np.ndarray, given: int) -> Mapping[str, Iterable[Tally]]:
-        """By figure. `seen` and `true` (frame, width) are of the whole story; the first `given` frames are not judged."""
+        """By figure. `seen` and `true` (frame, width; of no frame where it is not known) are of the whole story; the first
+        `given` frames are not judged."""
         ...
+
+
+def judged(judge: Judge, stories: Sequence[Story], told: Sequence[Sequence[Image.Image]], given: int = 0) -> dict[str, Measure]:
+    """The figures of drawn pictures, a row for each story. Frames before `given` are compared with, not judged.
+
+    What the stories do not have (all true pictures, who is in them, a character twice) gives no figure or NaN. Raises PictureError
+    for stories of other lengths, ConfigError where there is nothing to look at.
+    """
+    for story, row in zip(stories, told, strict=True):
+        if len(row) != len(story.frames):
+            raise PictureError(f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames; expected one of each")
+    known = all(len(story.pictures) == len(story.frames) for story in stories)
+    true = (judge.features(story.pictures) if known else np.empty((0, judge.width)) for story in stories)
+    seen = map(judge.features, told)
+    return {name: measure(some) for name, some in tallied(judge, zip(stories, seen, true, strict=True), given).items()}
+
+
+def tallied(judge: Judge, looked: Iterable[tuple[Story, np.ndarray, np.ndarray]], given: int) -> dict[str, list[Tally]]:
+    """What a judge says by figure, story after story; `looked` has each with the features of its frames and of the true ones."""
+    found: dict[str, list[Tally]] = defaultdict(list)
+    for number, (story, seen, true) in enumerate(looked):
+        for name, some in judge.tallies(story, seen, true, given).items():
+            found[name] += [replace(one, story=number) for one in some]
+    return found
+
+
+def check_names(judges: Sequence[Judge]) -> None:
+    """Raises ConfigError where reports would call two the same."""
+    names = [judge.name for judge in judges]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two judges are called {twice[0]}; expected different names, rename an encoder's folder or link to it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +82,12 @@ class EncoderJudge:
     looks: Mapping[str, np.ndarray]  # of the reference pictures of each character (picture, width)
 
     @classmethod
-    def of(cls, folder: Path, known: Sequence[Story] = (), references: Pictures | None = None) -> Self:
+    def of(cls, folder: Path | str, known: Sequence[Story] = (), references: Pictures | None = None) -> Self:
         """Read it, and let it look at what stories are told by: captions, and reference pictures, of each character a folder.
 
         Raises ModelError, PictureError.
         """
+        folder = Path(folder)
         body = Encoder(folder, fastest_device())
         hashed = [checksum(path) for pattern in ("*.safetensors", "*config.json") for path in sorted(folder.glob(pattern))]
         told = sorted({frame.caption for story in known for frame in story.frames} - {""}) if body.reads else []
@@ -81,7 +115,7 @@ class EncoderJudge:
         too) and to pictures of it."""
         cast = [frame.characters for frame in story.frames]
         captions = [self.captions.get(frame.caption) for frame in story.frames]
-        found = {f"{self.name} to truth": paired([seen], [true], given)}
+        found: dict[str, Iterable[Tally]] = {f"{self.name} to truth": paired([seen], [true], given)} if len(true) else {}
         if self.captions:
             found[f"{self.name} to captions"] = (
                 Tally(0, frame, "pair", float(seen[frame] @ caption), 1)
@@ -103,14 +137,14 @@ class ClassifierJudge:
     name: str = "classifier"
 
     @classmethod
-    def of(cls, path: Path, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "") -> Self:
+    def of(cls, path: Path | str, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "") -> Self:
         """Read a file as `CharacterClassifier.from_file`, to judge stories that messages call `source`.
 
         Raises ModelError, and as `characters.casts`.
         """
         body = CharacterClassifier.from_file(path, names, scaling).to(fastest_device())
         characters.casts(known, body.names, source)  # better said now than after hours
-        return cls(body, checksum(path))
+        return cls(body, checksum(Path(path)))
 
     @property
     def identity(self) -> str:

@@ -1,6 +1,6 @@
 """How alike pictures are to encoders of the user's own: CLIP-I, CLIP-T, DINO, and whether a character stays itself.
 
-An encoder is a local folder of transformers. All figures are means of cosines; intervals are over stories.
+An encoder is a local folder of transformers. All figures are means of cosines.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 
 from arldm.errors import ModelError, PictureError, said
 from arldm.evaluate.characters import Casts
-from arldm.evaluate.measures import Measure, Tally, measure
-from arldm.story import Story
+from arldm.evaluate.measures import Tally
 
 UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, or not looked at
 POOLED = ("clip", "siglip")  # models that pool a picture themselves
@@ -88,42 +87,6 @@ class Encoder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def score_similarity(
-    told: Sequence[Sequence[Image.Image]],
-    truth: Sequence[Story],
-    encoders: Mapping[str, Encoder],
-    given: int = 0,
-    references: Mapping[str, Sequence[Image.Image]] | None = None,
-) -> dict[str, Measure]:
-    """The figures of each encoder: NAME_i against true pictures, NAME_t against captions, NAME_self and NAME_cross of characters.
-
-    Frames before `given` are compared with, not judged. `references` are pictures of each character. What the stories do not have
-    (true pictures, who is in them, a character twice) gives no figure or NaN. Raises PictureError for stories of other lengths.
-    """
-    for story, row in zip(truth, told, strict=True):
-        if len(row) != len(story.frames):
-            raise PictureError(f"story {story.id!r} has {len(row)} pictures for {len(story.frames)} frames; expected one of each")
-    casts = [[frame.characters for frame in story.frames] for story in truth]
-    shown = [story.pictures for story in truth]
-    known = all(len(row) == len(story.frames) for row, story in zip(shown, truth, strict=True))
-    found: dict[str, Measure] = {}
-    for name, encoder in encoders.items():
-        seen = _rows(encoder.pictures([picture for row in told for picture in row]), told)
-        if known:
-            found[f"{name}_i"] = measure(
-                list(paired(seen, _rows(encoder.pictures([p for row in shown for p in row]), told), given))
-            )
-        if encoder.reads:
-            captions = encoder.captions([frame.caption for story in truth for frame in story.frames])
-            told_of = paired(seen, _rows(captions, told), given)
-            found[f"{name}_t"] = measure([one for one in told_of if truth[one.story].frames[one.frame].caption])
-        found[f"{name}_self"] = measure(list(self_consistency(seen, casts, given)))
-        if references:
-            looks = {who: encoder.pictures(pictures) for who, pictures in references.items()}
-            found[f"{name}_cross"] = measure(list(cross_consistency(seen, casts, looks, given)))
-    return found
-
-
 def paired(seen: Sequence[np.ndarray], others: Sequence[np.ndarray], given: int = 0) -> Iterator[Tally]:
     """Each frame with what belongs to it, its true picture or its caption: CLIP-I, CLIP-T, DINO. Rows are of length 1."""
     for story, (row, other) in enumerate(zip(seen, others, strict=True)):
@@ -154,8 +117,3 @@ def cross_consistency(
 def _appearances(cast: Sequence) -> dict[str, list[int]]:
     """In which frames each character is."""
     return {who: [t for t, frame in enumerate(cast) if who in frame] for who in sorted({who for frame in cast for who in frame})}
-
-
-def _rows(features: np.ndarray, like: Sequence[Sequence]) -> list[np.ndarray]:
-    """Features of all frames, story by story."""
-    return np.split(features, np.cumsum([len(row) for row in like])[:-1])

@@ -17,8 +17,9 @@ from safetensors.torch import save
 from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive, chosen
 from arldm.errors import ConfigError, DatasetError, ModelError
-from arldm.evaluate.characters import CharacterReport, score_characters
+from arldm.evaluate.characters import character_f1, frame_accuracy
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
+from arldm.evaluate.measures import measure
 from arldm.model.noise import seeded
 from arldm.recipes import Classifier
 from arldm.train.asked import asked
@@ -125,25 +126,25 @@ class Best:
 
     def __call__(self) -> Sample:
         """Judge the module as it is, and keep it if it is better. The sample shows pictures that it takes for others."""
-        report, wrong = self._judged()
-        kept, found = self._kept(), report.frame_accuracy.value
+        truth, seen = self._looked()
+        kept, found = self._kept(), measure([*frame_accuracy([truth], [seen])]).value
         if found > kept:
             weights, facts = self.module.held()
             judged = facts | {"frame_accuracy": found, "judged_on": self.judged_on}
             put(self.path, save(weights, {"classifier": json.dumps(judged)}))
         self.accuracy = max(kept, found)
+        wrong = [clip for clip, (there, some) in enumerate(zip(truth, seen, strict=True)) if set(there) != set(some)]
         pictures = [self.clips.still(clip).resize((SMALL, SMALL)) for clip in (wrong or range(len(self.clips)))[:SHOWN]]
-        return Sample(grid(pictures, 4), {"frame_accuracy": found, "character_f1": report.character_f1.value})
+        f1 = measure([*character_f1([truth], [seen])]).value  # as one story: no interval is needed here
+        return Sample(grid(pictures, 4), {"frame_accuracy": found, "character_f1": f1})
 
-    def _judged(self) -> tuple[CharacterReport, list[int]]:
-        """The figures of the validation split, and the clips that are taken for others."""
+    def _looked(self) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+        """Who is in each clip of the validation split, and who was found there."""
         found: list[tuple[str, ...]] = []
         for first in range(0, len(self.clips), BLOCK):
             block = range(first, min(first + BLOCK, len(self.clips)))
             found += classify(self.module, [self.clips.still(clip) for clip in block], BLOCK)
-        truth = [self.clips.cast(clip) for clip in range(len(self.clips))]
-        wrong = [clip for clip, (there, seen) in enumerate(zip(truth, found, strict=True)) if set(there) != set(seen)]
-        return score_characters([truth], [found]), wrong  # as one story: no interval is needed here
+        return [self.clips.cast(clip) for clip in range(len(self.clips))], found
 
     def _kept(self) -> float:
         """The frame accuracy of the weights that lie there. Raises ModelError."""

@@ -21,7 +21,7 @@ from arldm.recipes import Paper
 from arldm.sample import check_length, check_stories, tell_batch
 from arldm.train.asked import asked
 from arldm.train.autoencoder import grid
-from arldm.train.judging import Judge
+from arldm.train.judging import Jury
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
 from arldm.train.record import Sample
@@ -79,8 +79,8 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
 
 def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
     split = Archive(recipe.dataset).stories("val", recipe.captions)
-    judge = Judge(recipe.judges, split, recipe.given)
-    stories = [*split.first(max(SHOWN, judge.stories))]
+    jury = Jury(recipe.judges, split, recipe.given)
+    stories = [*split.first(max(SHOWN, jury.stories))]
     if not stories:
         return None
     captions = [frame.caption for story in stories for frame in story.frames]
@@ -91,7 +91,7 @@ def _preview(recipe: Paper, model: ARLDM) -> Callable[[], Sample] | None:
         frames = [[row[0] for row in tell_batch(model, [story.untold(recipe.given)], QUICK)] for story in stories]
         told = [[frame.picture for frame in row if frame.picture] for row in frames]
         shown = [resized(picture, size) for row in told[:SHOWN] for picture in row]
-        return Sample(grid(shown, max(map(len, told[:SHOWN]))), judge(told[: judge.stories]))
+        return Sample(grid(shown, max(map(len, told[:SHOWN]))), jury(told[: jury.stories]))
 
     return preview
 
