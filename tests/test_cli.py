@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -507,6 +508,15 @@ class TestShowAndReplayAndPage:
         path = told / "story.json"
         path.write_text(path.read_text().replace("001.png", "mine-1.png"))
         refused(["page", "told", "-o", f"told/{name}"], "is a picture of the story; expected another name, such as page.png")
+
+    def test_letters_that_become_tiny_are_told_of(self, told: Path, desk: Path, capsys) -> None:
+        path = told / "story.json"
+        held = json.loads(path.read_text())
+        held["frames"][1]["lettering"] = "So many words go into no balloon. " * 40
+        path.write_text(json.dumps(held))
+        assert main(["page", "told", "-o", "page.pdf"]) == 0
+        said = visible(capsys.readouterr().err)
+        assert re.fullmatch(r"arldm: frame 1: so many words .* are [345]\.\d points high; expected fewer, or two frames\n", said)
 
     def test_sheets_of_an_earlier_printing_are_named(self, told: Path, desk: Path, capsys) -> None:
         for name in ("page-1.png", "page-x.png", "page-old-1.png"):

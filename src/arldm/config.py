@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -181,6 +182,15 @@ def changes(config: Any) -> dict[str, Any]:
         elif value != usual:
             found[field.name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def flat(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What `to_dict` gave, each value with the names that lead to it."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, (*path, name))
+        else:
+            yield (*path, name), value
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:

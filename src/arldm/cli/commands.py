@@ -58,7 +58,7 @@ class Page:
     """Print what the embedded model drew at twice the size, by a network that knows how its world is drawn."""
 
     def __call__(self) -> int:
-        from arldm.page import left_over, render
+        from arldm.page import hard_to_read, left_over, render
         from arldm.story_files import check_apart, read_told
 
         story = read_told(self.story)
@@ -69,6 +69,9 @@ class Page:
             story = enlarged(story, self.story)
         pages = render(story, self.out)
         print(*pages, sep="\n")
+        for number, size in hard_to_read(story).items():
+            got = f"frame {number}: so many words that their letters are {size:.1f} points high"
+            print(f"arldm: {got}; expected fewer, or two frames", file=sys.stderr)
         for path in left_over(self.out, pages):
             print(f"arldm: {path}: is of an earlier printing, and no page of this one", file=sys.stderr)
         return 0

@@ -16,6 +16,7 @@ from arldm.evaluate.networks import FILE, WELL_KNOWN, inception, reader
 from arldm.evaluate.pictures import Pictures, aligned, called, find, write_vistorybench
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
+from arldm.recipes import Judges
 from arldm.story import Story
 from arldm.story_files import write_known
 from arldm.writing import check_writable, put
@@ -66,9 +67,7 @@ def _check(options: "EvaluatePictures") -> None:
         raise ConfigError(f"--given: got {options.given}; expected 0 or more pictures given at the start of each story")
     if options.characters and not options.encoder:
         raise ConfigError("--characters: given without --encoder; expected one or more that look at them")
-    for name in ("classifier_names", "classifier_scaling"):
-        if getattr(options, name) and not options.classifier:
-            raise ConfigError(f"--{name.replace('_', '-')}: given without --classifier; expected the file that it is of")
+    check_of_classifier(options)
     if options.network == "inception" and options.weights is None:
         raise ConfigError(f"--weights: not given; expected {FILE} of pytorch-fid, or --network reader")
     if options.network == "reader" and options.weights is not None:
@@ -76,6 +75,14 @@ def _check(options: "EvaluatePictures") -> None:
     for name, path in (("--json", options.json), ("--page", options.page)):
         if path is not None:  # better said now than after hours
             check_writable(path, name)
+
+
+def check_of_classifier(options: "EvaluatePictures | Judges", before: str = "--") -> None:
+    """Raises ConfigError for what is told of a classifier that is not named."""
+    for name in ("classifier_names", "classifier_scaling"):
+        if getattr(options, name) and not options.classifier:
+            option = f"{before}{name.replace('_', '-')}"
+            raise ConfigError(f"{option}: given without {before}classifier; expected the file that it is of")
 
 
 def _weights(options: "EvaluatePictures") -> Path:

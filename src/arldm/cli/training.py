@@ -2,15 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from arldm.cli.beginning import sizes
+from arldm.cli.comparing import check_of_classifier
 from arldm.cli.preparing import check_installed
-from arldm.config import TrainConfig, to_dict
+from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train import run
@@ -122,7 +121,8 @@ def _check(recipe: Recipe) -> None:
         check_installed()
     ranges = RANGES | OTHER_RANGES.get(type(recipe), {})
     starts = STARTS | {"model": MODELS[type(recipe)]} if type(recipe) in MODELS else STARTS
-    for path, value in _options(to_dict(recipe)):
+    given = ((path, one) for path, value in flat(to_dict(recipe)) for one in (value if isinstance(value, list) else [value]))
+    for path, value in given:
         option, name = "--" + ".".join(path).replace("_", "-"), path[-1]
         if name in ranges:
             check_range(option, value, *ranges[name])
@@ -135,23 +135,9 @@ def _check(recipe: Recipe) -> None:
     if recipe.train.optimizer == "adamw_8bit" and find_spec("bitsandbytes") is None:
         raise ConfigError(NO_BITSANDBYTES)
     if isinstance(recipe, Paper):
-        for name in ("classifier_names", "classifier_scaling"):
-            if getattr(recipe.judges, name) and not recipe.judges.classifier:
-                raise ConfigError(
-                    f"--judges.{name.replace('_', '-')}: given without --judges.classifier; expected the file that it is of"
-                )
+        check_of_classifier(recipe.judges, "--judges.")
     if isinstance(recipe, Autoencoder):
         _check_sizes(recipe)
-
-
-def _options(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _options(value, (*path, name))
-        elif isinstance(value, list):
-            yield from (((*path, name), one) for one in value)
-        else:
-            yield (*path, name), value
 
 
 def check_range(option: str, got: float, least: float, most: float) -> None:

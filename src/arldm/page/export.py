@@ -23,6 +23,7 @@ PIXELS = 1.6  # a unit
 FINER = 2  # times as many pixels each way while it is drawn, for smooth edges
 POINTS = 0.6  # a unit: 600 points are the width of a page
 DPI = 72 * PIXELS / POINTS
+READABLE = 6.0  # points, of letters on a page of 21 cm
 
 
 def render(story: Story, path: Path) -> list[Path]:
@@ -48,6 +49,13 @@ def render(story: Story, path: Path) -> list[Path]:
                 put(name, _png(page))
             return names
     raise ConfigError(f"{path}: ends in {path.suffix!r}; expected .png or .pdf")
+
+
+def hard_to_read(story: Story) -> dict[int, float]:
+    """Frames with so many words that their letters become tiny, by number, and how large these are in points."""
+    panels = [panel for page in laid_out(story) for panel in page.panels]
+    sizes = {number: panel.text.block.size * POINTS for number, panel in enumerate(panels) if panel.text is not None}
+    return {number: size for number, size in sizes.items() if size < READABLE}
 
 
 def left_over(path: Path, pages: Collection[Path]) -> list[Path]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import nn
 
-from arldm.config import TrainConfig, to_dict
+from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.recipes import Judges
 from arldm.train.engine import build_accelerator
@@ -110,8 +110,9 @@ def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
         raise OutputError(f"{out}: is a file; expected a folder for the run, choose another --out")
     path = out / CONFIG
     held = _read(path) if path.exists() else {}
-    begun = dict(_flat(held))
-    for name, value in _flat(options):
+    begun = {".".join(path): value for path, value in flat(held)}
+    for path, value in flat(options):
+        name = ".".join(path)
         if name in begun and begun[name] != value and name not in CARRIED_OUT:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is {value!r}; {out} was begun with {begun[name]!r}, keep it or choose another --out")
@@ -123,14 +124,6 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path}: is not the config of a run; choose another --out") from error
-
-
-def _flat(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in options.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def _due(step: int, every: int) -> bool:
