@@ -1,24 +1,100 @@
 """A folder in which frames lie already: are they this story's, and made as those that are missing are to be?"""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
+
+from PIL import Image
 
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
-from arldm.provenance import Origin, has_origin, read_origin
+from arldm.pictures import read_picture
+from arldm.provenance import Origin, has_origin, pixel_hash, read_origin
 from arldm.story import Story
-from arldm.story_files import STORY, frame_path, read_held
+from arldm.story_files import STORY, StoryFolder, read_held
 
 RANDOM = -1  # as a seed
 
 
-def held_in(folder: Path) -> Story | None:
-    """The story that has been told into a folder, if one has. Raises OutputError where something else calls itself one."""
-    return read_held(folder) if (folder / STORY).exists() else None
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A story and the folder that it is told into, where an earlier telling may have left frames."""
+
+    folder: StoryFolder
+    was: Story | None  # what the folder knew before
+    story: Story  # what it is to know
+    held: Story  # the same with all pictures that there are and that are not to be drawn again
+    again: frozenset[int]  # frames that are
+
+    @classmethod
+    def into(cls, out: Path, asked: Story, again: frozenset[int]) -> Self:
+        """Look what lies in `out`. Raises OutputError and PictureError where that does not go with the story."""
+        was = read_held(out) if (out / STORY).exists() else None
+        story = _known_as(out, was, asked, again)
+        folder = StoryFolder(out, story)
+        held = folder.with_drawn(story, again)
+        _check_given(folder, story, again)
+        return cls(folder, was, story, held, again)
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """The frames without a picture."""
+        return frozenset(number for number, frame in enumerate(self.held.frames) if frame.picture is None)
+
+    @property
+    def drawn(self) -> frozenset[int]:
+        """The frames that are to be drawn."""
+        return self.missing | self.again
+
+    @property
+    def replaced(self) -> list[str]:
+        """What was written there by hand perhaps, and is to be replaced by what the script says: title and lettering."""
+        if self.was is None:
+            return []
+        words = [("title", self.was.title or None, self.story.title or None)]
+        pairs = zip(self.was.frames, self.story.frames, strict=False)
+        words += [(f"lettering of frame {number}", was.lettering, frame.lettering) for number, (was, frame) in enumerate(pairs)]
+        return [f"{what} was {was!r} and is now {now!r}, as in the script" for what, was, now in words if was and was != now]
+
+    def keep(self, number: int, picture: Image.Image, chunks: dict[str, str]) -> None:
+        """Write a frame, its number following on the last one's, and what the folder knows from then on. Raises OutputError."""
+        if number == 0:
+            self.folder.begin(self._so_far(self.again))
+        if number in self.drawn or not self.folder.picture(number).exists():  # or a given one, which came without an origin
+            self.folder.keep(number, picture, chunks)
+        if number in self.again:
+            self.folder.begin(self._so_far({one for one in self.again if one > number}))
+
+    def _so_far(self, waiting: Collection[int]) -> Story:
+        """The story while some frames are `waiting` to be drawn again: these still have their old words."""
+        old = self.was.frames if self.was is not None else ()
+        frames = [old[k] if k in waiting and k < len(old) else frame for k, frame in enumerate(self.story.frames)]
+        return replace(self.story, frames=tuple(frames))
+
+    def settled(self, config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> TellConfig:
+        """The config to draw what is missing with, a random seed being the one of those frames that are there and stay.
+
+        made: the hash of the model, its packs, and the history that they are to be drawn with. Raises ConfigError where all frames
+        that are there were drawn otherwise: half of the story would be another one.
+        """
+        missing = self.missing - self.again
+        paths = {*self.folder.path.glob("[0-9]*.png")} - {self.folder.picture(number) for number in self.again} if missing else ()
+        there = [read_origin(path) for path in sorted(paths) if has_origin(path)]
+        if not there:
+            return config
+        if config.seed == RANDOM:
+            config = replace(config, seed=there[0].config.seed)
+        differences = [_differs(one, config, made) for one in there]
+        if all(differences):
+            name, was, now = differences[0][0]
+            got = f"frame {there[0].frame} was drawn with {name} {was}, and frame {min(missing)} would be with {now}"
+            way = f"--frames {_listed(missing)} if that is meant"
+            raise ConfigError(f"{self.folder.path}: {got}; expected the same options, {way}, or another --out")
+        return config
 
 
-def known_as(folder: Path, held: Story | None, story: Story, again: Collection[int]) -> Story:
+def _known_as(folder: Path, held: Story | None, story: Story, again: Collection[int]) -> Story:
     """The story as its folder, which holds `held`, knows it: captions of frames drawn again may be others, and it may be longer.
 
     It keeps its id, which seeds the noise, though ids are made of captions: frames that are kept can be replayed. Raises
@@ -40,44 +116,14 @@ def known_as(folder: Path, held: Story | None, story: Story, again: Collection[i
     return replace(story, id=held.id)
 
 
-def so_far(held: Story | None, story: Story, waiting: Collection[int]) -> Story:
-    """The story as its folder is to know it while some frames are `waiting` to be drawn again: these still have their old words."""
-    old = held.frames if held is not None else ()
-    frames = [old[number] if number in waiting and number < len(old) else frame for number, frame in enumerate(story.frames)]
-    return replace(story, frames=tuple(frames))
-
-
-def replaced(held: Story | None, story: Story) -> list[str]:
-    """What was written there by hand perhaps, and is to be replaced by what the script says: title and lettering."""
-    if held is None:
-        return []
-    words = [("title", held.title or None, story.title or None)]
-    pairs = zip(held.frames, story.frames, strict=False)
-    words += [(f"lettering of frame {number}", was.lettering, frame.lettering) for number, (was, frame) in enumerate(pairs)]
-    return [f"{what} was {was!r} and is now {now!r}, as in the script" for what, was, now in words if was and was != now]
-
-
-def settled(
-    folder: Path, missing: Collection[int], again: Collection[int], config: TellConfig, made: tuple[str, tuple[str, ...], str]
-) -> TellConfig:
-    """The config to draw missing frames with, a random seed being the one of those that are there and not drawn `again`.
-
-    made: the hash of the model, its packs, and the history that they are to be drawn with. Raises ConfigError where all frames that
-    are there were drawn otherwise: half of the story would be another one.
-    """
-    paths = sorted({*folder.glob("[0-9]*.png")} - {frame_path(folder, number) for number in again}) if missing else []
-    there = [read_origin(path) for path in paths if has_origin(path)]
-    if not there:
-        return config
-    if config.seed == RANDOM:
-        config = replace(config, seed=there[0].config.seed)
-    differences = [_differs(one, config, made) for one in there]
-    if all(differences):
-        name, was, now = differences[0][0]
-        got = f"frame {there[0].frame} was drawn with {name} {was}, and frame {min(missing)} would be with {now}"
-        way = f"--frames {_listed(missing)} if that is meant"
-        raise ConfigError(f"{folder}: {got}; expected the same options, {way}, or another --out")
-    return config
+def _check_given(folder: StoryFolder, story: Story, again: frozenset[int]) -> None:
+    """What is drawn follows from what was given: another picture makes another story."""
+    for number, frame in enumerate(story.frames):
+        there = folder.picture(number)
+        if frame.picture is None or number in again or not there.exists():
+            continue
+        if pixel_hash(read_picture(there)) != pixel_hash(frame.picture):
+            raise OutputError(f"{there}: another picture than the one given; choose another --out")
 
 
 def _differs(origin: Origin, config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> list[tuple[str, object, object]]:

@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from arldm.cli.continuing import RANDOM, held_in, known_as, replaced, settled, so_far
+from arldm.cli.continuing import RANDOM, Telling
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
-from arldm.errors import ConfigError, OutputError, PictureError
+from arldm.errors import ConfigError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.pictures import read_picture
-from arldm.provenance import has_origin, origin, pixel_hash, read_origin
+from arldm.provenance import Origin, has_origin, origin, pixel_hash, read_origin
 from arldm.sample import tell
 from arldm.story import Frame, Story
-from arldm.story_files import StoryFolder, check_cast, frame_path, is_told, read_script, read_told
+from arldm.story_files import check_cast, frame_path, is_told, read_script, read_told
 from arldm.toonsv.cast import NAMES
 from arldm.writing import kept_alone
 
@@ -39,42 +39,38 @@ def tell_script(options: "Tell") -> int:
 
 def _told(options: "Tell") -> int:
     again = numbers(options.frames, "--frames")
-    asked, was = _asked_for(options, again), held_in(options.out)
-    story = known_as(options.out, was, asked, again)
-    folder = StoryFolder(options.out, story)
-    held = folder.with_drawn(story, again)
-    _check_given(folder, story, again)
+    telling = Telling.into(options.out, _asked_for(options, again), again)
     use_threads(options.threads)
     model = load_model(options.model, options.pack)
+    check_cast(telling.story, model.tokenizer.words, NAMES)
     made = (options.model, model.hash())
-    check_cast(story, model.tokenizer.words, NAMES)
-    missing = [number for number, frame in enumerate(held.frames) if frame.picture is None]
-    config = settled(options.out, {*missing} - again, again, options.how, (made[1], options.pack, model.history))
+    config = telling.settled(options.how, (made[1], options.pack, model.history))
     if config.seed == RANDOM:
         config = replace(config, seed=random.SystemRandom().randrange(2**31))
-    bar = _Bar(len(again.union(missing)) * config.steps, lambda: _begun(model, story, config))
-    frames = tell(model, held, config, frames=again, take=options.take, on_step=bar)
+    telling.folder.finish(_drawn(options, telling, model, made, config))
+    if not telling.drawn:
+        print(f"{options.out}: all is drawn; --frames 0,1 --take 1 draws these anew")
+    print(options.out / "strip.png")
+    return 0
+
+
+def _drawn(options: "Tell", telling: Telling, model: ARLDM, made: tuple[str, str], config: TellConfig) -> list[Image.Image]:
+    """All pictures of the story, each kept as soon as it is drawn. `made`: the model's name and hash."""
+    bar = _Bar(len(telling.drawn) * config.steps, lambda: _begun(model, telling.story, config))
+    frames = tell(model, telling.held, config, frames=telling.again, take=options.take, on_step=bar)
+    how = {"history": model.history, "take": options.take, "packs": options.pack, "device": model.device.type}
     pictures: list[Image.Image] = []
     with closing(bar):  # wiped away before an error is told
         for number, frame in enumerate(frames):
             pictures.append(_picture(frame))
-            if number == 0:
-                for line in replaced(was, story):
-                    print(f"arldm: {options.out}: {line}", file=sys.stderr)
-                folder.begin(so_far(was, story, again))
-            if number in again or held.frames[number].picture is None:
-                how = {"history": model.history, "take": options.take, "packs": options.pack, "device": model.device.type}
-                facts = origin(story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
-                folder.keep(number, pictures[-1], facts.chunks(pictures[-1].size) if options.metadata else {})
-                if number in again:
-                    folder.begin(so_far(was, story, {one for one in again if one > number}))
-            elif not folder.picture(number).exists():  # a given one, which came without an origin
-                folder.keep(number, pictures[-1], {})
-    folder.finish(pictures)
-    if not bar.total:
-        print(f"{options.out}: all is drawn; --frames 0,1 --take 1 draws these anew")
-    print(options.out / "strip.png")
-    return 0
+            for line in telling.replaced if number == 0 else ():
+                print(f"arldm: {options.out}: {line}", file=sys.stderr)
+            chunks = {}
+            if options.metadata and number in telling.drawn:
+                facts = origin(telling.story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
+                chunks = facts.chunks(pictures[-1].size)
+            telling.keep(number, pictures[-1], chunks)
+    return pictures
 
 
 def _asked_for(options: "Tell", again: frozenset[int]) -> Story:
@@ -90,50 +86,62 @@ def _asked_for(options: "Tell", again: frozenset[int]) -> Story:
 def replay(options: "Replay") -> int:
     """Draw each frame of a told story again, from the frames before it as they are, and compare."""
     story = read_told(options.story)
-    paths = [frame_path(options.story, number) for number in range(len(story.frames))]
-    ours = [number for number, path in enumerate(paths) if path.exists() and has_origin(path)]
-    if not ours:
-        raise PictureError(f"{options.story}: no frame says what it was made from; expected a story told with metadata")
+    origins = _origins(story, options.story)
+    hashes = [pixel_hash(frame.picture) for frame in story.frames if frame.picture is not None]
+    models = _Models(options)
+    equal = True
+    for number, frame in enumerate(story.frames):
+        if number not in origins:
+            print(f"{number:03}.png: {'not drawn yet' if frame.picture is None else 'given, not drawn'}")
+            continue
+        made = origins[number]
+        use_threads(made.threads)
+        frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
+        *_, drawn = tell(models.that_drew(number, made), replace(story, frames=tuple(frames)), made.config, take=made.take)
+        same, from_these = pixel_hash(_picture(drawn)) == hashes[number], made.past in ((), tuple(hashes[:number]))
+        found = "identical" if same else "different" if from_these else "was drawn after other frames than these"
+        print(f"{number:03}.png: {found}", flush=True)
+        equal &= same
+    return 0 if equal else 1
+
+
+def _origins(story: Story, folder: Path) -> dict[int, Origin]:
+    """What the frames that arldm drew were made from. Raises PictureError where that cannot be told, or not be done again."""
+    paths = [frame_path(folder, number) for number in range(len(story.frames))]
+    found = {number: read_origin(path) for number, path in enumerate(paths) if path.exists() and has_origin(path)}
+    if not found:
+        raise PictureError(f"{folder}: no frame says what it was made from; expected a story told with metadata")
     missing = [number for number, frame in enumerate(story.frames) if frame.picture is None]
-    if missing and missing[0] < ours[-1]:
+    if missing and missing[0] < max(found):
         raise PictureError(
             f"{paths[missing[0]]}: not there, and frames after it are; expected all before them, run `arldm tell` again"
         )
-    hashes = [pixel_hash(frame.picture) for frame in story.frames if frame.picture is not None]
-    models: dict[tuple[str, ...], tuple[ARLDM, str]] = {}  # with its hash
-    equal = True
-    for number, frame in enumerate(story.frames):
-        if number not in ours:
-            print(f"{number:03}.png: {'not drawn yet' if frame.picture is None else 'given, not drawn'}")
-            continue
-        made = read_origin(paths[number])
-        name = options.model or made.model
-        use_threads(made.threads)
-        key = (name, *(options.pack or made.packs))
-        if key not in models:
-            loaded = load_model(name, key[1:])
-            models[key] = loaded, loaded.hash()
-        model, model_hash = models[key]
+    return found
+
+
+class _Models:
+    """The models, with packs, that drew a story's frames, each loaded once."""
+
+    def __init__(self, options: "Replay") -> None:
+        self._options = options
+        self._held: dict[tuple[str, ...], tuple[ARLDM, str]] = {}  # with its hash
+
+    def that_drew(self, number: int, made: Origin) -> ARLDM:
+        """The one that drew a frame, ready to draw it again. Raises ConfigError where it is another, or draws elsewhere."""
+        key = (self._options.model or made.model, *(self._options.pack or made.packs))
+        if key not in self._held:
+            loaded = load_model(key[0], key[1:])
+            self._held[key] = loaded, loaded.hash()
+        model, model_hash = self._held[key]
         if model_hash != made.model_hash:
             got = f"is model {model_hash}; expected {made.model_hash}, which drew frame {number}"
             raise ConfigError(f"{' with '.join(key)}: {got}, give its folder with --model, and those of its packs with --pack")
         if model.device.type != made.device:
             got = f"was drawn on {made.device} and this machine draws on {model.device.type}"
-            raise ConfigError(f"{paths[number]}: {got}; expected the same kind, for others differ in the last bits")
+            path = frame_path(self._options.story, number)
+            raise ConfigError(f"{path}: {got}; expected the same kind, for others differ in the last bits")
         model.use_history(made.history)  # type: ignore[arg-type]
-        frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
-        *_, drawn = tell(model, replace(story, frames=tuple(frames)), made.config, take=made.take)
-        same = pixel_hash(_picture(drawn)) == hashes[number]
-        found = (
-            "identical"
-            if same
-            else "different"
-            if made.past in ((), tuple(hashes[:number]))
-            else "was drawn after other frames than these"
-        )
-        print(f"{number:03}.png: {found}", flush=True)
-        equal &= same
-    return 0 if equal else 1
+        return model
 
 
 class _Bar:
@@ -193,16 +201,6 @@ def tell_of_margins(path: Path, picture: Image.Image) -> None:
     if picture.width != picture.height:
         got = f"{path} is {picture.width} x {picture.height}"
         print(f"arldm: {got}: only the square in its middle is looked at and printed", file=sys.stderr)
-
-
-def _check_given(folder: StoryFolder, story: Story, again: frozenset[int]) -> None:
-    """What is drawn follows from what was given: another picture makes another story."""
-    for number, frame in enumerate(story.frames):
-        there = folder.picture(number)
-        if frame.picture is None or number in again or not there.exists():
-            continue
-        if pixel_hash(read_picture(there)) != pixel_hash(frame.picture):
-            raise OutputError(f"{there}: another picture than the one given; choose another --out")
 
 
 def _begun(model: ARLDM, story: Story, config: TellConfig) -> None:
