@@ -1,7 +1,7 @@
 """`arldm evaluate toonsv`."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import islice
@@ -35,36 +35,16 @@ if TYPE_CHECKING:
 
 def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     """Tell, read, count, print the table, write the report."""
-    if options.stories < 1 or not 0 <= options.given < options.frames:
-        got = f"--stories {options.stories} --given {options.given}"
-        raise ConfigError(f"{got}: expected at least 1 story and 0 to {options.frames - 1} given pictures")
-    if options.skip < 0:
-        raise ConfigError(f"--skip: got {options.skip}; expected 0 or more stories to leave out")
-    if options.batch < 1:
-        raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
-    if options.json is not None:  # better said now than after hours
-        check_writable(options.json, "--json")
-    model = load_model(options.model)
-    if options.history is not None:
-        model.use_history(options.history)
-    if options.memory is not None:
-        if options.memory < (window := model.conditioner.window):
-            raise ConfigError(
-                f"--memory: got {options.memory}; expected {window} past frames or more, which the model has as a window"
-            )
-        model.conditioner.memory = options.memory
-    pinned = numbers(options.pinned, "--pinned")
-    if beyond := sorted(number for number in pinned if not 0 <= number < options.frames):
-        raise ConfigError(f"--pinned: got {beyond[0]}; expected frames 0 to {options.frames - 1}")
+    _check(options)
+    pinned = _pinned(options)
+    model = _model(options)
     reader = Reader.from_pretrained("toonsv")
-    config = options.how
-    check_config(model, config)  # now, not after all stories are rendered
     candidates = chosen(options.split, options.frames, options.held_out)
     which = list(islice(candidates, options.skip, options.skip + options.stories))
     truths = [story(options.split, number, options.frames, model.config.picture_size) for number in which]
     made_with = {
         "model_hash": model.hash(),
-        "sampling": to_dict(config),
+        "sampling": to_dict(options.how),
         "history": model.history,
         "given": options.given,
         "split": options.split,
@@ -76,41 +56,71 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
     }
     with TemporaryDirectory() if options.keep is None else nullcontext(options.keep) as folder:
         kept = ToldStories(Path(folder), made_with)
-        told = _told(model, truths, config, options.given, options.batch, kept, pinned)
-    seconds = kept.seconds
+        told = _told(model, truths, options.how, options.given, options.batch, kept, pinned)
     rows = {f"{options.model} ({model.history}, given {options.given})": score(told, truths, reader, options.given)}
-    if options.brackets:
-        rows |= {
-            "rendered truth": score([story.pictures for story in truths], truths, reader, options.given),
-            "truth without memory": score(
-                [_forgotten(options.split, number, options.frames, model.config.picture_size) for number in which],
-                truths,
-                reader,
-                options.given,
-            ),
-            "autoencoder's reconstruction": score(
-                [_reconstructed(model, story) for story in truths], truths, reader, options.given
-            ),
-        }
+    for name, pictures in _brackets(options, model, which, truths) if options.brackets else ():
+        rows[name] = score(pictures, truths, reader, options.given)
     print(table(rows))
-    print(f"{seconds:.1f} seconds a story")
+    print(f"{kept.seconds:.1f} seconds a story")
     if options.json is not None:
         (_, main), *brackets = rows.items()
-        write(
-            options.json,
-            {
-                **main.to_dict(),
-                "brackets": {name: report.to_dict() for name, report in brackets},
-                "seconds_per_story": seconds,
-                "options": to_dict(options),
-                **made_with,
-                "reader": reader_accuracy(),
-                "split_hash": split_hash(options.split, which, options.frames),
-                "threads": torch.get_num_threads(),
-                "versions": {package: version(package) for package in PACKAGES},
-            },
-        )
+        report = {
+            **main.to_dict(),
+            "brackets": {name: row.to_dict() for name, row in brackets},
+            "seconds_per_story": kept.seconds,
+            "options": to_dict(options),
+            **made_with,
+            "reader": reader_accuracy(),
+            "split_hash": split_hash(options.split, which, options.frames),
+            "threads": torch.get_num_threads(),
+            "versions": {package: version(package) for package in PACKAGES},
+        }
+        write(options.json, report)
     return 0
+
+
+def _check(options: "EvaluateToonSV") -> None:
+    """Raises ConfigError, and OutputError where no report can be written: better said now than after hours."""
+    if options.stories < 1 or not 0 <= options.given < options.frames:
+        got = f"--stories {options.stories} --given {options.given}"
+        raise ConfigError(f"{got}: expected at least 1 story and 0 to {options.frames - 1} given pictures")
+    if options.skip < 0:
+        raise ConfigError(f"--skip: got {options.skip}; expected 0 or more stories to leave out")
+    if options.batch < 1:
+        raise ConfigError(f"--batch: got {options.batch}; expected 1 or more stories at once")
+    if options.json is not None:
+        check_writable(options.json, "--json")
+
+
+def _pinned(options: "EvaluateToonSV") -> frozenset[int]:
+    pinned = numbers(options.pinned, "--pinned")
+    if beyond := sorted(number for number in pinned if not 0 <= number < options.frames):
+        raise ConfigError(f"--pinned: got {beyond[0]}; expected frames 0 to {options.frames - 1}")
+    return pinned
+
+
+def _model(options: "EvaluateToonSV") -> ARLDM:
+    """The model, with the history and the memory that are asked for. Raises ModelError, ConfigError."""
+    model = load_model(options.model)
+    if options.history is not None:
+        model.use_history(options.history)
+    if options.memory is not None:
+        if options.memory < (window := model.conditioner.window):
+            expected = f"{window} past frames or more, which the model has as a window"
+            raise ConfigError(f"--memory: got {options.memory}; expected {expected}")
+        model.conditioner.memory = options.memory
+    check_config(model, options.how)  # now, not after all stories are rendered
+    return model
+
+
+def _brackets(
+    options: "EvaluateToonSV", model: ARLDM, which: Sequence[int], truths: Sequence[Story]
+) -> Iterator[tuple[str, list[list[Image.Image]]]]:
+    """Pictures of the same stories between which the model's stand, one set after the other."""
+    size = model.config.picture_size
+    yield "rendered truth", [story.pictures for story in truths]
+    yield "truth without memory", [_forgotten(options.split, number, options.frames, size) for number in which]
+    yield "autoencoder's reconstruction", [_reconstructed(model, story) for story in truths]
 
 
 def _told(
