@@ -31,14 +31,7 @@ def recipe_of(options: "Adapt") -> Adaptation:
     from arldm.adapt.lessons import sums_up
     from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
 
-    if not options.name:
-        raise ConfigError("--name: got none; expected what captions call the character")
-    names = tuple(unicodedata.normalize("NFC", name).lower() for name in options.name)
-    for number, name in enumerate(names):
-        if not name.isalpha():
-            raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
-        if name in names[:number]:
-            raise ConfigError(f"--name {name!r}: got twice, for capitals do not count; expected different names")
+    names = _names(options.name)
     for option in ("epochs", "learning_rate", "rank", "ema", "seed", "threads", "preview_every"):
         check_range(f"--{option.replace('_', '-')}", getattr(options, option), *(RANGES | OTHER_RANGES)[option])
     config = read_config(EMBEDDED / "toonsv" if options.model == "toonsv" else Path(options.model))
@@ -75,6 +68,19 @@ def recipe_of(options: "Adapt") -> Adaptation:
         _check_old(recipe.keep_old)
     stories = epochs * OLD / (OLD - 1) if recipe.keeps_old else epochs
     return replace(recipe, train=replace(train, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
+
+
+def _names(asked: Sequence[str]) -> tuple[str, ...]:
+    """What captions call the character, as the vocabulary writes it. Raises ConfigError."""
+    if not asked:
+        raise ConfigError("--name: got none; expected what captions call the character")
+    names = tuple(unicodedata.normalize("NFC", name).lower() for name in asked)
+    for number, name in enumerate(names):
+        if not name.isalpha():
+            raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
+        if name in names[:number]:
+            raise ConfigError(f"--name {name!r}: got twice, for capitals do not count; expected different names")
+    return names
 
 
 def _check_old(keep_old: str) -> None:
