@@ -1,6 +1,7 @@
 """What several tests share: the real model at toy width, made once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,26 @@ def shared_model() -> ARLDM:
     return build()
 
 
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model at toy width."""
+    folder = tmp_path_factory.mktemp("toy") / "model"
+    build().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def rumo(tmp_path: Path) -> Path:
+    """A folder with three pictures of Rumo, whom the model does not know, and captions of two."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, (name, caption) in enumerate((("a.png", "Rumo waves."), ("b.jpg", "Rumo sits down at night."), ("c.png", ""))):
+        noise(number).save(folder / name)
+        if caption:
+            (folder / name).with_suffix(".txt").write_text(caption)
+    return folder
+
+
 @pytest.fixture
 def model(shared_model: ARLDM) -> Iterator[ARLDM]:
     """The tiny model; what a test switches on it is switched back, and its weights are to stay."""
@@ -74,6 +95,11 @@ def picture(seed: int, size: int = 32) -> Image.Image:
     """A picture of coarse random patches."""
     patches = np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(patches).resize((size, size), Image.Resampling.NEAREST)
+
+
+def noise(seed: int, size: tuple[int, int] = (40, 32)) -> Image.Image:
+    """A picture of noise, by default no square."""
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
 
 
 def story(frames: int = 5, given: int = 0, name: str = "story", shift: int = 0) -> Story:

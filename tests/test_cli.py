@@ -20,7 +20,7 @@ from arldm.config import to_dict
 from arldm.provenance import CHUNK, read_origin
 from arldm.recipes import RECIPES, Enlarger
 from arldm.writing import alone_in
-from conftest import build, picture
+from conftest import picture
 
 SCRIPT = """# A day out
 Momo walks to the beach.  # Hello!
@@ -37,14 +37,6 @@ TRAIN = [
 ]
 NO_SPACE = OSError(28, "No space left on device")
 Refused = Callable[..., None]
-
-
-@pytest.fixture(scope="session")
-def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model at toy width."""
-    path = tmp_path_factory.mktemp("toy") / "model"
-    build().save_pretrained(path)
-    return path
 
 
 @pytest.fixture

@@ -32,14 +32,6 @@ They sit down.
 Run = Callable[..., int]
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model at toy width."""
-    path = tmp_path_factory.mktemp("saved") / "model"
-    build().save_pretrained(path)
-    return path
-
-
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "script.txt"
@@ -48,10 +40,10 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tell(folder: Path, script: Path) -> Run:
+def tell(toy_folder: Path, script: Path) -> Run:
     """`arldm tell` with the toy model, two steps a frame."""
     return lambda out, *options, script=script: main(
-        ["tell", str(script), "--out", str(out), "--model", str(folder), "--steps", "2", *map(str, options)]
+        ["tell", str(script), "--out", str(out), "--model", str(toy_folder), "--steps", "2", *map(str, options)]
     )
 
 
@@ -398,9 +390,9 @@ def test_commands_that_cannot_be(tmp_path: Path, monkeypatch, refused, arguments
 
 
 @pytest.mark.parametrize("how", ["missing", "shape", "pickle"])
-def test_model_folders_that_cannot_be_used(tell: Run, folder: Path, tmp_path: Path, refused, how: str) -> None:
+def test_model_folders_that_cannot_be_used(tell: Run, toy_folder: Path, tmp_path: Path, refused, how: str) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(folder, broken)
+    shutil.copytree(toy_folder, broken)
     weights = broken / "unet" / "diffusion_pytorch_model.safetensors"
     if how == "shape":
         tensors = load_file(weights)

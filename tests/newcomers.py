@@ -1,0 +1,21 @@
+"""What tests of new characters share: a short adaptation at toy width, and a story to tell with it."""
+
+from pathlib import Path
+
+from arldm.adapt.recipes import Adaptation
+from arldm.config import TellConfig, TrainConfig
+from arldm.model.arldm import ARLDM
+from arldm.sample import tell
+from arldm.story import Frame, Story
+
+TRAIN = TrainConfig(steps=2, batch=2, learning_rate=1e-2, warmup=0, ema=0.0, threads=1, preview_every=0, report_to="none")
+STORY = Story("s", (Frame("Rumo sits down."), Frame("A stranger waves at Rumo!"), Frame("They sit down.")))
+QUICK = TellConfig(steps=2)
+
+
+def recipe(model: Path, pictures: Path, mode: str = "full", **more) -> Adaptation:
+    return Adaptation(pictures, ("rumo",), "stranger", str(model), mode, TRAIN, **more)  # type: ignore[arg-type]
+
+
+def shown(model: ARLDM, story: Story = STORY) -> list[bytes]:
+    return [frame.picture.tobytes() for frame in tell(model, story, QUICK) if frame.picture]
