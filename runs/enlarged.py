@@ -17,11 +17,11 @@ from arldm import ARLDM
 from arldm.evaluate.reader import Reader
 from arldm.model.batch import floats, image
 from arldm.model.enlarge import TIMES, Enlarger
+from arldm.pictures import grid
 from arldm.toonsv import story
 from arldm.toonsv.cast import truth
 from arldm.toonsv.plot import plot
 from arldm.toonsv.questions import ABSENT, answers
-from arldm.train.autoencoder import grid
 
 SHOWN, PART = 3, 256  # pictures, and pixels of each that are shown
 

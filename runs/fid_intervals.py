@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import t
 
 from arldm.evaluate.features import Features
-from arldm.evaluate.fid import Frechet, frechet, frechet_distance
+from arldm.evaluate.fid import Frechet, Gaussian, frechet, frechet_distance
 
 FRAMES, PAIRS = 5, 60
 FILM = 24  # clips; each, but for the last ones, begins a story
@@ -49,7 +49,7 @@ if __name__ == "__main__":
     scales = np.exp(-np.arange(width) / (width / 4)) * np.stack([np.ones(width), np.linspace(1.3, 0.8, width)])
     shifts = np.stack([np.zeros(width), np.linspace(0, 0.1, width)])
     owners = np.repeat(np.arange(count), FRAMES)
-    true = frechet_distance(shifts[0], np.diag(scales[0] ** 2), shifts[1], np.diag(scales[1] ** 2))
+    true = frechet_distance(*(Gaussian(shift, np.diag(scale**2)) for shift, scale in zip(shifts, scales, strict=True)))
     values, errors, pair = [], [], []
     for _ in range(PAIRS):
         pair = [stories(dice, scale, shift, count) for scale, shift in zip(scales, shifts, strict=True)]

@@ -7,8 +7,8 @@ from PIL import Image
 
 from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recasting import recastings
+from arldm.pictures import grid
 from arldm.story_files import read_told
-from arldm.train.autoencoder import grid
 
 QUALITY = 85  # of WebP
 WIDE = 1280  # pixels

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from arldm import ARLDM, TellConfig
+from arldm.pictures import grid
 from arldm.sample import tell
 from arldm.toonsv import story
-from arldm.train.autoencoder import grid
 
 AMONG = 200  # stories of the test split
 DRAWN_BY = 3  # the seed of the draw

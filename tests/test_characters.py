@@ -17,11 +17,12 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from arldm.cli import main
 from arldm.errors import ConfigError, DatasetError, ModelError, PictureError
 from arldm.evaluate.characters import FIGURES, casts, character_f1, frame_accuracy
-from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
-from arldm.evaluate.inception import FIDInception, Inception
+from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify
+from arldm.evaluate.inception import SIZE, FIDInception, Inception
 from arldm.evaluate.judged import ClassifierJudge
 from arldm.evaluate.measures import by_attribute, measure
 from arldm.model.noise import seeded
+from arldm.pictures import centred
 from arldm.recipes import Classifier
 from arldm.story import Frame, Story
 from arldm.train.asked import asked
@@ -110,7 +111,7 @@ def test_pictures_are_looked_at_alike_in_any_batch_and_above_a_half_is_yes(class
     found = classify(classifier, pictures, batch=5)
     assert found == [classify(classifier, [one])[0] for one in pictures]
     with torch.no_grad():
-        chances = classifier(torch.from_numpy(np.stack([squared(one) for one in pictures])))[0].sigmoid().round()
+        chances = classifier(torch.from_numpy(np.stack([np.asarray(centred(one, SIZE)) for one in pictures])))[0].sigmoid().round()
     assert found == [tuple(n for n, one in zip(NAMES, row, strict=True) if one) for row in chances.tolist()]
 
 
@@ -129,7 +130,7 @@ def test_published_weights_are_read_with_the_names_of_their_columns(tmp_path: Pa
 
 def test_both_scalings_are_those_of_torchvision(classifier: CharacterClassifier) -> None:
     """`transform_input` on what ImageNet's means were taken from is [-1, 1]."""
-    pictures = torch.from_numpy(squared(picture(0)))[None]
+    pictures = torch.from_numpy(np.array(centred(picture(0), SIZE)))[None]
     values = pictures.movedim(-1, 1) / 255
     mean, std = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     normalised = (values - mean) / std
@@ -141,7 +142,7 @@ def test_both_scalings_are_those_of_torchvision(classifier: CharacterClassifier)
 
 
 def test_the_loss_adds_four_tenths_of_the_middle(classifier: CharacterClassifier) -> None:
-    arrays = np.stack([squared(picture(seed)) for seed in range(3)])
+    arrays = np.stack([np.asarray(centred(picture(seed), SIZE)) for seed in range(3)])
     batch = CastBatch(torch.from_numpy(arrays), torch.eye(3, 4))
     generators = [torch.Generator().manual_seed(seed) for seed in range(3)]
     flips = [torch.rand((), generator=torch.Generator().manual_seed(seed)).item() < 0.5 for seed in range(3)]
@@ -168,7 +169,7 @@ def test_what_cannot_be_looked_at_is_one_line() -> None:
 
 @pytest.mark.parametrize("size", [(128, 128), (64, 200), (301, 299), (5, 4)])
 def test_a_picture_of_any_shape_becomes_its_middle(size: tuple[int, int]) -> None:
-    assert squared(picture(0, 32).resize(size)).shape == (299, 299, 3)
+    assert centred(picture(0, 32).resize(size), SIZE).size == (299, 299)
 
 
 def write_archive(folder: Path, labels: bool = True, count: int = 12) -> Path:

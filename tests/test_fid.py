@@ -57,12 +57,16 @@ class TestFrechet:
         means, spreads = dice.normal(size=(2, dim)), dice.uniform(0.1, 4, (2, dim))
         covariances = [axes * np.square(spread) @ axes.T for spread in spreads]
         expected = np.square(means[0] - means[1]).sum() + np.square(spreads[0] - spreads[1]).sum()
-        assert frechet_distance(means[0], covariances[0], means[1], covariances[1]) == pytest.approx(expected, rel=1e-6)
+        assert frechet_distance(Gaussian(means[0], covariances[0]), Gaussian(means[1], covariances[1])) == pytest.approx(
+            expected, rel=1e-6
+        )
 
     def test_two_dimensions_have_one_for_any_axes(self) -> None:
         a, b = np.array([[2.0, 0.7], [0.7, 1.0]]), np.array([[0.5, -0.3], [-0.3, 3.0]])
         root = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a) * np.linalg.det(b)))  # tr of a 2 x 2 root
-        assert frechet_distance(np.zeros(2), a, np.zeros(2), b) == pytest.approx(np.trace(a) + np.trace(b) - 2 * root, rel=1e-6)
+        assert frechet_distance(Gaussian(np.zeros(2), a), Gaussian(np.zeros(2), b)) == pytest.approx(
+            np.trace(a) + np.trace(b) - 2 * root, rel=1e-6
+        )
 
     @pytest.mark.parametrize(("count", "dim"), [(200, 16), (9, 40)])
     def test_a_set_is_no_way_from_itself(self, count: int, dim: int) -> None:
@@ -102,7 +106,7 @@ class TestFrechet:
             weights[number] += 1e-4
             mean = weights @ a
             covariance = (a - mean).T * weights @ (a - mean) * 50 / 49
-            moved = frechet_distance(mean, covariance, other.mean, other.covariance) - found.distance
+            moved = frechet_distance(Gaussian(mean, covariance), other) - found.distance
             assert moved / 1e-4 == pytest.approx(found.pull_a[number], rel=0.05, abs=0.05)
 
     def test_intervals_are_as_wide_as_the_distance_scatters(self) -> None:

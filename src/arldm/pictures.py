@@ -1,13 +1,14 @@
-"""Pictures on their way in and out: files of any kind, read with care, as RGB; PNG; strips."""
+"""Pictures on their way in and out: files of any kind, read with care, as RGB; cut to their middle; side by side."""
 
 import io
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from arldm.errors import PictureError
 
@@ -61,6 +62,23 @@ def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
+def centred(picture: Image.Image, side: int) -> Image.Image:
+    """The middle of a picture, `side` pixels each way, as torchvision's Resize and CenterCrop leave it."""
+    wide, high = (int(side * one / min(picture.size)) for one in picture.size)
+    left, top = round((wide - side) / 2), round((high - side) / 2)
+    resized = picture.convert("RGB").resize((wide, high), Image.Resampling.BILINEAR)
+    return resized.crop((left, top, left + side, top + side))
+
+
+def grid(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size, row after row."""
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture, (i % columns * width, i // columns * height))
+    return sheet
+
+
 def strip(pictures: Sequence[Image.Image]) -> Image.Image:
     """Frames side by side, as high as the last; a given picture may have another size."""
     height = pictures[-1].height
@@ -74,8 +92,8 @@ def strip(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def encoded(picture: Image.Image, info: PngImagePlugin.PngInfo | None = None) -> bytes:
-    """A picture as the bytes of a PNG file."""
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as the bytes of a file, by Pillow's options."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=info)
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
@@ -140,8 +141,7 @@ def _draw(
 ) -> list[Image.Image]:
     """One picture for each row of the condition, with the sampler and the guidance of the config."""
     side = model.config.picture_size // model.config.latents.downsample
-    shape = (1, model.config.latents.channels, side, side)
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
+    noise = randn_tensor((len(generators), model.config.latents.channels, side, side), list(generators), model.device)
     lots = rand(generators, 1, condition.tokens.shape[2], device=model.device)
     told = model.decided(condition, lots)
     given = told.folded() if config.guidance == 1 else paired(told, model.null())

@@ -213,7 +213,7 @@ class StoryFolder:
         info = PngImagePlugin.PngInfo()
         for name, text in chunks.items():
             info.add_itxt(name, text)
-        put(self.picture(number), encoded(picture, info))
+        put(self.picture(number), encoded(picture, pnginfo=info))
 
     def finish(self, pictures: Sequence[Image.Image]) -> None:
         """Write the strip. Raises OutputError."""

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from arldm.adapt.recasting import Part, Recast, recastings
 from arldm.config import ModelConfig
+from arldm.model import noise
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, joined, picked
 from arldm.model.condition import Moved
-from arldm.model.noise import derived_seed
 from arldm.model.prior import turned
 from arldm.model.widening import texts
 from arldm.story import Frame, Story
@@ -148,7 +148,7 @@ def is_newcomer(like: str) -> bool:
 
 def newcomer(names: Sequence[str], seed: int, dim: int) -> Tensor:
     """The direction (dim) of the answers that are whoever has these names, at right angles or nearly to all others."""
-    generator = torch.Generator().manual_seed(derived_seed("name", seed, *names))
+    generator = noise.generator("name", seed, *names)
     return F.normalize(torch.randn(dim, generator=generator), dim=0)
 
 
@@ -250,7 +250,7 @@ def fresh(model: ARLDM, names: Sequence[str], seed: int) -> None:
             table = part.get_input_embeddings().weight
             cast = table[[tokenizer.ids(name)[0] for name in TRAINED]]
             middle = cast.mean(0)
-            generator = torch.Generator().manual_seed(derived_seed("word", seed, *names))
+            generator = noise.generator("word", seed, *names)
             mixed = torch.randn(len(names), len(cast), generator=generator).to(cast) @ (cast - middle)
             table[-len(names) :] = middle + F.normalize(mixed, dim=-1) * (cast - middle).norm(dim=-1).mean()
 
@@ -258,9 +258,7 @@ def fresh(model: ARLDM, names: Sequence[str], seed: int) -> None:
 def in_orders(story: StoryBatch, seed: int) -> StoryBatch:
     """The pictures of a story in several orders, as a batch."""
     frames = story.latents.shape[1]
-    orders = [
-        torch.randperm(frames, generator=torch.Generator().manual_seed(derived_seed("order", seed, k))) for k in range(ORDERS)
-    ]
+    orders = [torch.randperm(frames, generator=noise.generator("order", seed, k)) for k in range(ORDERS)]
     return joined([picked(story, 0, order) for order in orders])
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from arldm.errors import ModelError, PictureError, said
 from arldm.evaluate.inception import SIZE, Inception
+from arldm.pictures import centred
 from arldm.weight_files import Weights, read_weights
 
 #: how pictures in [0, 1] become what the network looks at. torchvision's `inception_v3(pretrained=True)` brings them to [-1, 1]
@@ -117,19 +118,10 @@ def classify(model: CharacterClassifier, pictures: Sequence[Image.Image], batch:
     device = next(model.parameters()).device
     found: list[tuple[str, ...]] = []
     for first in range(0, len(pictures), batch):
-        arrays = np.stack([squared(picture) for picture in pictures[first : first + batch]])
+        arrays = np.stack([np.asarray(centred(picture, SIZE)) for picture in pictures[first : first + batch]])
         scores, _ = model(torch.from_numpy(arrays).to(device))
         if not scores.isfinite().all():
             raise ModelError("the classifier's scores are no numbers; expected whole weights, fetch or train them again")
         # as the field has it, `round(sigmoid)`, in which a half is no
         found += [tuple(name for name, yes in zip(model.names, row, strict=True) if yes) for row in (scores > 0).tolist()]
     return found
-
-
-def squared(picture: Image.Image) -> np.ndarray:
-    """The middle of a picture as torchvision's Resize and CenterCrop leave it: uint8 (SIZE, SIZE, 3)."""
-    short = min(picture.size)
-    wide, high = (int(SIZE * side / short) for side in picture.size)
-    resized = picture.convert("RGB").resize((wide, high), Image.Resampling.BILINEAR)
-    left, top = round((wide - SIZE) / 2), round((high - SIZE) / 2)
-    return np.array(resized.crop((left, top, left + SIZE, top + SIZE)))

@@ -38,9 +38,9 @@ class Gaussian:
         return cls(mean, scatter / (len(features) - 1))
 
 
-def frechet_distance(mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray) -> float:
+def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) (Heusel et al. 2017, eq. 6); 0 for equal sets, never negative."""
-    return _transport(Gaussian(mean_a, covariance_a), Gaussian(mean_b, covariance_b)).distance
+    return _transport(one, other).distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from PIL.Image import Resampling
 
 from arldm.evaluate.inception import SIZE, FIDInception
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, WIDTH, Reader
+from arldm.pictures import centred
 from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
@@ -21,12 +22,7 @@ SMALL = 64  # pixels, at which the field compares stories
 
 def small(picture: Image.Image) -> np.ndarray:
     """(SMALL, SMALL, 3) in [0, 1]: the shorter side to 64 pixels, cut to its middle, as AR-LDM's loaders do; enlarged later."""
-    width, height = picture.size
-    least = min(width, height)
-    size = (int(SMALL * width / least), int(SMALL * height / least))
-    left, top = (round((side - SMALL) / 2) for side in size)
-    shrunk = picture.resize(size, Resampling.BILINEAR).crop((left, top, left + SMALL, top + SMALL))
-    return np.asarray(shrunk, np.float32) / 255
+    return np.asarray(centred(picture, SMALL), np.float32) / 255
 
 
 def whole(picture: Image.Image) -> np.ndarray:

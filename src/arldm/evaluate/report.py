@@ -47,12 +47,8 @@ def score(pictures: Sequence[Sequence[Image.Image]], truths: Sequence[Story], re
         by_attribute={name: by_attribute(tallies[name]) for name in ("relevance", "consistency")},
         by_frame={name: by_frame(tallies[name]) for name in ("relevance", "consistency")},
         relevance_by_combination=by_combination(tallies["relevance"], truths),
-        reader_fid=_distance(*sets) if sets else math.nan,
+        reader_fid=frechet_distance(*sets) if sets else math.nan,
     )
-
-
-def _distance(one: Gaussian, other: Gaussian) -> float:
-    return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
 
 
 def table(rows: Mapping[str, Report]) -> str:

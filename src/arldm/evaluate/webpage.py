@@ -1,7 +1,6 @@
 """A comparison as one HTML file that needs no network: figures, the worst and best stories, what others published."""
 
 import base64
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from math import nan
@@ -15,7 +14,7 @@ from arldm.evaluate.comparison import PER_MILLE
 from arldm.evaluate.networks import WELL_KNOWN
 from arldm.evaluate.pictures import Pictures, opened
 from arldm.evaluate.published import CHAINS, PUBLISHED, differences
-from arldm.pictures import strip
+from arldm.pictures import encoded, strip
 
 TEMPLATE = Path(__file__).with_name("webpage.html")
 HEIGHT = 120  # pixels of a strip
@@ -135,9 +134,8 @@ def _strip(frames: Sequence[Path], told: str) -> str:
         picture.resize((max(1, round(picture.width * HEIGHT / picture.height)), HEIGHT), Image.Resampling.LANCZOS)
         for picture in pictures
     ]
-    buffer = io.BytesIO()
-    strip(small).save(buffer, "WEBP", quality=80)
-    return f'<img alt="{escape(told)}" src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+    data = base64.b64encode(encoded(strip(small), "WEBP", quality=80)).decode()
+    return f'<img alt="{escape(told)}" src="data:image/webp;base64,{data}">'
 
 
 def _published(report: Mapping[str, Any]) -> Iterator[str]:

@@ -137,7 +137,7 @@ def floats(pictures: np.ndarray) -> Tensor:
 
 
 def small(picture: Image.Image, size: int) -> Tensor:
-    """The picture at the history encoder's size, as it is cached: uint8 (size, size, 3)."""
+    """The square in a picture's middle, as it is cached: uint8 (size, size, 3)."""
     return torch.from_numpy(np.array(resized(picture, size)))
 
 

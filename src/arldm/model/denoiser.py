@@ -63,10 +63,7 @@ def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
     kinds = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
     if config.scheduler not in kinds:
         raise ConfigError(f"scheduler is {config.scheduler!r}; expected one of {', '.join(kinds)}")
-    names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type", "rescale_betas_zero_snr")
-    trained = {name: schedule.config[name] for name in names}
-    extra = {"clip_sample": False, "set_alpha_to_one": True} if config.scheduler == "ddim" else {"solver_order": 2}
-    sampler: Sampler = kinds[config.scheduler](**trained, **extra, timestep_spacing="trailing")
+    sampler: Sampler = kinds[config.scheduler].from_config(schedule.config)
     with warnings.catch_warnings():  # diffusers 0.42 hands torch tensors to numpy 2 in a way that numpy means to give up
         warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)
         sampler.set_timesteps(config.steps)

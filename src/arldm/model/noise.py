@@ -19,12 +19,17 @@ def item_generators(seed: int, places: Iterable[int]) -> list[torch.Generator]:
 
     So an item has the same noise whatever else is in its batch, whichever process learns from it, and in a run that was resumed.
     """
-    return [torch.Generator().manual_seed(derived_seed("item", seed, place)) for place in places]
+    return [generator("item", seed, place) for place in places]
 
 
 def rand(generators: Sequence[torch.Generator], *shape: int, device: torch.device | str) -> Tensor:
     """Uniform numbers (item, *shape), each row by its item's generator, as diffusers' `randn_tensor` has it for normal ones."""
     return torch.stack([torch.rand(shape, generator=generator, device=generator.device) for generator in generators]).to(device)
+
+
+def generator(*parts: object) -> torch.Generator:
+    """A generator on the CPU, the same for the same parts."""
+    return torch.Generator().manual_seed(derived_seed(*parts))
 
 
 def derived_seed(*parts: object) -> int:

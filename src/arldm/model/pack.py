@@ -11,7 +11,6 @@ pictures/                            what it was made from, if its author wanted
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -113,7 +112,7 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
     with replacing_folder(folder) as beside:
         for name, data in parts.items():
             put(beside / name, data)
-        put(beside / PREVIEW, _shrunk(preview))
+        put(beside / PREVIEW, encoded(preview, "WEBP", quality=80))  # as PNG, larger than all that a small pack has learned
         for number, picture in enumerate(pictures):
             put(beside / PICTURES / f"{number:03}.png", encoded(picture))
         text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
@@ -122,13 +121,6 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
 
 def _seal(card: Card) -> dict[str, str]:
     return {"pack": json.dumps({name: getattr(card, name) for name in SEALED})}
-
-
-def _shrunk(picture: Image.Image) -> bytes:
-    """A picture as the bytes of a WebP file: as PNG, it would be larger than all that a small pack has learned."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=80)
-    return buffer.getvalue()
 
 
 def read_card(folder: Path) -> Card:

@@ -52,6 +52,7 @@ class CaptionTokenizer:
             if len(row) > self.max_tokens:
                 start = " ".join(caption.split()[:6])
                 raise CaptionError(f'caption "{start} ..." has {len(row)} tokens; the limit is {self.max_tokens}, shorten it')
+        # padded here, for what a tokenizer is asked to pad it keeps, and writes into its folder
         pad: int = self.tokenizer.pad_token_id  # type: ignore[assignment]
         longest = max(len(row) for row in rows)
         ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])

@@ -22,7 +22,7 @@ class Head:
     features: Features
     behind: Draw
     skull: Draw
-    tail: str = ""  # bushy | round | thin | none
+    tail: str = ""  # bushy | round | thin | fan; "" is none
     limbs: str = ""  # colour of arms and legs where it is not the head's
 
 

@@ -1,4 +1,4 @@
-"""The landmarks outdoors: each stands on its base at (0, 0), up to 135 units high and 80 wide."""
+"""The landmarks outdoors: each stands on its base at (0, 0), up to some 140 units high and 110 wide."""
 
 from collections.abc import Callable
 

@@ -1,14 +1,13 @@
 """The autoencoder's run: crops of drawn pictures, and the file it leaves."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -18,6 +17,7 @@ from arldm.errors import ArldmError, ModelError, said
 from arldm.model.batch import floats, image
 from arldm.model.latents import Latents
 from arldm.model.noise import derived_seed, seeded
+from arldm.pictures import grid
 from arldm.recipes import Autoencoder
 from arldm.rendered import rendered
 from arldm.train.asked import asked
@@ -95,12 +95,3 @@ def some(pictures: np.ndarray, count: int, batch: int = 8) -> Iterator[Tensor]:
     chosen = range(0, len(pictures), max(1, len(pictures) // count))[:count]
     for first in range(0, len(chosen), batch):
         yield floats(np.stack([pictures[i] for i in chosen[first : first + batch]]))
-
-
-def grid(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Pictures of one size, row after row."""
-    width, height = pictures[0].size
-    sheet = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
-    for i, picture in enumerate(pictures):
-        sheet.paste(picture, (i % columns * width, i // columns * height))
-    return sheet

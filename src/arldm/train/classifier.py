@@ -18,12 +18,13 @@ from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive, chosen
 from arldm.errors import ConfigError, DatasetError, ModelError
 from arldm.evaluate.characters import character_f1, frame_accuracy
-from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify, squared
+from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify
+from arldm.evaluate.inception import SIZE
 from arldm.evaluate.measures import measure
 from arldm.model.noise import seeded
+from arldm.pictures import centred, grid
 from arldm.recipes import Classifier
 from arldm.train.asked import asked
-from arldm.train.autoencoder import grid
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
 from arldm.train.record import Sample
@@ -101,7 +102,7 @@ class Clips:
 
     def batch(self, readings: Sequence[tuple[int, int]]) -> CastBatch:
         """Some clips, each as (epoch, clip)."""
-        pictures = np.stack([squared(self.still(clip, epoch)) for epoch, clip in readings])
+        pictures = np.stack([np.asarray(centred(self.still(clip, epoch), SIZE)) for epoch, clip in readings])
         casts = [self.cast(clip) for _, clip in readings]
         labels = [[float(name in cast) for name in self.names] for cast in casts]
         return CastBatch(torch.from_numpy(pictures), torch.tensor(labels))

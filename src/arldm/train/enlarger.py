@@ -15,10 +15,11 @@ from arldm.model.enlarge import TIMES
 from arldm.model.enlarge import Enlarger as Network
 from arldm.model.latents import Latents, drawn_like
 from arldm.model.noise import rand, seeded
+from arldm.pictures import grid
 from arldm.recipes import Enlarger
 from arldm.rendered import rendered
 from arldm.train.asked import asked
-from arldm.train.autoencoder import Crops, grid
+from arldm.train.autoencoder import Crops
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.writing import replacing_folder

@@ -16,11 +16,11 @@ from arldm.datasets.archive import Archive, ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, assemble, resized
-from arldm.model.noise import derived_seed
+from arldm.model.noise import generator
+from arldm.pictures import grid
 from arldm.recipes import Paper
 from arldm.sample import check_length, check_stories, tell_batch
 from arldm.train.asked import asked
-from arldm.train.autoencoder import grid
 from arldm.train.judging import Jury
 from arldm.train.loading import Ahead
 from arldm.train.loop import fit
@@ -133,4 +133,4 @@ class Readings:
 
     def _generator(self, epoch: int, story: int, frame: int) -> torch.Generator:
         """What chooses the point of a posterior."""
-        return torch.Generator().manual_seed(derived_seed("posterior", self.stories.seed, epoch, story, frame))
+        return generator("posterior", self.stories.seed, epoch, story, frame)

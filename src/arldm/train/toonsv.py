@@ -20,12 +20,13 @@ from arldm.model.arldm import ARLDM
 from arldm.model.latents import Latents
 from arldm.model.text import CaptionTokenizer, words_of
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
+from arldm.pictures import grid
 from arldm.recipes import ToonSV
 from arldm.sample import tell_batch
 from arldm.toonsv import plot, story
 from arldm.toonsv.questions import FREE, TO_DRAW, all_to_draw, kind
 from arldm.train.asked import asked
-from arldm.train.autoencoder import grid, load_autoencoder
+from arldm.train.autoencoder import load_autoencoder
 from arldm.train.details import Detailed, DetailedBatch, DetailedStories, weights
 from arldm.train.loop import fit
 from arldm.train.read import ReadStories, read, reads_once

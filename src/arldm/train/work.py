@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from arldm.model.arldm import ARLDM
 from arldm.train.memory import hollow, stories_of
 from arldm.train.step import PRECISIONS, settled
+from arldm.weight_files import fastest_device
 
 
 def operations(model: ARLDM, frames: int, given: int, tokens: int) -> float:
@@ -31,7 +32,7 @@ def operations(model: ARLDM, frames: int, given: int, tokens: int) -> float:
 
 def speed(precision: str) -> tuple[float, str]:
     """How many operations a second this device does at a product of large matrices, and the device's name."""
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    device = fastest_device()
     size = 8192 if device.type == "cuda" else 1024
     matrix, seconds = torch.ones(size, size, dtype=PRECISIONS[settled(precision)], device=device), []
     for _ in range(6):  # the first ones warm up
