@@ -116,6 +116,16 @@ class TestStore:
                 one.save(tmp_path / f"{number}/{frame}.png")
         assert Hashed.of(find(tmp_path)).groups.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
+    @pytest.mark.parametrize("given", [0, 1])
+    def test_stories_of_the_same_pictures_are_a_group(self, tmp_path: Path, given: int) -> None:
+        """Six people told a story of each album, of VIST for instance; the albums have a black picture in common."""
+        for number in range(12):
+            (tmp_path / f"{number:02}").mkdir()
+            for frame in range(4):
+                one = picture(999) if frame == 3 else picture(10 * (number // 6) + frame)
+                one.save(tmp_path / f"{number:02}/{frame}.png")
+        assert Hashed.of(find(tmp_path).after(given)).groups.tolist() == [0] * 6 + [1] * 6
+
     def test_stories_are_read_one_at_a_time(self, sets: list[Path], tmp_path: Path) -> None:
         class Wide(Means):
             width = 100_000
@@ -440,7 +450,7 @@ class TestCommand:
         assert "compare with nobody else's" in shown
         report = json.loads((tmp_path / "r.json").read_text())
         assert [one["name"] for one in report["methods"]] == ["one", "two"]
-        assert report["schema"] == 4
+        assert report["schema"] == 5
         assert report["options"]["methods"] == [str(sets[1]), str(sets[2])]
         assert report["options"]["reference"] == str(sets[0])
         assert {"scipy", "transformers"} < report["versions"].keys()

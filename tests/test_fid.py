@@ -183,6 +183,17 @@ class TestKernelDistance:
         owners = np.repeat(np.arange(4), 1200)
         assert np.isfinite(kernel_distance(a, owners, b, owners, paired=True).value)
 
+    def test_of_uneven_stories_the_large_ones_count_more(self) -> None:
+        """A block of two lone windows counted as much as one of a thousand pictures of long films."""
+        owners = np.repeat(np.arange(50), [100] * 10 + [5] * 40)
+        found = []
+        for seed in range(12):
+            dice = np.random.default_rng(seed)
+            a, b = (Features.held(dice.normal(shift, 1, (len(owners), 4))) for shift in (0, 0.5))
+            found.append(kernel_distance(a, owners, b, owners, paired=False))
+        error = np.std([one.value for one in found])
+        assert 1.5 * error < np.mean([one.high - one.low for one in found]) / 2 < 2.6 * error  # and not 3
+
     def test_of_large_sets_no_part_is_left_out(self) -> None:
         rows = np.zeros((20_000, 2), np.float32)
         rows[10_000:] = 3.0  # as where a corpus is ordered by episode

@@ -30,11 +30,13 @@ from arldm.model.arldm import ARLDM
 from arldm.model.latents import drawn_from
 from arldm.recipes import RECIPES, Judges, Paper
 from arldm.story_files import read_told
+from arldm.toonsv.questions import TO_DRAW
 from arldm.train import run
 from arldm.train.loading import Ahead
 from arldm.train.paper import Readings, begin, planned, read_stories
 from arldm.train.stills import cached_stills
 from arldm.train.work import operations
+from conftest import TINY, build
 from published import still, write_folder, write_pororo, write_vist
 from test_published import write_blip, write_sd
 from test_similarity import write_clip, write_vit
@@ -453,6 +455,12 @@ def test_a_steps_work_grows_with_what_is_drawn(place: Path) -> None:
     model.unet.requires_grad_(False)
     assert operations(model, 5, 1, 20) < rest < whole
     assert not any(weight.grad is not None for weight in model.parameters())
+
+
+def test_the_work_of_a_model_that_decides_is_counted_too() -> None:
+    """The counter stumbled over what is looked at without a gradient."""
+    deciding = build(replace(TINY, summary=len(TO_DRAW), choices=4))
+    assert operations(deciding, 5, 0, 20) > operations(deciding, 4, 0, 20) > 0
 
 
 @pytest.mark.parametrize("stride", [1, 3])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from arldm.config import TellConfig
 from arldm.errors import CaptionError, ConfigError, ModelError, PictureError, ScriptError
+from arldm.model.denoiser import build_sampler
 from arldm.model.noise import frame_generator
 from arldm.sample import Past, tell, tell_batch
 from arldm.story import Frame, Story
@@ -168,6 +169,15 @@ def test_guidance_of_one_is_the_plain_prediction(model) -> None:
     plain = array(next(tell(model, story(1), TellConfig(steps=3, guidance=1.0))))
     assert np.abs(plain - array(next(tell(model, story(1), TellConfig(steps=3, guidance=1.0 + 1e-6))))).max() <= 1
     assert not (plain == array(next(tell(model, story(1), TellConfig(steps=3, guidance=8.0))))).all()
+
+
+@pytest.mark.parametrize("steps", [1, 6, 61, 499, 998, 1000])
+def test_ddim_takes_as_many_steps_as_are_asked_for(model, steps: int) -> None:
+    """Of 61, 103 and sixty more counts it took one more, to timestep -1, which it read as pure noise: pictures were grey."""
+    timesteps = build_sampler(TellConfig(steps=steps), model.schedule).timesteps.tolist()
+    assert len(timesteps) == steps
+    assert timesteps == sorted(set(timesteps), reverse=True)
+    assert timesteps[-1] >= 0
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "dpm++", "unipc"])

@@ -21,7 +21,7 @@ from arldm.evaluate.pictures import LOOSE, Pictures
 from arldm.story import Story
 from arldm.writing import put
 
-SCHEMA = 4  # of the report; also names how figures were made, so that kept ones of another way are not taken
+SCHEMA = 5  # of the report; also names how figures were made, so that kept ones of another way are not taken
 PER_MILLE = {"fid": 1, "kid": 1000}  # KID is small; the field writes it times a thousand
 
 

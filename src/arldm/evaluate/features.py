@@ -159,16 +159,17 @@ class Hashed:
 
     @property
     def groups(self) -> np.ndarray:
-        """Numbers (story) of the groups that share no picture: windows of one film overlap, and are not independent.
+        """Numbers (story) of the groups that share no picture: windows of one film overlap, retellings of one album are the same
+        pictures, and are not independent.
 
-        What more stories have than the longest has frames is of no window: a black frame makes no group.
+        Of what more stories have than the longest has frames, they must share two: a black frame makes no group.
         """
         _, seen = np.unique(self.digests, return_inverse=True)
         pairs = np.unique(np.stack([self.pictures.owners, seen]), axis=1)
         usual = np.bincount(pairs[1]) <= np.bincount(self.pictures.owners).max()
-        owners, pictures = pairs[:, usual[pairs[1]]]
         count, size = len(self.pictures.stories), len(self.pictures.stories) + len(usual)
-        shared = coo_array((np.ones(len(owners)), (owners, count + pictures)), shape=(size, size))
+        links = [pairs[:, usual[pairs[1]]] + [[0], [count]], _sharing_two(pairs[:, ~usual[pairs[1]]])]
+        shared = coo_array((np.ones(sum(one.shape[1] for one in links)), tuple(np.hstack(links))), shape=(size, size))
         return np.unique(connected_components(shared, directed=False)[1][:count], return_inverse=True)[1]
 
     def seen_by(self, network: Network, cache: Path) -> tuple[Features, np.ndarray]:
@@ -182,6 +183,15 @@ class Hashed:
         for story in self.pictures.stories.values():
             yield features.of(np.arange(first, first + len(story)))
             first += len(story)
+
+
+def _sharing_two(pairs: np.ndarray) -> np.ndarray:
+    """Which stories have two pictures in common or more, of pairs of a story and a picture (2, pair): (2, link)."""
+    several = pairs[:, np.bincount(pairs[0], minlength=1)[pairs[0]] > 1]
+    if not several.size:
+        return several
+    table = coo_array((np.ones(several.shape[1], np.int32), tuple(several))).tocsr()
+    return np.stack((table @ table.T >= 2).nonzero())
 
 
 def digests(paths: Sequence[Path]) -> list[str]:

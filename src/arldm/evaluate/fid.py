@@ -113,8 +113,9 @@ def kernel_distance(a: Features, owners_a: np.ndarray, b: Features, owners_b: np
     """KID: the unbiased squared MMD with the kernel (x y / dim + 1)^3 (Bińkowski et al. 2018, eq. 4), which may be negative.
 
     Pictures of one story are not independent, so that only pairs of different stories count: within a set and, where sets are
-    `paired`, between them. The mean over blocks of about 1,000 pictures. Blocks share no story, so that their spread gives an
-    interval; the field's hundred subsets overlap, and their standard deviation is no error of their mean. NaN for a single story.
+    `paired`, between them. The mean over blocks of about 1,000 pictures, weighted by how many these are. As blocks share no story,
+    their spread gives an interval; the field's hundred subsets overlap, and their standard deviation is no error of their mean.
+    NaN for a single story.
     """
     smaller = min(len(a), len(b))
     if smaller < 2:
@@ -122,11 +123,23 @@ def kernel_distance(a: Features, owners_a: np.ndarray, b: Features, owners_b: np
     count = min(max(BLOCKS, smaller // BLOCK), _pairs(owners_a), _pairs(owners_b))
     if count < 1:
         return Interval(np.nan, np.nan, np.nan)
-    found = []
+    found, sizes = [], []
     for one, other in zip(_blocks(owners_a, count), _blocks(owners_b, count), strict=True):
         owners = owners_a[one], owners_b[other] if paired else -1 - owners_b[other]  # as numbers that nobody else has
         found.append(_mmd(a.of(one), owners[0], b.of(other), owners[1]))
-    return _around(float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(count)) if count > 1 else np.nan, count)
+        sizes.append(len(one) + len(other))
+    return _weighted(np.array(found), np.array(sizes))
+
+
+def _weighted(found: np.ndarray, sizes: np.ndarray) -> Interval:
+    """The mean of blocks with so many pictures, the large ones counting more; a block may hold no pair, and is NaN."""
+    held = np.isfinite(found)
+    if not held.any():
+        return Interval(np.nan, np.nan, np.nan)
+    found, weights, count = found[held], sizes[held] / sizes[held].sum(), int(held.sum())
+    mean = float(weights @ found)
+    spread = np.sqrt(np.square(weights * (found - mean)).sum() * count / max(count - 1, 1))
+    return _around(mean, float(spread) if count > 1 else np.nan, count)
 
 
 def _pairs(owners: np.ndarray) -> int:
@@ -151,7 +164,8 @@ def _mmd(a: np.ndarray, owners_a: np.ndarray, b: np.ndarray, owners_b: np.ndarra
 def _kernel(a: np.ndarray, owners_a: np.ndarray, b: np.ndarray, owners_b: np.ndarray) -> float:
     """Its mean over pairs of pictures of different stories."""
     values = (a @ b.T / a.shape[1] + 1) ** 3
-    return float(values.mean(where=owners_a[:, None] != owners_b))
+    others = owners_a[:, None] != owners_b
+    return float(values.mean(where=others)) if others.any() else np.nan
 
 
 def _shares(pulls: np.ndarray, owners: np.ndarray) -> np.ndarray:

@@ -58,8 +58,8 @@ class Conditioner(nn.Module):
     """Adds type and position embeddings and joins what a frame may see, as AR-LDM does.
 
     `absolute` positions are the paper's: position[j] of a table of window + 1. `relative` ones count back from the frame that is
-    drawn, so that stories of any length work: one row for each frame of the window, one for all beyond, with `layers` FAR more, of
-    which each reaches twice as far and the last to the end.
+    drawn, so that stories of any length work: row k for what is k frames back, up to the window, as far as whose end counts what is
+    pinned from beyond. With `layers` FAR rows more, of which each reaches twice as far and the last to the end. (Row 0 is unused.)
 
     With `layers`, learned queries read caption and history together, up to `memory` frames back, so that "she" finds who was there
     and "the beach" how it looked, and become a few tokens (as in BLIP-2's Q-Former) that sum up all that the U-Net is to know. The

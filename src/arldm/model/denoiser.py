@@ -67,6 +67,8 @@ def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
     with warnings.catch_warnings():  # diffusers 0.42 hands torch tensors to numpy 2 in a way that numpy means to give up
         warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)
         sampler.set_timesteps(config.steps)
+    if config.scheduler == "ddim":  # by rounding, some counts (61) get one step more, to timestep -1, which is read as pure noise
+        sampler.timesteps = sampler.timesteps[: config.steps]
     return sampler
 
 

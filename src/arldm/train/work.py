@@ -20,7 +20,7 @@ def operations(model: ARLDM, frames: int, given: int, tokens: int) -> float:
     A product and a sum are two operations. Products of matrices and convolutions are counted, which is all but a few per cent.
     """
     text, past = replace(model.config.text, max_tokens=tokens), replace(model.config.past, max_tokens=tokens)
-    config = replace(model.config, text=text, past=past)
+    config = replace(model.config, text=text, past=past, choices=0)  # to choose is next to no work, and cannot be counted
     with FakeTensorMode(allow_non_fake_inputs=True):
         twin = hollow(config)
         for weight, like in zip(twin.parameters(), model.parameters(), strict=True):
