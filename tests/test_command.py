@@ -489,7 +489,7 @@ def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, c
     assert (two["metrics"], two["seconds_per_story"]) == (again["metrics"], again["seconds_per_story"])
     capfd.readouterr()
     refused(main([*evaluate, "2", "--given", "1"]), "--keep", "told with given 0, this is 1")
-    (kept / "told.json").write_text("{")
+    (kept / "told.json").write_text("[" * 100_000)  # nested too deep
     refused(main([*evaluate, "2"]), "--keep", "told.json cannot be read")
     (kept / "told.json").unlink()
     refused(main([*evaluate, "2"]), "--keep", "is not empty and holds no told stories")

@@ -14,6 +14,9 @@
 Every message is one line: what was got, what was expected, what to do. The command prints it and exits with 2.
 """
 
+#: what parsing a file raises that is broken, altered or hostile: brackets nested too deep are a RecursionError, a RuntimeError
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+
 
 def said(error: BaseException) -> str:
     """The first line of what an error of a library says, for a message of ours."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from arldm.config import TellConfig, from_dict, to_dict
-from arldm.errors import ConfigError, PictureError
+from arldm.errors import BROKEN, ConfigError, PictureError
 from arldm.pictures import FORMATS, flattened
 from arldm.story import Story
 
@@ -91,7 +91,7 @@ def read_origin(path: Path) -> Origin:
         found = {"captions": (), "past": (), **json.loads(text)}
         found.pop("batch", None)  # which was always one, and told by earlier versions
         return from_dict(Origin, found)
-    except (ConfigError, ValueError, TypeError, RecursionError) as error:
+    except (*BROKEN, ConfigError) as error:
         raise PictureError(
             f"{path}: what it says of itself cannot be understood ({error}); another version may have drawn it"
         ) from error

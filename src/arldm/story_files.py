@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from PIL import Image, PngImagePlugin
 
-from arldm.errors import OutputError, PictureError, ScriptError
+from arldm.errors import BROKEN, OutputError, PictureError, ScriptError
 from arldm.pictures import encoded, read_picture, strip
 from arldm.story import Fact, Frame, Source, Story
 from arldm.writing import check_free, put
@@ -106,7 +106,7 @@ def _from_json(text: str, path: Path, known: bool = False) -> Story:
         frames = [_frame(entry, path, "id" in found) for entry in found["frames"]]
         story = identified(frames, _text(found.get("title")) or "", path.name)
         return replace(story, id=_id(found)) if known and "id" in found else story
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except BROKEN as error:
         raise ScriptError(
             f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
         ) from error
@@ -230,7 +230,7 @@ def read_held(folder: Path) -> Story:
             for one in found.get("frames", ())
         ]
         return Story(_id(found), tuple(frames), found.get("title") or "")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except BROKEN as error:
         raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
 
 
@@ -274,7 +274,7 @@ def read_facts(folder: Path) -> list[tuple[Fact, ...]]:
         return []
     try:
         return [tuple(_fact(entry) for entry in frame) for frame in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except BROKEN as error:
         raise ScriptError(
             f"{path}: holds no facts ({error}); expected what `arldm toonsv` wrote, write the stories again"
         ) from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arldm.errors import DatasetError, PictureError
+from arldm.errors import BROKEN, DatasetError, PictureError
 from arldm.model.text import words_of
 from arldm.pictures import ENDINGS, decoded, flattened, read_picture
 from arldm.story import Frame
@@ -80,7 +80,7 @@ def _metadata(folder: Path) -> dict[str, str]:
             if name in found:
                 raise ValueError(f"{name} has a line already")
             found[name] = caption
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except BROKEN as error:
             expected = '{"file_name": "0.png", "text": "Rumo waves."}'
             raise DatasetError(f"{path}, line {number}: cannot be understood ({error}); expected {expected}") from error
     return found

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from arldm.cli.telling import use_threads
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import BROKEN, ConfigError, OutputError
 from arldm.model.arldm import ARLDM
 from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
@@ -119,7 +119,7 @@ def _claim(out: Path, made_with: dict[str, Any]) -> None:
         return
     try:
         found = {"device": "cpu", **json.loads(path.read_bytes())}  # which earlier versions did not say
-    except (OSError, ValueError, TypeError) as error:
+    except BROKEN as error:
         raise OutputError(f"{path}: cannot be read ({error}); expected what was told before, choose another --out") from error
     for name, value in made_with.items():
         if found.get(name) != value:

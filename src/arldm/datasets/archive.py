@@ -14,7 +14,7 @@ from PIL import Image
 
 from arldm.datasets.importing import CORPUS, FORMAT
 from arldm.datasets.shards import REPORT
-from arldm.errors import DatasetError
+from arldm.errors import BROKEN, DatasetError
 from arldm.pictures import decoded, flattened
 from arldm.story import Frame, Story
 
@@ -33,7 +33,7 @@ class Archive:
                 raise DatasetError(f"{path}: is an archive of format {found}; expected {FORMAT}, prepare it again")
             self.report: dict[str, Any] = json.loads((self.path / REPORT).read_bytes())
             clips, stories = load_from_disk(self.path / "clips"), load_from_disk(self.path / "stories")
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except BROKEN as error:
             got = " ".join(str(error).split())[:160]
             raise DatasetError(f"{path}: is a broken archive ({got}); run `arldm prepare` again, it mends it") from error
         assert isinstance(clips, Dataset)

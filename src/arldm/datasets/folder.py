@@ -14,7 +14,7 @@ from typing import Any
 
 from arldm.datasets.corpus import SPLITS, Clip, Corpus, Outline, inside, one_line, published
 from arldm.datasets.stills import photograph
-from arldm.errors import DatasetError
+from arldm.errors import BROKEN, DatasetError
 
 METADATA = "metadata.jsonl"
 LONGEST_LINE = 2**20  # bytes
@@ -83,7 +83,7 @@ def _by_story(folder: Path) -> dict[str, list[tuple[float, Clip]]]:
                 if line.strip():
                     story, place, clip = _frame(folder, json.loads(line), number)
                     stories[story].append((place, clip))
-            except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            except BROKEN as error:
                 got = " ".join(f"{type(error).__name__}: {error}".split())[:160]
                 expected = '{"file_name": "a/0.png", "text": "Ann sits down."}'
                 raise DatasetError(f"{path}, line {number}: cannot be understood ({got}); expected {expected}") from error

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from arldm.errors import ModelError, PictureError, said
+from arldm.errors import BROKEN, ModelError, PictureError, said
 from arldm.evaluate.inception import SIZE, Inception
 from arldm.pictures import centred
 from arldm.weight_files import Weights, read_weights
@@ -106,7 +106,7 @@ def _facts(path: Path) -> tuple[list[str], int, Scaling] | None:
             held = file.metadata() or {}
         facts = json.loads(held["classifier"]) if "classifier" in held else None
         return facts and (facts["names"], facts["thin"], facts["scaling"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (*BROKEN, SafetensorError) as error:
         raise ModelError(f"{path}: is no classifier's file ({said(error)}); train it again") from error
 
 

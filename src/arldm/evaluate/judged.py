@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
-from arldm.errors import ConfigError, DatasetError, PictureError
+from arldm.errors import BROKEN, ConfigError, DatasetError, PictureError
 from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
 from arldm.evaluate.consistency import METRICS
@@ -240,5 +240,5 @@ def _frames(path: Path) -> list[Frame]:
             Frame(str(entry.get("caption") or ""), characters=tuple(str(name) for name in entry.get("characters") or ()))
             for entry in entries
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except BROKEN as error:
         raise DatasetError(f"{path}: is not a story ({error}); expected what arldm wrote, tell it again") from error

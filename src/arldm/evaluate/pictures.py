@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from arldm.errors import ConfigError, OutputError, PictureError
+from arldm.errors import BROKEN, ConfigError, OutputError, PictureError
 from arldm.pictures import ENDINGS, decoded
 from arldm.story_files import STORY, STRIP, read_held
 from arldm.writing import put
@@ -139,7 +139,7 @@ def _named(story: str, shots: Path) -> str:
         return story
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))[story])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except BROKEN as error:
         raise PictureError(f"{path}: does not name story {story}; expected what arldm wrote, write the tree again") from error
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from arldm.errors import ModelError, said
+from arldm.errors import BROKEN, ModelError, said
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, FAMILIES, QUESTIONS, reading
 
@@ -114,7 +114,7 @@ class Reader(nn.Module):
             found = load_file(path / WEIGHTS)
             module = cls()
             module.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=True)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (*BROKEN, SafetensorError) as error:
             raise ModelError(f"{path}: no reader can be read there ({said(error)}); expected a reader's folder") from error
         if values != VALUES:
             odd = sorted(name for name in VALUES.keys() | values.keys() if VALUES.get(name) != values.get(name))

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
-from arldm.errors import ModelError, PictureError, said
+from arldm.errors import BROKEN, ModelError, PictureError, said
 from arldm.evaluate.characters import Casts
 from arldm.evaluate.measures import Tally
 
@@ -42,7 +42,7 @@ class Encoder:
             )
             self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True) if self.reads else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
+        except (*BROKEN, ImportError) as error:
             raise ModelError(
                 f"{folder}: no encoder can be read ({said(error)}); expected a whole folder of transformers"
             ) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from arldm.errors import OutputError
+from arldm.errors import BROKEN, OutputError
 from arldm.pictures import encoded, read_picture
 from arldm.writing import check_free, put
 
@@ -32,7 +32,7 @@ class ToldStories:
         try:
             notes = json.loads(held.read_text())
             found, self._seconds = dict(notes["made_with"]), dict(notes["seconds"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except BROKEN as error:
             raise OutputError(f"--keep: {held} cannot be read ({error}); expected what was told before, choose another") from error
         for name, value in made_with.items():
             if found.get(name) != value:

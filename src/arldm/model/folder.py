@@ -23,7 +23,7 @@ from torch import nn
 from transformers import BertTokenizer, CLIPTokenizer, PreTrainedModel
 
 from arldm.config import ModelConfig, from_dict, to_dict
-from arldm.errors import ConfigError, ModelError, OutputError, said
+from arldm.errors import BROKEN, ConfigError, ModelError, OutputError, said
 from arldm.model.text import CaptionTokenizer
 from arldm.weight_files import fill
 from arldm.writing import replacing_folder
@@ -92,7 +92,7 @@ def read_config(folder: Path) -> ModelConfig:
             ours = f"arldm {version('arldm')} reads formats 1 to {FORMAT}"
             raise ModelError(f"{path}: format {got}, written by arldm {writer}; {ours}, install the version that wrote it")
         return from_dict(ModelConfig, found["model"])
-    except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*BROKEN, ConfigError) as error:
         message = f"{path}: cannot be understood ({said(error)}); expected an arldm model's config, fetch it again"
         raise ModelError(message) from error
 

@@ -18,7 +18,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 
 from arldm.config import LatentConfig
-from arldm.errors import ModelError
+from arldm.errors import BROKEN, ModelError
 from arldm.model.finish import Finish
 from arldm.model.patches import PrincipalPatches
 
@@ -103,7 +103,7 @@ class Latents(nn.Module):
             shift, scale = torch.tensor(found["shift"]), torch.tensor(found["scale"])
             if not (shift.isfinite().all() and scale.isfinite().all() and (scale > 0).all()):
                 raise ValueError("shifts or scales that are no numbers, or scales of 0 or less")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except BROKEN as error:
             message = f"{folder / STATISTICS}: cannot be read ({error}); expected the latents' statistics, fetch the model again"
             raise ModelError(message) from error
         if shift.shape != self.shift.shape or scale.shape != self.scale.shape:

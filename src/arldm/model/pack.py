@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from arldm.errors import ModelError, OutputError, said
+from arldm.errors import BROKEN, ModelError, OutputError, said
 from arldm.pictures import encoded
 from arldm.writing import put, replacing_folder
 
@@ -143,7 +143,7 @@ def read_card(folder: Path) -> Card:
             raise ValueError(f"mode {card.mode}, names {card.names}, or values of another type")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except BROKEN as error:
         raise ModelError(f"{path}: is not the card of a pack ({said(error)}); fetch the pack again") from error
     return card
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import BertTokenizer, CLIPTokenizer
 
 from arldm.config import DenoiserConfig, HistoryConfig, LatentConfig, ModelConfig, TextConfig
-from arldm.errors import ConfigError, ModelError, said
+from arldm.errors import BROKEN, ConfigError, ModelError, said
 from arldm.model.arldm import ARLDM
 from arldm.model.condition import Conditioner
 from arldm.model.growth import Growth, add_blip_signs, add_names, beginnings, grown, lengthened, resampled
@@ -187,7 +187,7 @@ def _plain(value: Any) -> Any:
 def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except BROKEN as error:
         raise ModelError(f"{path}: cannot be read ({said(error)}); expected it as published, fetch it again") from error
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from arldm.config import TextConfig
-from arldm.errors import CaptionError, ModelError, said
+from arldm.errors import BROKEN, CaptionError, ModelError, said
 
 KNOWN_WORDS = "vocabulary.json"
 HOW_READ = ("is_local", "local_files_only")  # transformers keeps these of how a tokenizer was read, and would save them with it
@@ -83,7 +83,7 @@ class CaptionTokenizer:
             words = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise ValueError(f"{KNOWN_WORDS} is no list of words")
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except BROKEN as error:
             reason = said(error)
             raise ModelError(f"{folder}: no {kind.__name__} can be read there ({reason}); fetch the model again") from error
         return cls(tokenizer, max_tokens, words)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from arldm.config import LatentConfig, from_dict, to_dict
-from arldm.errors import ArldmError, ModelError, said
+from arldm.errors import BROKEN, ArldmError, ModelError, said
 from arldm.model.batch import floats, image
 from arldm.model.latents import Latents
 from arldm.model.noise import derived_seed, seeded
@@ -84,7 +84,7 @@ def load_autoencoder(path: Path) -> Latents:
             config = from_dict(LatentConfig, json.loads(file.metadata()["latents"]))
         module = Latents(config)
         module.load_state_dict(load_file(path), strict=True)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArldmError) as error:
+    except (*BROKEN, SafetensorError, ArldmError) as error:
         message = f"{path}: no autoencoder can be read ({said(error)}); run `arldm train toonsv-autoencoder` first"
         raise ModelError(message) from error
     return module.eval().requires_grad_(False)

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from arldm.errors import ModelError, said
+from arldm.errors import BROKEN, ModelError, said
 from arldm.train.sharing import whole
 from arldm.writing import checksum, clear, replacing_folder
 
@@ -91,7 +91,7 @@ def newest(run: Path) -> Checkpoint | None:
                 if (got := checksum(folder / name)) != expected:
                     raise ValueError(f"{name} has SHA-256 {got[:12]}, expected {expected[:12]}")
             return Checkpoint(folder, facts["step"], facts, tuple(broken))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except BROKEN as error:
             broken.append(f"{folder.name} is broken ({said(error)}); using the one before")
     if broken:
         reason = broken[0].removesuffix("; using the one before")

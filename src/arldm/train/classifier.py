@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from arldm.config import TrainConfig
 from arldm.datasets.archive import Archive, chosen
-from arldm.errors import ConfigError, DatasetError, ModelError
+from arldm.errors import BROKEN, ConfigError, DatasetError, ModelError
 from arldm.evaluate.characters import character_f1, frame_accuracy
 from arldm.evaluate.classifier import CastBatch, CharacterClassifier, classify
 from arldm.evaluate.inception import SIZE
@@ -155,5 +155,5 @@ class Best:
             with safe_open(self.path, "pt") as file:
                 facts = json.loads(file.metadata()["classifier"])
                 return float(facts["frame_accuracy"]) if facts.get("judged_on") == self.judged_on else -1.0
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (*BROKEN, SafetensorError) as error:
             raise ModelError(f"{self.path}: is not what this run keeps there; expected its classifier, delete it") from error

@@ -23,7 +23,7 @@ from typing import Any
 from torch import nn
 
 from arldm.config import TrainConfig, flat, to_dict
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import BROKEN, ConfigError, OutputError
 from arldm.recipes import Judges
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
@@ -122,7 +122,7 @@ def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+    except BROKEN as error:
         raise ConfigError(f"{path}: is not the config of a run; choose another --out") from error
 
 

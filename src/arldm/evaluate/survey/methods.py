@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from arldm.errors import SurveyError
+from arldm.errors import BROKEN, SurveyError
 from arldm.evaluate.pictures import find
 from arldm.evaluate.told import NOTES
 from arldm.story_files import STORY, read_script
@@ -61,7 +61,7 @@ def _captions_of_toonsv(notes: Path) -> dict[str, tuple[str, ...]]:
         first = int(made.get("skipped", 0))  # which earlier versions did not say
         stories = islice(chosen(made["split"], made["frames"], made["held_out"]), first, first + max(numbers, default=-1) + 1)
         plots = {f"{number:05}": plot(made["split"], index, made["frames"]) for number, index in enumerate(stories)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except BROKEN as error:
         raise SurveyError(f"{notes}: cannot be read ({error}); expected what `arldm evaluate toonsv --keep` left") from error
     return {name: tuple(shot.caption for shot in shots) for name, shots in plots.items()}
 

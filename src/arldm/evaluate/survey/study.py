@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arldm.config import from_dict
-from arldm.errors import ArldmError, ConfigError, OutputError, SurveyError
+from arldm.errors import BROKEN, ArldmError, ConfigError, OutputError, SurveyError
 from arldm.evaluate.pictures import opened
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
@@ -144,7 +144,7 @@ def read_study(folder: Path) -> Study:
         unknown = {pair for pairs in study.raters.values() for pair in pairs} - set(study.pairs)
     except FileNotFoundError as error:
         raise SurveyError(f"{path}: not there; expected a study's folder, made by `arldm survey new`") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ArldmError) as error:
+    except (*BROKEN, ArldmError) as error:
         raise SurveyError(f"{path}: is not a study ({error}); expected what `arldm survey new` wrote, fetch it again") from error
     if unknown:
         raise SurveyError(f"{path}: raters see the pair {min(unknown)}, which it lacks; fetch what `arldm survey new` wrote again")
