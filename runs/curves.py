@@ -23,9 +23,9 @@ from arldm.config import TellConfig
 from arldm.evaluate.consistency import consistency
 from arldm.evaluate.measures import sums_by_story
 from arldm.evaluate.reader import Reader
-from arldm.evaluate.told import ToldStories
 from arldm.model.arldm import ARLDM
 from arldm.story import Frame, Story
+from arldm.story_files import read_told
 from arldm.toonsv import plot
 from arldm.writing import put
 
@@ -130,11 +130,11 @@ def main(out: Path, docs: Path, stories: int) -> None:
 
 def fall(kept: Path, stories: int) -> str:
     """Consistency of told stories' early and late frames, and by how much it falls, with a bootstrap over stories."""
-    told, reader, true = ToldStories(kept, {}), Reader.from_pretrained("toonsv"), []
+    reader, true = Reader.from_pretrained("toonsv"), []
     for number in range(stories):
         frames = (Frame(shot.caption, None, (), None, shot.facts) for shot in plot("test", number, FRAMES))
         true.append(Story(f"test-{number:06d}", tuple(frames)))
-    readings = [reader.read(told.read(number, FRAMES)) for number in range(stories)]
+    readings = [reader.read(read_told(kept / f"{number:05}").pictures) for number in range(stories)]
     tallies = consistency(true, readings)
     parts = (sums_by_story([tally for tally in tallies if tally.frame in frames]) for frames in (EARLY, LATE))
     sums = [row for part in parts for row in np.stack([part[story] for story in range(stories)], axis=1)]  # each won, held

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import arldm.sample
 from arldm.cli import main
+from arldm.evaluate.survey.methods import told_by_method
 from arldm.model.arldm import ARLDM
 from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
@@ -480,17 +481,20 @@ def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, c
     evaluate = ["evaluate", "toonsv", "--model", str(worldly), "--steps", "1", "--keep", str(kept), "--stories"]
     assert main([*evaluate, "1"]) == 0
     first = {path: path.stat().st_mtime_ns for path in kept.rglob("*.png")}
-    assert len(first) == 5
+    assert len(first) == 6
     assert main([*evaluate, "2", "--json", str(tmp_path / "two.json")]) == 0
-    assert len(list(kept.rglob("*.png"))) == 10
+    assert len(list(kept.rglob("*.png"))) == 12
     assert {path: path.stat().st_mtime_ns for path in first} == first
     assert main([*evaluate, "2", "--json", str(tmp_path / "again.json")]) == 0
     two, again = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("two", "again"))
     assert (two["metrics"], two["seconds_per_story"]) == (again["metrics"], again["seconds_per_story"])
+    told = told_by_method(kept)  # as any told stories: raters read their captions, pages can be printed of them
+    assert told["test-000001"].captions == tuple(shot.caption for shot in plot("test", 1))
+    assert len(list(kept.rglob("strip.png"))) == 2
     capfd.readouterr()
     refused(main([*evaluate, "2", "--given", "1"]), "--keep", "told with given 0, this is 1")
     (kept / "told.json").write_text("[" * 100_000)  # nested too deep
-    refused(main([*evaluate, "2"]), "--keep", "told.json cannot be read")
+    refused(main([*evaluate, "2"]), "--keep", "told.json: cannot be read")
     (kept / "told.json").unlink()
     refused(main([*evaluate, "2"]), "--keep", "is not empty and holds no told stories")
 

@@ -24,7 +24,6 @@ from arldm.evaluate.survey.pairing import deal, deranged
 from arldm.evaluate.survey.study import PICTURES, QUESTIONS, STUDY, Design, Study, links, new_study, read_study, shown
 from arldm.evaluate.survey.votes import VOTES, Votes, read_votes
 from arldm.story_files import STORY
-from arldm.toonsv import plot
 from arldm.web.survey import survey_app
 from conftest import picture
 from surveys import METHODS, answer, study, tell
@@ -213,23 +212,6 @@ class TestMethods:
         for t in range(3):
             picture(t).save(tmp_path / f"gen_sample_0_{t}.png")
         assert len(told_by_method(tmp_path)["0"].pictures) == 3
-
-    def test_what_an_evaluation_kept(self, tmp_path: Path) -> None:
-        made_with = {"split": "test", "frames": 2, "held_out": False}
-        for number in (0, 1):
-            for t in range(2):
-                path = tmp_path / f"{number:05}" / f"{t:03}.png"
-                path.parent.mkdir(exist_ok=True)
-                picture(t).save(path)
-        (tmp_path / "told.json").write_text(json.dumps({"made_with": made_with, "seconds": {"0": 1.0, "1": 1.0}}))
-        told = told_by_method(tmp_path)
-        assert told["00001"].captions == tuple(shot.caption for shot in plot("test", 1, 2))
-        notes = {"made_with": made_with | {"skipped": 3}, "seconds": {"0": 1.0, "1": 1.0}}
-        (tmp_path / "told.json").write_text(json.dumps(notes))  # raters read captions of stories that were skipped
-        assert told_by_method(tmp_path)["00001"].captions == tuple(shot.caption for shot in plot("test", 4, 2))
-        (tmp_path / "told.json").write_text("{}")
-        with pytest.raises(SurveyError, match=r"told.json: cannot be read"):
-            told_by_method(tmp_path)
 
 
 def vote_once(study: Study, folder: Path) -> None:

@@ -2,17 +2,18 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError
 
-from arldm.errors import OutputError, said
+from arldm.errors import BROKEN, OutputError, said
 
 
 def checksum(path: Path) -> str:
@@ -44,6 +45,26 @@ def check_free(folder: Path, notes: str, what: str, option: str) -> None:
     """Does nothing lie there but what a killed process had begun to write of its `notes`? Raises OutputError."""
     if folder.exists() and (not folder.is_dir() or any(not one.name.startswith(f".{notes}.") for one in folder.iterdir())):
         raise OutputError(f"{folder}: is not empty and holds no {what}; expected a new folder, choose another {option}")
+
+
+def claim(folder: Path, notes: str, made_with: dict[str, Any], what: str, option: str) -> dict[str, Any]:
+    """Make a folder one of things that are all `made_with` this, or find it to be one. Returns what its notes say.
+
+    Raises OutputError, which calls the things `what`, where others lie there.
+    """
+    path = folder / notes
+    if not path.exists():
+        check_free(folder, notes, what, option)
+        put(path, (json.dumps(made_with, indent=1) + "\n").encode())
+        return made_with
+    try:
+        found = dict(json.loads(path.read_bytes()))
+    except BROKEN as error:
+        raise OutputError(f"{path}: cannot be read ({said(error)}); expected {what}, choose another {option}") from error
+    for name, value in made_with.items():
+        if found.get(name) != value:
+            raise OutputError(f"{folder}: was told with {name} {found.get(name)}, this is {value}; choose another {option}")
+    return found
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -139,10 +140,10 @@ def _told(
         for first in range(0, len(missing), batch):
             numbers, started = missing[first : first + batch], time.perf_counter()
             frames = list(tell_batch(model, [truths[number].untold(given) for number in numbers], config, pinned=pinned))
-            pictures = [[row[k].picture for row in frames] for k in range(len(numbers))]
-            kept.put(numbers, pictures, (time.perf_counter() - started) / len(numbers))  # type: ignore[arg-type]
+            seconds, rows = (time.perf_counter() - started) / len(numbers), zip(*frames, strict=True)
+            kept.put({number: replace(truths[number], frames=row) for number, row in zip(numbers, rows, strict=True)}, seconds)
             bar.update(len(numbers))
-    return [kept.read(number, len(story.frames)) for number, story in enumerate(truths)]
+    return [kept.read(number) for number in range(len(truths))]
 
 
 def _forgotten(split: str, number: int, frames: int, size: int) -> list[Image.Image]:

@@ -5,7 +5,6 @@ again as a whole: so the bytes are the same for any number of processes, however
 what the others have done.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,14 +18,14 @@ from tqdm import tqdm
 
 from arldm.cli.telling import use_threads
 from arldm.config import TellConfig, to_dict
-from arldm.errors import BROKEN, ConfigError, OutputError
+from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
 from arldm.story_files import STRIP, write_story
 from arldm.toonsv import ToonStories
 from arldm.train.peers import together
-from arldm.writing import alone_in, check_free, put, sweep
+from arldm.writing import alone_in, claim, sweep
 
 if TYPE_CHECKING:
     from arldm.cli.commands import Sample
@@ -51,7 +50,7 @@ def sample(options: "Sample") -> int:
     check_stories(model, max(split.lengths), split.told)
     made_with = _made_with(options, model, config, split)
     with together(), state.main_process_first():
-        _claim(options.out, made_with)
+        claim(options.out, MADE_WITH, made_with, "told split", "--out")
         if state.is_main_process:
             with alone_in(options.out):
                 sweep(options.out)
@@ -109,21 +108,6 @@ def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "Toon
     chosen = {name: getattr(options, name) for name in names}
     made = {"model_hash": model.hash(), "history": model.history, "device": model.device.type, "sampling": to_dict(config)}
     return {"dataset": dataset, **chosen, **made}
-
-
-def _claim(out: Path, made_with: dict[str, Any]) -> None:
-    path = out / MADE_WITH
-    if not path.exists():
-        check_free(out, MADE_WITH, "told split", "--out")
-        put(path, (json.dumps(made_with, indent=1) + "\n").encode())
-        return
-    try:
-        found = {"device": "cpu", **json.loads(path.read_bytes())}  # which earlier versions did not say
-    except BROKEN as error:
-        raise OutputError(f"{path}: cannot be read ({error}); expected what was told before, choose another --out") from error
-    for name, value in made_with.items():
-        if found.get(name) != value:
-            raise OutputError(f"{out}: was told with {name} {found.get(name)}, this is {value}; choose another --out")
 
 
 def _folder(out: Path, number: int, id: str) -> Path:

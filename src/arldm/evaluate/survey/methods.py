@@ -3,14 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from arldm.errors import BROKEN, SurveyError
+from arldm.errors import SurveyError
 from arldm.evaluate.pictures import find
-from arldm.evaluate.told import NOTES
 from arldm.story_files import STORY, read_script
-from arldm.toonsv import chosen, plot
 
 NAMED = 5  # stories that a message names
 
@@ -28,10 +25,9 @@ def told_by_method(folder: Path) -> dict[str, ToldStory]:
 
     A story without a story.json has its name there as id. Raises SurveyError, PictureError.
     """
-    captions = _captions_of_toonsv(folder / NOTES)
     found: dict[str, ToldStory] = {}
     for name, pictures in find(folder).stories.items():
-        id, story = _story(name, pictures, captions.get(name, ()))
+        id, story = _story(name, pictures)
         if id in found:
             first = found[id].pictures[0].parent
             raise SurveyError(f"{pictures[0].parent}: is story {id} as {first} is; expected each story once, remove one")
@@ -39,8 +35,8 @@ def told_by_method(folder: Path) -> dict[str, ToldStory]:
     return found
 
 
-def _story(name: str, pictures: tuple[Path, ...], captions: tuple[str, ...]) -> tuple[str, ToldStory]:
-    path, id = pictures[0].parent / STORY, name
+def _story(name: str, pictures: tuple[Path, ...]) -> tuple[str, ToldStory]:
+    path, id, captions = pictures[0].parent / STORY, name, ()
     if path.exists():
         captions = tuple(frame.caption for frame in read_script(path).frames)
         id = str(json.loads(path.read_bytes()).get("id", name))
@@ -49,21 +45,6 @@ def _story(name: str, pictures: tuple[Path, ...], captions: tuple[str, ...]) -> 
             f"{path.parent}: has {len(pictures)} pictures; expected {len(captions)}, one a caption, tell it to its end"
         )
     return id, ToldStory(pictures, captions)
-
-
-def _captions_of_toonsv(notes: Path) -> dict[str, tuple[str, ...]]:
-    """What the folders of `arldm evaluate toonsv --keep` were told from, by their names."""
-    if not notes.exists():
-        return {}
-    try:
-        held = json.loads(notes.read_bytes())
-        made, numbers = held["made_with"], sorted(map(int, held["seconds"]))
-        first = int(made.get("skipped", 0))  # which earlier versions did not say
-        stories = islice(chosen(made["split"], made["frames"], made["held_out"]), first, first + max(numbers, default=-1) + 1)
-        plots = {f"{number:05}": plot(made["split"], index, made["frames"]) for number, index in enumerate(stories)}
-    except BROKEN as error:
-        raise SurveyError(f"{notes}: cannot be read ({error}); expected what `arldm evaluate toonsv --keep` left") from error
-    return {name: tuple(shot.caption for shot in shots) for name, shots in plots.items()}
 
 
 def captions_in_common(methods: Mapping[str, Mapping[str, ToldStory]]) -> dict[str, tuple[str, ...]]:
