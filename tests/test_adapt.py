@@ -12,7 +12,7 @@ import torch
 from PIL import ExifTags, Image
 from safetensors.torch import load_file
 
-from arldm.adapt.adapt import adapt
+from arldm.adapt.adapt import adapt, adaptation
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_pictures
 from arldm.adapt.school import School
@@ -93,6 +93,7 @@ def test_an_epoch_draws_the_new_story_once(tmp_path: Path, mode: Mode, kept: str
     build(replace(TINY, context=0, summary=0)).save_pretrained(tmp_path / "base")
     options = Adapt(str(tmp_path / "base"), tmp_path, ("rumo",), "momo", tmp_path / "out", mode, kept, epochs=30)
     assert recipe_of(options).train.steps == steps
+    assert adaptation(tmp_path, ["rumo"], "momo", str(tmp_path / "base"), mode, epochs=30, keep_old=kept) == recipe_of(options)
 
 
 def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:

@@ -6,9 +6,13 @@ paper's; of a model that sums up what it reads, U-Net, context and the name), lo
 """
 
 import glob
+import math
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -33,15 +37,16 @@ from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recasting import FRAMES
-from arldm.adapt.recipes import DRAWN, Adaptation
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
 from arldm.adapt.school import School
 from arldm.config import to_dict
 from arldm.errors import ConfigError, OutputError
-from arldm.model.arldm import ARLDM
+from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
+from arldm.model.folder import read_config
 from arldm.model.noise import seeded
-from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
+from arldm.model.pack import NEWCOMER, Card, Mode, Pack, write_pack
 from arldm.model.widening import add_words, tables, take_up
 from arldm.pictures import strip
 from arldm.provenance import pixel_hash
@@ -58,6 +63,30 @@ HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would 
 FURTHER = 1.1  # times what was learned is the pack, where the character played parts: surer, and two still go into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 APART = ("author", "licence", "include_pictures")  # options of the pack alone
+
+
+def adaptation(
+    pictures: Path,
+    names: Sequence[str],
+    like: str,
+    model: Path | str = "toonsv",
+    mode: Mode = "full",
+    *,
+    epochs: int = 0,
+    train: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Adaptation:
+    """The recipe that suits a model and a mode, as `arldm adapt` has it: of all that is not said here.
+
+    0 `epochs` are as many as suit; `train` are fields of its TrainConfig, and `more` of the recipe itself. Raises ModelError.
+    """
+    config = read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))
+    small = config.summary > 0  # a model as the embedded one, not of published weights
+    usual, drawn = (ADAPTATION_TOONSV, EPOCHS_TOONSV) if small else (ADAPTATION_PAPER, EPOCHS_PAPER)
+    how = replace(usual[mode], **{"preview_every": 0, "checkpoint_every": 50, "report_to": "none", **(train or {})})
+    recipe = Adaptation(pictures, tuple(names), like, model, mode, how, **more)
+    stories = (epochs or drawn[mode]) * (OLD / (OLD - 1) if recipe.keeps_old else 1)
+    return replace(recipe, train=replace(how, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
 
 
 def adapt(recipe: Adaptation, out: Path) -> None:

@@ -14,7 +14,7 @@ DRAWN = 2  # stories of a batch of the embedded model; all are read, which takes
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """A new character from a few pictures."""
+    """A new character from a few pictures; `arldm.adapt.adapt.adaptation` makes one that suits a model and a mode."""
 
     pictures: Path
     names: tuple[str, ...]  # what captions call the character; the first is its name

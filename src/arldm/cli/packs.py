@@ -4,14 +4,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, TOONSV, Adaptation
+from arldm.adapt.recipes import TOONSV, Adaptation
 from arldm.errors import ConfigError, ModelError
-from arldm.model.arldm import ARLDM, EMBEDDED
-from arldm.model.folder import read_config
+from arldm.model.arldm import ARLDM
 from arldm.model.pack import PICTURES, read_pack
 from arldm.model.widening import MOST, take_up
 from arldm.pictures import read_picture
@@ -28,46 +26,21 @@ if TYPE_CHECKING:
 
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
-    from arldm.adapt.lessons import sums_up
+    from arldm.adapt.adapt import adaptation
     from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
 
     names = _names(options.name)
     for option in ("epochs", "learning_rate", "rank", "ema", "seed", "threads", "preview_every"):
         check_range(f"--{option.replace('_', '-')}", getattr(options, option), *(RANGES | OTHER_RANGES)[option])
-    config = read_config(EMBEDDED / "toonsv" if options.model == "toonsv" else Path(options.model))
-    small = config.summary > 0  # a model as the embedded one, not of published weights
-    epochs = options.epochs or (EPOCHS_TOONSV if small else EPOCHS_PAPER)[options.mode]
-    train = (ADAPTATION_TOONSV if small else ADAPTATION_PAPER)[options.mode]
-    train = replace(
-        train,
-        learning_rate=options.learning_rate or train.learning_rate,
-        precision=options.precision or train.precision,
-        optimizer=options.optimizer,
-        gradient_checkpointing=options.gradient_checkpointing,
-        ema=options.ema,
-        seed=options.seed,
-        threads=options.threads,
-        preview_every=options.preview_every,
-        checkpoint_every=50,
-        report_to="none",
-    )
-    recipe = Adaptation(
-        options.pictures,
-        names,
-        options.like.lower(),
-        options.model,
-        options.mode,
-        train,
-        options.keep_old,
-        rank=options.rank,
-        author=options.author,
-        licence=options.licence,
-        include_pictures=options.include_pictures,
-    )
+    train = {
+        name: getattr(options, name) for name in ("optimizer", "gradient_checkpointing", "ema", "seed", "threads", "preview_every")
+    }
+    train |= {name: given for name in ("learning_rate", "precision") if (given := getattr(options, name))}
+    more = {name: getattr(options, name) for name in ("epochs", "keep_old", "rank", "author", "licence", "include_pictures")}
+    recipe = adaptation(options.pictures, names, options.like.lower(), options.model, options.mode, train=train, **more)
     if recipe.keeps_old:
         _check_old(recipe.keep_old)
-    stories = epochs * OLD / (OLD - 1) if recipe.keeps_old else epochs
-    return replace(recipe, train=replace(train, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
+    return recipe
 
 
 def _names(asked: Sequence[str]) -> tuple[str, ...]:
