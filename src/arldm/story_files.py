@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from PIL import Image, PngImagePlugin
 
-from arldm.errors import BROKEN, OutputError, PictureError, ScriptError
+from arldm.errors import BROKEN, OutputError, PictureError, ScriptError, said
 from arldm.pictures import encoded, read_picture, strip
 from arldm.story import Fact, Frame, Source, Story
 from arldm.writing import check_free, put
@@ -165,11 +165,11 @@ class StoryFolder:
 
     def __init__(self, path: Path, story: Story) -> None:
         self.path = path
-        if (path / STORY).exists():
-            if (found := read_held(path).id) != story.id:
-                raise OutputError(f"{path}: holds another story ({found}, this one is {story.id}); choose another --out")
-        else:
+        held = read_held(path)
+        if held is None:
             check_free(path, STORY, "story", "--out")
+        elif held.id != story.id:
+            raise OutputError(f"{path}: holds another story ({held.id}, this one is {story.id}); choose another --out")
 
     def picture(self, number: int) -> Path:
         """Where frame `number` lies."""
@@ -220,18 +220,26 @@ class StoryFolder:
         put(self.path / STRIP, encoded(strip(pictures)))
 
 
-def read_held(folder: Path) -> Story:
-    """The story that is told into a folder, as it was written down, without its pictures. Raises OutputError."""
-    held = folder / STORY
+def read_outline(folder: Path, id: str | None = None) -> Story:
+    """What a story's folder says of it, all but its pictures; `id` is that of one that says none. Raises ScriptError."""
+    path = folder / STORY
     try:
-        found = json.loads(held.read_text(encoding="utf-8-sig"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
         frames = [
-            Frame(one["caption"], characters=tuple(one.get("characters") or ()), lettering=one.get("lettering"))
+            Frame(one["caption"] or "", characters=tuple(map(str, one.get("characters") or ())), lettering=one.get("lettering"))
             for one in found.get("frames", ())
         ]
-        return Story(_id(found), tuple(frames), found.get("title") or "")
+        return Story(id if id is not None and "id" not in found else _id(found), tuple(frames), found.get("title") or "")
     except BROKEN as error:
-        raise OutputError(f"{held}: is not a told story; expected a new folder, choose another --out") from error
+        raise ScriptError(f"{path}: is not a told story ({said(error)}); expected what arldm wrote, tell it again") from error
+
+
+def read_held(folder: Path) -> Story | None:
+    """The story that a folder to be told into holds, if it does. Raises OutputError where what lies there is none."""
+    try:
+        return read_outline(folder) if (folder / STORY).exists() else None
+    except ScriptError as error:
+        raise OutputError(f"{folder / STORY}: is not a told story; expected a new folder, choose another --out") from error
 
 
 def read_told(folder: Path) -> Story:

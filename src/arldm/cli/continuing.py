@@ -12,7 +12,7 @@ from arldm.errors import ConfigError, OutputError
 from arldm.pictures import read_picture
 from arldm.provenance import Origin, has_origin, pixel_hash, read_origin
 from arldm.story import Story
-from arldm.story_files import STORY, StoryFolder, read_held
+from arldm.story_files import StoryFolder, read_held
 
 RANDOM = -1  # as a seed
 
@@ -30,7 +30,7 @@ class Telling:
     @classmethod
     def into(cls, out: Path, asked: Story, again: frozenset[int]) -> Self:
         """Look what lies in `out`. Raises OutputError and PictureError where that does not go with the story."""
-        was = read_held(out) if (out / STORY).exists() else None
+        was = read_held(out)
         story = _known_as(out, was, asked, again)
         folder = StoryFolder(out, story)
         held = folder.with_drawn(story, again)

@@ -1,6 +1,5 @@
 """Any method's stories against what is known of the true ones: who is there, what is true, and likeness to a user's encoders."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
-from arldm.errors import BROKEN, ConfigError, DatasetError, PictureError
+from arldm.errors import ConfigError, DatasetError, PictureError
 from arldm.evaluate import characters
 from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
 from arldm.evaluate.consistency import METRICS
@@ -20,7 +19,7 @@ from arldm.evaluate.pictures import Pictures, called, opened
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, cross_consistency, paired, self_consistency
 from arldm.story import Frame, Story
-from arldm.story_files import STORY, read_facts
+from arldm.story_files import STORY, read_facts, read_outline
 from arldm.toonsv.questions import QUESTIONS, reading
 from arldm.weight_files import fastest_device
 from arldm.writing import checksum
@@ -220,7 +219,8 @@ def tells_facts(stories: Sequence[Story]) -> bool:
 
 def _known(name: str, pictures: Sequence[Path]) -> Story:
     folder = pictures[0].parent
-    frames = _frames(folder / STORY) or [Frame("")] * len(pictures)
+    told = read_outline(folder, name).frames if (folder / STORY).exists() else ()
+    frames = told or (Frame(""),) * len(pictures)
     facts = read_facts(folder) or [()] * len(pictures)
     if not len(frames) == len(facts) == len(pictures):
         raise DatasetError(
@@ -228,17 +228,3 @@ def _known(name: str, pictures: Sequence[Path]) -> Story:
             "expected one for each, tell it again"
         )
     return Story(name, tuple(replace(frame, facts=true) for frame, true in zip(frames, facts, strict=True)))
-
-
-def _frames(path: Path) -> list[Frame]:
-    """Captions and casts alone; the pictures are looked at elsewhere."""
-    if not path.exists():
-        return []
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["frames"]
-        return [
-            Frame(str(entry.get("caption") or ""), characters=tuple(str(name) for name in entry.get("characters") or ()))
-            for entry in entries
-        ]
-    except BROKEN as error:
-        raise DatasetError(f"{path}: is not a story ({error}); expected what arldm wrote, tell it again") from error

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from arldm.errors import BROKEN, ConfigError, OutputError, PictureError
+from arldm.errors import BROKEN, ConfigError, PictureError, ScriptError
 from arldm.pictures import ENDINGS, decoded
-from arldm.story_files import STORY, STRIP, read_held
+from arldm.story_files import STORY, STRIP, read_outline
 from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
@@ -218,8 +218,8 @@ def _other(ours: Path, theirs: Path) -> bool:
     """Do two told stories say that they are different ones, by their ids and by their captions?"""
     told = []
     for folder in (ours, theirs):
-        with suppress(OutputError):
-            told.append(read_held(folder))
+        with suppress(ScriptError):
+            told.append(read_outline(folder))
     captions = [[frame.caption for frame in story.frames] for story in told]
     return len(told) == 2 and told[0].id != told[1].id and captions[0] != captions[1]
 

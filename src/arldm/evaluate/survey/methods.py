@@ -1,13 +1,13 @@
 """The stories that several methods told to the same captions: folders -> pictures in order, compared before anything is copied."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from arldm.errors import SurveyError
 from arldm.evaluate.pictures import find
-from arldm.story_files import STORY, read_script
+from arldm.story import Story
+from arldm.story_files import STORY, read_outline
 
 NAMED = 5  # stories that a message names
 
@@ -36,15 +36,12 @@ def told_by_method(folder: Path) -> dict[str, ToldStory]:
 
 
 def _story(name: str, pictures: tuple[Path, ...]) -> tuple[str, ToldStory]:
-    path, id, captions = pictures[0].parent / STORY, name, ()
-    if path.exists():
-        captions = tuple(frame.caption for frame in read_script(path).frames)
-        id = str(json.loads(path.read_bytes()).get("id", name))
+    folder = pictures[0].parent
+    told = read_outline(folder, name) if (folder / STORY).exists() else Story(name, ())
+    captions = tuple(frame.caption for frame in told.frames)
     if captions and len(captions) != len(pictures):
-        raise SurveyError(
-            f"{path.parent}: has {len(pictures)} pictures; expected {len(captions)}, one a caption, tell it to its end"
-        )
-    return id, ToldStory(pictures, captions)
+        raise SurveyError(f"{folder}: has {len(pictures)} pictures; expected {len(captions)}, one a caption, tell it to its end")
+    return told.id, ToldStory(pictures, captions)
 
 
 def captions_in_common(methods: Mapping[str, Mapping[str, ToldStory]]) -> dict[str, tuple[str, ...]]:
