@@ -11,10 +11,18 @@ from arldm.errors import ConfigError
 SHOWN = 5  # of a list in the report
 
 
-def check_installed() -> None:
-    """Raises ConfigError without what archives are made with."""
-    if absent := [name for name in ("datasets", "h5py", "pyarrow") if find_spec(name) is None]:
-        raise ConfigError(f"{', '.join(absent)}: not installed; archives are made with them, run pip install 'arldm[data]'")
+#: what is installed by name alone, what for, and its packages
+EXTRAS = {
+    "data": ("archives are made with them", ("datasets", "h5py", "pyarrow")),
+    "survey": ("surveys are made with them", ("choix", "fastapi", "jinja2", "uvicorn")),
+}
+
+
+def check_installed(extra: str = "data") -> None:
+    """Raises ConfigError without the packages of an extra."""
+    purpose, packages = EXTRAS[extra]
+    if absent := [name for name in packages if find_spec(name) is None]:
+        raise ConfigError(f"{', '.join(absent)}: not installed; {purpose}, run pip install 'arldm[{extra}]'")
 
 
 def prepare(corpus: str, source: Path, out: Path, workers: int) -> int:

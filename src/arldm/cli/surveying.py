@@ -1,10 +1,10 @@
 """`arldm survey new|serve|report`."""
 
 import socket
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arldm.cli.preparing import check_installed
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common, told_by_method
 from arldm.writing import put
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
 LINKS = "links.txt"
 PLANNED = (0.05, 0.1, 0.15, 0.2, 0.3)
-
-
-def check_installed() -> None:
-    """Raises ConfigError without what studies are served and judged with."""
-    if absent := [name for name in ("choix", "fastapi", "jinja2", "uvicorn") if find_spec(name) is None]:
-        raise ConfigError(f"{', '.join(absent)}: not installed; surveys are made with them, run pip install 'arldm[survey]'")
 
 
 def new(options: "SurveyNew") -> int:
@@ -85,7 +79,7 @@ def _plan(options: "SurveyNew", methods: dict[str, dict[str, ToldStory]]) -> int
 
 def serve(options: "SurveyServe") -> int:
     """Answer browsers until Ctrl-C."""
-    check_installed()
+    check_installed("survey")
     import uvicorn
 
     from arldm.evaluate.survey.study import links, read_study
@@ -121,7 +115,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def report(folder: Path) -> int:
     """Judge, print, write."""
-    check_installed()
+    check_installed("survey")
     from arldm.evaluate.survey.human import judge
     from arldm.evaluate.survey.page import page, table, written
     from arldm.evaluate.survey.study import read_study

@@ -6,7 +6,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from arldm.cli.beginning import sizes
 from arldm.cli.comparing import check_of_classifier
 from arldm.cli.preparing import check_installed
 from arldm.config import TrainConfig, flat, to_dict
@@ -79,7 +78,7 @@ def train(recipe: Recipe, out: Path) -> int:
 def foretell(recipe: Paper) -> int:
     """Print what a training would be, and train nothing. What is said of time is a prediction."""
     _check(recipe)
-    from arldm.train.memory import training_peak
+    from arldm.train.memory import sizes, training_peak
     from arldm.train.paper import begin, planned, read_stories
     from arldm.train.stills import size_of
     from arldm.train.work import operations, speed

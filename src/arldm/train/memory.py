@@ -271,3 +271,18 @@ def _condition(model: ARLDM, stories: StoryBatch) -> Condition:
         past = PastTokens(torch.cat([one.tokens for one in seen], 1), torch.cat([one.keep for one in seen], 1), range(last))
     ids, keep = stories.caption_ids[:, last:], stories.caption_keep[:, last:]
     return model.conditioner(model.read_captions(ids, keep), keep, [last], past)
+
+
+def sizes(model: ARLDM) -> dict[str, int]:
+    """Parameters of each part, and of all."""
+    blip = model.history_encoder
+    parts = {
+        "U-Net": model.unet,
+        "autoencoder": model.latents.vae,
+        "CLIP": model.text_encoder,
+        "BLIP, pictures": blip and blip.vision,
+        "BLIP, text": blip and blip.text,
+        "embeddings": model.conditioner,
+    }
+    counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items() if part is not None}
+    return {**counts, "in all": sum(counts.values())}
