@@ -8,10 +8,11 @@ from pickle import UnpicklingError  # noqa: TID251 - only its name
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from arldm.errors import ModelError, said
+from arldm.writing import put
 
 Weights = dict[str, Tensor]
 
@@ -58,6 +59,11 @@ def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
         if found[name].is_floating_point() != tensor.is_floating_point():
             raise ModelError(f"{path}: {name} is of {found[name].dtype}; expected {tensor.dtype} or near it, fetch the model again")
     part.load_state_dict(found, strict=True, assign=True)
+
+
+def save_half(module: nn.Module, path: Path) -> None:
+    """Write a module's weights in half precision, whole or not at all. Raises OutputError."""
+    put(path, save({name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}))
 
 
 def fastest_device() -> torch.device:

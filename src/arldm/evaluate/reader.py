@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from arldm.errors import BROKEN, ModelError, said
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, FAMILIES, QUESTIONS, reading
+from arldm.weight_files import save_half
+from arldm.writing import put
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "reader"
 SIZE = 128  # pixels it looks at
@@ -101,9 +103,8 @@ class Reader(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write weights in half precision, and the questions they answer."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
-        (folder / CONFIG).write_text(json.dumps({"values": VALUES}, indent=1) + "\n")
+        save_half(self, folder / WEIGHTS)
+        put(folder / CONFIG, (json.dumps({"values": VALUES}, indent=1) + "\n").encode())
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:

@@ -6,11 +6,10 @@ from typing import Self
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from arldm.model.batch import floats, image
 from arldm.model.finish import FOLD, Finish
-from arldm.weight_files import fill, read_weights
+from arldm.weight_files import fill, read_weights, save_half
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "enlarger"
 WEIGHTS = "model.safetensors"
@@ -33,8 +32,7 @@ class Enlarger(Finish):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the weights in half precision."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
+        save_half(self, folder / WEIGHTS)
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
