@@ -493,6 +493,13 @@ def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, c
     assert len(list(kept.rglob("strip.png"))) == 2
     capfd.readouterr()
     refused(main([*evaluate, "2", "--given", "1"]), "--keep", "told with given 0, this is 1")
+    (kept / "00000" / "002.png").rename(kept / "lost.png")
+    assert main([*evaluate, "2"]) == 2
+    assert "002.png: not there; expected a picture" in capfd.readouterr().err
+    (kept / "lost.png").rename(kept / "00000" / "002.png")
+    notes = (kept / "told.json").read_text()
+    (kept / "told.json").write_text(json.dumps(json.loads(notes) | {"seconds": 3}))
+    refused(main([*evaluate, "2"]), "told.json: seconds are 3; expected them by story")
     (kept / "told.json").write_text("[" * 100_000)  # nested too deep
     refused(main([*evaluate, "2"]), "--keep", "told.json: cannot be read")
     (kept / "told.json").unlink()

@@ -1,5 +1,6 @@
 """A whole split: the same bytes for any number of processes, however often they were stopped."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,10 @@ def test_a_split_is_told_into_a_folder_a_story(saved: str, tmp_path: Path, capsy
     folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
     assert folders == [f"{n:05}-test-{n:06}" for n in range(5)]
     assert len(read_told(tmp_path / "out" / folders[4]).frames) == 3
+    notes = json.loads((tmp_path / "out" / "sample.json").read_text())
+    assert notes.pop("device") == "cpu"  # which earlier versions did not say
+    (tmp_path / "out" / "sample.json").write_text(json.dumps(notes))
+    assert sampled(saved, tmp_path / "out") == 0
 
 
 def test_what_is_refused_claims_no_folder(saved: str, tmp_path: Path, capsys) -> None:

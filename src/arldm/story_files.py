@@ -226,10 +226,15 @@ def read_outline(folder: Path, id: str | None = None) -> Story:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
         frames = [
-            Frame(one["caption"] or "", characters=tuple(map(str, one.get("characters") or ())), lettering=one.get("lettering"))
+            Frame(
+                _text(one["caption"]) or "",
+                characters=tuple(_text(name) or "" for name in one.get("characters") or ()),
+                lettering=_text(one.get("lettering")),
+            )
             for one in found.get("frames", ())
         ]
-        return Story(id if id is not None and "id" not in found else _id(found), tuple(frames), found.get("title") or "")
+        known = _id(found) if id is None or "id" in found else id
+        return Story(known, tuple(frames), _text(found.get("title")) or "")
     except BROKEN as error:
         raise ScriptError(f"{path}: is not a told story ({said(error)}); expected what arldm wrote, tell it again") from error
 

@@ -47,8 +47,10 @@ def check_free(folder: Path, notes: str, what: str, option: str) -> None:
         raise OutputError(f"{folder}: is not empty and holds no {what}; expected a new folder, choose another {option}")
 
 
-def claim(folder: Path, notes: str, made_with: dict[str, Any], what: str, option: str) -> dict[str, Any]:
+def claim(folder: Path, notes: str, made_with: dict[str, Any], what: str, option: str, **untold: Any) -> dict[str, Any]:
     """Make a folder one of things that are all `made_with` this, or find it to be one. Returns what its notes say.
+
+    `untold` is how earlier versions made what they did not write down.
 
     Raises OutputError, which calls the things `what`, where others lie there.
     """
@@ -58,7 +60,7 @@ def claim(folder: Path, notes: str, made_with: dict[str, Any], what: str, option
         put(path, (json.dumps(made_with, indent=1) + "\n").encode())
         return made_with
     try:
-        found = dict(json.loads(path.read_bytes()))
+        found = {**untold, **json.loads(path.read_bytes())}
     except BROKEN as error:
         raise OutputError(f"{path}: cannot be read ({said(error)}); expected {what}, choose another {option}") from error
     for name, value in made_with.items():

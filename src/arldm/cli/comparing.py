@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from arldm.cli.preparing import check_installed
+from arldm.cli.preparing import check_installed, check_of_classifier
 from arldm.config import to_dict
 from arldm.errors import ConfigError
 from arldm.evaluate.comparison import compare, table
@@ -16,7 +16,6 @@ from arldm.evaluate.networks import FILE, WELL_KNOWN, inception, reader
 from arldm.evaluate.pictures import Pictures, aligned, called, find, write_vistorybench
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
-from arldm.recipes import Judges
 from arldm.story import Story
 from arldm.story_files import write_known
 from arldm.writing import check_writable, put
@@ -75,14 +74,6 @@ def _check(options: "EvaluatePictures") -> None:
     for name, path in (("--json", options.json), ("--page", options.page)):
         if path is not None:  # better said now than after hours
             check_writable(path, name)
-
-
-def check_of_classifier(options: "EvaluatePictures | Judges", before: str = "--") -> None:
-    """Raises ConfigError for what is told of a classifier that is not named."""
-    for name in ("classifier_names", "classifier_scaling"):
-        if getattr(options, name) and not options.classifier:
-            option = f"{before}{name.replace('_', '-')}"
-            raise ConfigError(f"{option}: given without {before}classifier; expected the file that it is of")
 
 
 def _weights(options: "EvaluatePictures") -> Path:

@@ -143,7 +143,7 @@ def _told(
             seconds, rows = (time.perf_counter() - started) / len(numbers), zip(*frames, strict=True)
             kept.put({number: replace(truths[number], frames=row) for number, row in zip(numbers, rows, strict=True)}, seconds)
             bar.update(len(numbers))
-    return [kept.read(number) for number in range(len(truths))]
+    return [kept.read(number, len(story.frames)) for number, story in enumerate(truths)]
 
 
 def _forgotten(split: str, number: int, frames: int, size: int) -> list[Image.Image]:

@@ -50,7 +50,7 @@ def sample(options: "Sample") -> int:
     check_stories(model, max(split.lengths), split.told)
     made_with = _made_with(options, model, config, split)
     with together(), state.main_process_first():
-        claim(options.out, MADE_WITH, made_with, "told split", "--out")
+        claim(options.out, MADE_WITH, made_with, "told split", "--out", device="cpu")
         if state.is_main_process:
             with alone_in(options.out):
                 sweep(options.out)

@@ -6,8 +6,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from arldm.cli.comparing import check_of_classifier
-from arldm.cli.preparing import check_installed
+from arldm.cli.preparing import check_installed, check_of_classifier
 from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV

@@ -43,7 +43,7 @@ def judged(judge: Judge, stories: Sequence[Story], told: Sequence[Sequence[Image
     """The figures of drawn pictures, a row for each story. Frames before `given` are compared with, not judged.
 
     What the stories do not have (all true pictures, who is in them, a character twice) gives no figure or NaN. Raises PictureError
-    for stories of other lengths, ConfigError where there is nothing to look at.
+    for stories of other lengths, ModelError where a network says no numbers.
     """
     for story, row in zip(stories, told, strict=True):
         if len(row) != len(story.frames):

@@ -6,8 +6,10 @@ from typing import Any
 
 from PIL import Image
 
+from arldm.errors import OutputError
+from arldm.pictures import read_picture
 from arldm.story import Story
-from arldm.story_files import read_told, write_story
+from arldm.story_files import frame_path, write_story
 from arldm.writing import claim, put
 
 NOTES = "told.json"
@@ -22,7 +24,10 @@ class ToldStories:
 
     def __init__(self, folder: Path, made_with: dict[str, Any]) -> None:
         self._folder, self._made_with = folder, made_with
-        self._seconds: dict[str, float] = dict(claim(folder, NOTES, made_with, "told stories", "--keep").get("seconds", {}))
+        seconds = claim(folder, NOTES, made_with, "told stories", "--keep").get("seconds", {})
+        if not isinstance(seconds, dict):
+            raise OutputError(f"{folder / NOTES}: seconds are {seconds!r}; expected them by story, choose another --keep")
+        self._seconds: dict[str, float] = seconds
 
     def __contains__(self, number: int) -> bool:
         return str(number) in self._seconds
@@ -39,9 +44,9 @@ class ToldStories:
         self._seconds |= {str(number): seconds for number in stories}
         self._note()  # last: what it names is there
 
-    def read(self, number: int) -> list[Image.Image]:
-        """The pictures of a kept story. Raises ScriptError, PictureError."""
-        return read_told(self._folder / f"{number:05}").pictures
+    def read(self, number: int, frames: int) -> list[Image.Image]:
+        """The pictures of a kept story. Raises PictureError."""
+        return [read_picture(frame_path(self._folder / f"{number:05}", frame)) for frame in range(frames)]
 
     def _note(self) -> None:
         put(self._folder / NOTES, (json.dumps({**self._made_with, "seconds": self._seconds}, indent=1) + "\n").encode())

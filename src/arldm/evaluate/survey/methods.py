@@ -23,7 +23,7 @@ class ToldStory:
 def told_by_method(folder: Path) -> dict[str, ToldStory]:
     """The stories of one method, by id, in any layout that `arldm evaluate pictures` reads.
 
-    A story without a story.json has its name there as id. Raises SurveyError, PictureError.
+    A story without a story.json has its name there as id. Raises SurveyError, ScriptError, PictureError.
     """
     found: dict[str, ToldStory] = {}
     for name, pictures in find(folder).stories.items():
