@@ -19,8 +19,9 @@ from arldm.adapt.school import School
 from arldm.cli import main
 from arldm.cli.adapting import Adapt
 from arldm.cli.packs import recipe_of
+from arldm.config import Mode
 from arldm.errors import ArldmError, ConfigError, DatasetError, OutputError, PictureError
-from arldm.model.pack import CARD, TENSORS, Mode, read_card
+from arldm.model.pack import CARD, TENSORS, read_card
 from conftest import TINY, build, noise
 from newcomers import TRAIN, recipe
 

@@ -12,10 +12,9 @@ from tqdm import tqdm
 
 from arldm.adapt.modes import let_learn
 from arldm.cli import main, parsed, planning
-from arldm.config import TellConfig, TrainConfig
+from arldm.config import Mode, TellConfig, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
-from arldm.model.pack import Mode
 from arldm.sample import tell_batch
 from arldm.story import Frame, Story
 from arldm.train.engine import build_accelerator

@@ -12,6 +12,13 @@ from arldm.errors import ConfigError
 T = TypeVar("T")
 History = Literal["none", "captions", "pictures"]
 Positions = Literal["absolute", "relative"]
+Precision = Literal["no", "bf16"]
+TrainPrecision = Literal["no", "bf16", "fp16", "auto"]  # "auto" = bf16 where that is faster, else "no"
+Optimizer = Literal["adamw", "adamw_8bit"]  # adamw_8bit: its moments in 8 bits, by bitsandbytes
+Frozen = tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...]  # what does not learn
+Mode = Literal["full", "lora", "token", "pin"]  # of an adaptation
+Still = Literal["middle", "random"]  # of a clip
+Scaling = Literal["", "unit", "imagenet"]  # of a classifier's pictures; "" = as its file says, unit where it does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ class TrainConfig:
     batch: int = 8  # stories (or pictures) at a time, on each process
     gradient_accumulation_steps: int = 1  # batches a step, on each process
     learning_rate: float = 1e-5
-    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # adamw_8bit: its moments in 8 bits, by bitsandbytes
+    optimizer: Optimizer = "adamw"
     muon: float = 0.0  # learning rate of Muon for matrices, the denoiser's where it learns; 0 = AdamW for all weights
     warmup: int = 500  # steps
     weight_decay: float = 1e-4
@@ -136,8 +143,7 @@ class TrainConfig:
     shift: float = 1.0
     ema: float = 0.999  # 0 = no average is kept
     offload_ema: bool = False  # keep the average on the CPU
-    # of products; weights are always float32; "auto" = bf16 where that is faster, else "no"
-    precision: Literal["no", "bf16", "fp16", "auto"] = "no"
+    precision: TrainPrecision = "no"  # of products; weights are always float32
     allow_tf32: bool = False  # on GPUs, products of float32 with 10 bits of mantissa
     gradient_checkpointing: bool = False  # of U-Net, CLIP and BLIP: a third more time, a fraction of the memory
     torch_compile: bool = False  # U-Net, CLIP and BLIP
@@ -163,7 +169,7 @@ class TellConfig:
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
     seed: int = 0  # `arldm tell` takes -1 as one at random, and prints it
     # of the U-Net; bf16 is faster where the processor knows it; the bytes depend on it, in a batch more than in float32
-    precision: Literal["no", "bf16"] = "no"
+    precision: Precision = "no"
 
 
 def to_dict(config: Any) -> dict[str, Any]:

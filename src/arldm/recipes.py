@@ -5,9 +5,19 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from arldm.config import DenoiserConfig, History, HistoryConfig, LatentConfig, ModelConfig, TextConfig, TrainConfig
+from arldm.config import (
+    DenoiserConfig,
+    Frozen,
+    History,
+    HistoryConfig,
+    LatentConfig,
+    ModelConfig,
+    Scaling,
+    Still,
+    TextConfig,
+    TrainConfig,
+)
 
 PAPER = ModelConfig()  # Stable Diffusion 1.5 and BLIP-large: 1,511.5 M parameters
 
@@ -182,7 +192,7 @@ class ToonSV:
     frames: int = 5
     autoencoder: Path = Path("runs/out/toonsv/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left
     encoders: Path | None = None  # what `toonsv-encoders` or `toonsv-context` left; None = encoders that start from nothing
-    freeze: tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...] = ()  # what does not learn, like the autoencoder
+    freeze: Frozen = ()  # what does not learn, like the autoencoder
     denoiser: Path | None = None  # a model's folder, whose U-Net learns on; None = one that starts from nothing
     details: float = 0.0  # how much more faces, hats and held things count in the loss (train/details.py)
     scenes: int = 0  # without a story, of crowds and held things: half of each batch, if there are any (train/scenes.py)
@@ -234,7 +244,7 @@ class Judges:
     fid: Path | None = None  # weights of FID's network, as pytorch-fid published them
     classifier: Path | None = None  # what `arldm train-classifier` left, or weights of StoryViz, StoryDALL-E or StoryGPT-V
     classifier_names: tuple[str, ...] = ()  # whom it knows, in the order of its outputs, where its file does not tell
-    classifier_scaling: Literal["", "unit", "imagenet"] = ""  # how it looks, likewise (docs/evaluation.md)
+    classifier_scaling: Scaling = ""  # how it looks, likewise (docs/evaluation.md)
     encoder: tuple[Path, ...] = ()  # CLIP, SigLIP, ViT or DINOv2 folders of transformers
 
 
@@ -248,11 +258,9 @@ class Paper:
     captions: str = "captions"  # which kind; of VIST "sis" or "dii"
     given: int = 0  # pictures at the start of a story that are looked at and not drawn: 0 is visualization, 1 continuation
     history: History = "pictures"  # "none" and "captions" are the baselines
-    still: Literal["middle", "random"] = "random"  # of a clip, at each reading
+    still: Still = "random"  # of a clip, at each reading
     epochs: int = 50  # in place of train.steps, if these are 0
-    freeze: tuple[
-        Literal["text_encoder", "history_encoder", "conditioner"], ...
-    ] = ()  # what does not learn, but for tables of tokens
+    freeze: Frozen = ()  # what does not learn, but for tables of tokens
     cache: Path | None = None  # where the stills' latents are kept; several runs may share it. None = `cache` in the run's folder
     judges: Judges = Judges()  # at each sample
 

@@ -39,14 +39,14 @@ from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recasting import FRAMES
 from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
 from arldm.adapt.school import School
-from arldm.config import to_dict
+from arldm.config import Mode, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
 from arldm.model.folder import read_config
 from arldm.model.noise import seeded
-from arldm.model.pack import NEWCOMER, Card, Mode, Pack, write_pack
+from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
 from arldm.model.widening import add_words, tables, take_up
 from arldm.pictures import strip
 from arldm.provenance import pixel_hash

@@ -5,8 +5,9 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 
 from arldm.adapt.lessons import sums_up
+from arldm.config import Mode
 from arldm.model.arldm import ARLDM
-from arldm.model.pack import Mode, theirs
+from arldm.model.pack import theirs
 from arldm.model.widening import texts
 
 #: layers that low ranks change: the U-Net's attention and convolutions, the context's, and the transformers'

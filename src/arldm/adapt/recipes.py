@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from arldm.config import TrainConfig
+from arldm.config import Mode, TrainConfig
 
 RANK = 16
 TOONSV = "toonsv"  # as `keep_old`: the stories that the program draws itself
@@ -20,7 +19,7 @@ class Adaptation:
     names: tuple[str, ...]  # what captions call the character; the first is its name
     like: str  # a word that the model knows, and that its names begin as
     model: Path | str = "toonsv"
-    mode: Literal["full", "lora", "token", "pin"] = "full"
+    mode: Mode = "full"
     train: TrainConfig = TrainConfig()
     keep_old: str = ""  # where stories of the old cast are; "" = none beside the new character's
     old: int = 192  # of them, at most

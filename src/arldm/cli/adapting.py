@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from arldm.adapt.recipes import RANK
-from arldm.config import to_dict
+from arldm.config import Mode, Optimizer, TrainPrecision, to_dict
 from arldm.errors import ConfigError
 
 #: options of training -> those of an adaptation
@@ -37,7 +37,7 @@ class Adapt:
     for the unnamed: who is like "stranger" or "child" is told from others by clothes, hat and skin alone."""
     out: Path
     """The pack, a new folder; the run lies beside it in OUT.run, and the same command continues it."""
-    mode: Literal["full", "lora", "token", "pin"] = "full"
+    mode: Mode = "full"
     """What learns: all but the autoencoder (of the embedded model U-Net, context and the name), low-rank changes, the name alone,
     or nothing, but the pictures are looked at."""
     keep_old: str = ""
@@ -51,9 +51,9 @@ class Adapt:
     """Of the low-rank changes."""
     ema: float = 0.0
     """Decay of the moving average of what learns; 0 = none, runs are short."""
-    precision: Literal["", "no", "bf16", "fp16", "auto"] = ""
+    precision: Literal[""] | TrainPrecision = ""
     """Of products; "auto" = bf16 where that is faster; "" = what suits the model."""
-    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    optimizer: Optimizer = "adamw"
     gradient_checkpointing: bool = False
     """A third more time, a fraction of the memory."""
     seed: int = 0

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
-from arldm.config import History, TellConfig
+from arldm.config import History, Scaling, TellConfig
 
 Split = Literal["train", "val", "test"]
 
@@ -66,7 +66,7 @@ class EvaluatePictures:
     where the reference's stories say who is in them."""
     classifier_names: tuple[str, ...] = ()
     """Whom it knows, in the order of its outputs, where its file does not tell."""
-    classifier_scaling: Literal["", "unit", "imagenet"] = ""
+    classifier_scaling: Scaling = ""
     """How it looks, likewise: unit (also "") as StoryViz and StoryGPT-V, imagenet as StoryDALL-E."""
     encoder: UseAppendAction[tuple[Path, ...]] = ()
     """A transformers folder (CLIP, SigLIP, ViT, DINOv2): likeness to the true pictures, to captions (CLIP)

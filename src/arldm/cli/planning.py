@@ -6,17 +6,17 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
 from arldm.adapt.modes import let_learn
 from arldm.adapt.recipes import ADAPTATION_PAPER, RANK
-from arldm.config import ModelConfig, TrainConfig
+from arldm.config import Frozen, ModelConfig, Precision, TrainConfig
 from arldm.errors import ConfigError
 from arldm.model.growth import GROWTHS
 from arldm.recipes import PAPER, RECIPES, Paper
-from arldm.train.memory import Freeze, Peak, parameters, sampling_peak, training_peak
+from arldm.train.memory import Peak, parameters, sampling_peak, training_peak
 
 if TYPE_CHECKING:
     from arldm.cli.laboratory import Plan
@@ -36,7 +36,7 @@ class Setting:
     """A way to train."""
 
     train: TrainConfig
-    freeze: Freeze = ()
+    freeze: Frozen = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ def flags(setting: Setting) -> str:
     return " ".join(chosen)
 
 
-def _precision(work: Work) -> Literal["no", "bf16"]:
+def _precision(work: Work) -> Precision:
     return "bf16" if work.train.precision == "bf16" else "no"  # sampling knows no other
 
 

@@ -6,19 +6,18 @@ import json
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, load_from_disk
 from PIL import Image
 
+from arldm.config import Still
 from arldm.datasets.importing import CORPUS, FORMAT
 from arldm.datasets.shards import REPORT
 from arldm.errors import BROKEN, DatasetError
 from arldm.pictures import decoded, flattened
 from arldm.story import Frame, Story
-
-Still = Literal["middle", "random"]
 
 
 class Archive:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from arldm.config import Scaling
 from arldm.errors import BROKEN, ModelError, PictureError, said
 from arldm.evaluate.inception import SIZE, Inception
 from arldm.pictures import centred
@@ -24,7 +25,6 @@ from arldm.weight_files import Weights, read_weights
 
 #: how pictures in [0, 1] become what the network looks at. torchvision's `inception_v3(pretrained=True)` brings them to [-1, 1]
 #: whatever they were normalised by; StoryDALL-E's evaluation builds it with `pretrained=False`, so that ImageNet's means stay
-Scaling = Literal["", "unit", "imagenet"]  # "" = as the file says, unit where it does not
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 AUXILIARY = 0.4  # weight of the head in the middle
 

@@ -9,9 +9,10 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
+from arldm.config import Scaling
 from arldm.errors import ConfigError, DatasetError, PictureError
 from arldm.evaluate import characters
-from arldm.evaluate.classifier import CharacterClassifier, Scaling, classify
+from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.consistency import METRICS
 from arldm.evaluate.features import Network
 from arldm.evaluate.measures import Measure, Tally, measure

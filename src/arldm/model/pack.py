@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from PIL import Image
@@ -24,11 +24,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
+from arldm.config import Mode
 from arldm.errors import BROKEN, ModelError, OutputError, said
 from arldm.pictures import encoded
 from arldm.writing import put, replacing_folder
 
-Mode = Literal["full", "lora", "token", "pin"]
 CARD, TENSORS, LORA, PREVIEW, PICTURES = (
     "card.json",
     "pack.safetensors",

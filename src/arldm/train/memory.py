@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 from transformers import BertTokenizer, CLIPTokenizer
 
-from arldm.config import ModelConfig, TrainConfig
+from arldm.config import Frozen, ModelConfig, Precision, TrainConfig
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition, PastTokens
@@ -36,7 +36,6 @@ from arldm.train.step import Objective, gradients
 FLOAT32 = ("group_norm", "layer_norm", "softmax")
 CPU = torch.device("cpu")
 Prepare = Callable[[ARLDM], object]
-Freeze = tuple[Literal["text_encoder", "history_encoder", "conditioner"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def training_peak(
     train: TrainConfig,
     frames: int = 5,
     given: int = 0,
-    freeze: Freeze = (),
+    freeze: Frozen = (),
     *,
     gpu: bool = True,
     prepare: Prepare = id,
@@ -82,9 +81,7 @@ def training_peak(
 
 
 @cache
-def sampling_peak(
-    config: ModelConfig, batch: int, frames: int = 5, precision: Literal["no", "bf16"] = "no", *, gpu: bool = True
-) -> Peak:
+def sampling_peak(config: ModelConfig, batch: int, frames: int = 5, precision: Precision = "no", *, gpu: bool = True) -> Peak:
     """The peak of drawing the last frames of `batch` stories at once, with guidance."""
     with _rehearsal(gpu) as tracker, torch.no_grad():
         model = hollow(config).eval()
@@ -104,7 +101,7 @@ def parameters(config: ModelConfig) -> int:
 
 @cache
 def _learning(
-    config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainConfig, frames: int, given: int, gpu: bool
+    config: ModelConfig, freeze: Frozen, prepare: Prepare, train: TrainConfig, frames: int, given: int, gpu: bool
 ) -> tuple[int, int]:
     """Bytes of the weights, and the most beyond them in the forward and backward passes of a step."""
     with _rehearsal(gpu) as tracker:
@@ -119,7 +116,7 @@ def _learning(
 
 
 @cache
-def _moving(config: ModelConfig, freeze: Freeze, prepare: Prepare, train: TrainConfig) -> tuple[int, int, int]:
+def _moving(config: ModelConfig, freeze: Frozen, prepare: Prepare, train: TrainConfig) -> tuple[int, int, int]:
     """Bytes of the optimizer's moments, the most beyond weights and moments while it steps, and bytes of what learns."""
     with _rehearsal(gpu=False) as tracker:
         model = hollow(config, freeze, prepare)
@@ -237,7 +234,7 @@ def _empty(config: ModelConfig) -> ARLDM:
         return ARLDM(config, *blank_tokenizers(config))
 
 
-def hollow(config: ModelConfig, freeze: Freeze = (), prepare: Prepare = id) -> ARLDM:
+def hollow(config: ModelConfig, freeze: Frozen = (), prepare: Prepare = id) -> ARLDM:
     """The model of a config with weights that hold nothing, inside of FakeTensorMode."""
     with unset_fake_temporarily():  # torch cannot move fake weights, and peft moves those that it makes
         model = _empty(config)
