@@ -125,7 +125,9 @@ def train(folder: Path) -> None:
 
     captions = Archive(folder / "archive").stories("train").told
     save_model(folder / "model", captions[:2000])
-    config = TrainConfig(steps=100, batch=4, warmup=10, threads=1, report_to="none", preview_every=0, checkpoint_every=10**6)
+    config = TrainConfig(
+        steps=100, batch_size=4, warmup_steps=10, threads=1, report_to="none", preview_every=0, checkpoint_every=10**6
+    )
     run(Paper(config, folder / "model", folder / "archive", given=1, still="middle"), folder / "run")
     seconds = [json.loads(line)["seconds"] for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     print(f"training: {len(seconds)} steps of {sum(seconds) / len(seconds):.2f} s")

@@ -15,7 +15,15 @@ from arldm.config import TrainConfig
 from arldm.recipes import TINY, Autoencoder, ToonSV
 
 TRAIN = TrainConfig(
-    steps=40, batch=2, learning_rate=1e-3, warmup=5, threads=1, checkpoint_every=5, preview_every=40, report_to="none", seed=1
+    steps=40,
+    batch_size=2,
+    learning_rate=1e-3,
+    warmup_steps=5,
+    threads=1,
+    checkpoint_every=5,
+    preview_every=40,
+    report_to="none",
+    seed=1,
 )
 
 

@@ -32,8 +32,8 @@ MODEL = ModelConfig(
     denoiser=DenoiserConfig((96, 192, 384, 384)),
 )
 SETTINGS = {
-    "training": TrainConfig(batch=2),
-    "training, checkpointing": TrainConfig(batch=2, gradient_checkpointing=True),
+    "training": TrainConfig(batch_size=2),
+    "training, checkpointing": TrainConfig(batch_size=2, gradient_checkpointing=True),
 }
 TOLD = 4  # stories at once
 FRAMES = 5
@@ -41,7 +41,7 @@ FRAMES = 5
 
 def learn(model: ARLDM, config: ModelConfig, train: TrainConfig) -> Callable[[], object]:
     """A step of the real training of a model of this config."""
-    learner, stories = Learner(model, train, build_accelerator(train)), stories_of(config, train.batch, FRAMES)
+    learner, stories = Learner(model, train, build_accelerator(train)), stories_of(config, train.batch_size, FRAMES)
     return lambda: learner.advance(lambda _: stories)
 
 
@@ -56,7 +56,7 @@ def work(name: str, config: ModelConfig, small: bool = False) -> Callable[[], ob
     """What a setting does again and again."""
     model = ARLDM.build(config, *blank_tokenizers(config))
     if name in SETTINGS:
-        return learn(model, config, replace(SETTINGS[name], batch=1) if small else SETTINGS[name])
+        return learn(model, config, replace(SETTINGS[name], batch_size=1) if small else SETTINGS[name])
     return tell(model, config, 1 if small else TOLD)
 
 

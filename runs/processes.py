@@ -23,18 +23,26 @@ from arldm.errors import ArldmError
 from arldm.recipes import TINY, Autoencoder, ToonSV
 
 TRAIN = TrainConfig(
-    steps=20, batch=4, learning_rate=1e-3, warmup=5, threads=1, checkpoint_every=5, preview_every=0, report_to="none", seed=1
+    steps=20,
+    batch_size=4,
+    learning_rate=1e-3,
+    warmup_steps=5,
+    threads=1,
+    checkpoint_every=5,
+    preview_every=0,
+    report_to="none",
+    seed=1,
 )
-DDP, FSDP2 = {"batch": 2}, {"batch": 2, "fsdp": True}
+DDP, FSDP2 = {"batch_size": 2}, {"batch_size": 2, "fsdp": True}
 #: title -> processes, options
 WAYS: dict[str, tuple[int, dict[str, Any]]] = {
     "one process, batches of 4": (1, {}),
-    "one process, 2 batches of 2 a step": (1, {"batch": 2, "gradient_accumulation_steps": 2}),
+    "one process, 2 batches of 2 a step": (1, {"batch_size": 2, "gradient_accumulation_steps": 2}),
     "two processes, DDP": (2, DDP),
     "two processes, FSDP2": (2, FSDP2),
     "two processes, FSDP2, 2 batches of 1 a step, checkpointing": (
         2,
-        {"batch": 1, "fsdp": True, "gradient_accumulation_steps": 2, "gradient_checkpointing": True},
+        {"batch_size": 1, "fsdp": True, "gradient_accumulation_steps": 2, "gradient_checkpointing": True},
     ),
 }
 

@@ -36,11 +36,11 @@ def main(steps: int) -> None:
             for name, data in ways.items():
                 out = Path(folder) / f"{name}-{trial}"
                 with seeded(0):
-                    fit(model, lambda number, data=data: data.batch(turn(number, config.batch, STORIES, 0)), config, out)
+                    fit(model, lambda number, data=data: data.batch(turn(number, config.batch_size, STORIES, 0)), config, out)
                 rows = [json.loads(line)["seconds"] for line in (out / "metrics.jsonl").read_text().splitlines()]
                 seconds[name] += rows[2:]  # the first ones warm up
     for name, each in seconds.items():
-        print(f"read {name}: {median(each):.2f} s a step of {config.batch} stories (median of {len(each)})")
+        print(f"read {name}: {median(each):.2f} s a step of {config.batch_size} stories (median of {len(each)})")
     print(f"ratio: {median(seconds['at every step']) / median(seconds['once']):.2f}")
 
 

@@ -28,19 +28,19 @@ train toonsv-encoders "$out/encoders/encoders.safetensors" --out "$out/encoders"
 train toonsv-context "$out/context/encoders.safetensors" --out "$out/context" --cache "$out/cache" --encoders "$out/encoders/encoders.safetensors"
 
 # 4. AR-LDM: the U-Net learns to draw what the condition tells
-train toonsv "$out/pictures/model" --out "$out/pictures" --history pictures --model.choices 0 ${STEPS:+--train.steps "$STEPS"} \
+train toonsv "$out/pictures/model" --out "$out/pictures" --model.choices 0 ${STEPS:+--train.steps "$STEPS"} \
     --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/context/encoders.safetensors" --cache "$out/cache" \
     --freeze text_encoder history_encoder conditioner
 
 # 5. the context learns how likely each answer is where nothing tells it
 train toonsv-context "$out/doubt/encoders.safetensors" --out "$out/doubt" --cache "$out/cache" --encoders "$out/context/encoders.safetensors" \
-    --doubt --train.seed 2 --train.steps 900 --train.learning-rate 2e-4 --train.muon 1e-3
+    --doubt --train.seed 2 --train.steps 900 --train.learning-rate 2e-4 --train.muon-learning-rate 1e-3
 
 # learn NAME DENOISER DETAILS STEPS SEED OPTIONS.. : the U-Net learns on, with nothing left open, and what is small counts more; by
 # the seed of another stage it would see the same stories with the same noise again
 learn() {
-    train toonsv "$out/$1/model" --out "$out/$1" --history pictures --denoiser "$2" --details "$3" --train.steps "$4" --train.seed "$5" "${@:6}" \
-        --train.learning-rate 3e-4 --train.muon 2e-3 \
+    train toonsv "$out/$1/model" --out "$out/$1" --denoiser "$2" --details "$3" --train.steps "$4" --train.seed "$5" "${@:6}" \
+        --train.learning-rate 3e-4 --train.muon-learning-rate 2e-3 \
         --autoencoder "$out/autoencoder/autoencoder.safetensors" --encoders "$out/doubt/encoders.safetensors" --cache "$out/cache" \
         --freeze text_encoder history_encoder conditioner
 }

@@ -15,7 +15,7 @@ precision="${PRECISION:-bf16}"
 
 # train HISTORY : the twin, unless it is there
 train() {
-    [ -e "$out/$1/model" ] || "$bin/arldm" train toonsv --out "$out/$1" --history "$1" --train.steps "$steps" --details 2 --train.precision "$precision" \
+    [ -e "$out/$1/model" ] || "$bin/arldm" train toonsv --out "$out/$1" --model.history "$1" --train.steps "$steps" --details 2 --train.precision "$precision" \
         --autoencoder "$from/autoencoder/autoencoder.safetensors" --encoders "$from/doubt/encoders.safetensors" \
         --cache "$from/cache" --freeze text_encoder history_encoder conditioner
 }

@@ -8,7 +8,9 @@ from arldm.model.arldm import ARLDM
 from arldm.sample import tell
 from arldm.story import Frame, Story
 
-TRAIN = TrainConfig(steps=2, batch=2, learning_rate=1e-2, warmup=0, ema=0.0, threads=1, preview_every=0, report_to="none")
+TRAIN = TrainConfig(
+    steps=2, batch_size=2, learning_rate=1e-2, warmup_steps=0, ema_decay=0.0, threads=1, preview_every=0, report_to="none"
+)
 STORY = Story("s", (Frame("Rumo sits down."), Frame("A stranger waves at Rumo!"), Frame("They sit down.")))
 QUICK = TellConfig(steps=2)
 

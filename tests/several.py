@@ -23,14 +23,14 @@ from conftest import build, story
 
 TRAIN = TrainConfig(
     steps=6,
-    batch=4,
+    batch_size=4,
     learning_rate=1e-3,
-    warmup=2,
+    warmup_steps=2,
     threads=1,
     checkpoint_every=2,
     preview_every=0,
     report_to="none",
-    ema=0.9,
+    ema_decay=0.9,
     seed=5,
 )
 RANK = int(os.environ.get("RANK", "0"))
@@ -53,7 +53,7 @@ def train(out: Path, ways: dict[str, dict[str, object]]) -> None:
     for name, options in ways.items():
         killed = options.pop("killed", (0, -1))
         model, config = build(), replace(TRAIN, **options)
-        fit(model, batches(model, config.batch, tuple(killed)), config, out / name)
+        fit(model, batches(model, config.batch_size, tuple(killed)), config, out / name)
         assert all(type(weight) is torch.nn.Parameter and weight.numel() for weight in model.parameters())
 
 

@@ -170,7 +170,8 @@ class TestBadInput:
         )  # no vocabulary has it: that is not to know it
 
     @pytest.mark.parametrize(
-        ("option", "got"), [("threads", -1), ("seed", 2**64), ("ema", -1.0), ("epochs", -1), ("rank", 0), ("preview-every", -1)]
+        ("option", "got"),
+        [("threads", -1), ("seed", 2**64), ("ema-decay", -1.0), ("epochs", -1), ("rank", 0), ("preview-every", -1)],
     )
     def test_options(self, toy_folder: Path, rumo: Path, tmp_path: Path, option: str, got: float) -> None:
         named = {"model": str(toy_folder), "pictures": rumo, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}

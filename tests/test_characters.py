@@ -198,7 +198,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(archive: Path, out: Path, *more: str) -> list[str]:
-    few = ["--thin", "16", "--train.batch", "4", "--train.threads", "1", "--train.report-to", "none"]
+    few = ["--thin", "16", "--train.batch-size", "4", "--train.threads", "1", "--train.report-to", "none"]
     rates = ["--train.learning-rate", "1e-2", "--train.checkpoint-every", "2"]
     return ["train-classifier", str(archive), "--out", str(out), *few, *rates, *more]
 
@@ -230,7 +230,7 @@ def test_clips_of_training_do_not_validate(archive: Path) -> None:
 def test_epochs_become_steps_with_a_validation_each(archive: Path) -> None:
     train = planned(Classifier(dataset=archive, epochs=5))
     assert (train.steps, train.preview_every) == (5, 1)  # 12 clips, 32 at once
-    few = planned(Classifier(replace(train, steps=0, batch=5, preview_every=0), archive, epochs=5))
+    few = planned(Classifier(replace(train, steps=0, batch_size=5, preview_every=0), archive, epochs=5))
     assert (few.steps, few.preview_every) == (15, 3)
     assert planned(Classifier(few, archive)) == few
 

@@ -31,7 +31,7 @@ TELL = ["tell", "script.txt", "--out", "told", "--model", "model", "--steps", "2
 #: an autoencoder that is trained in a second
 TRAIN = [
     *("train", "toonsv-autoencoder", "--out", "run", "--picture-size", "32", "--crop", "16", "--stories", "2"),
-    *("--train.steps", "2", "--train.batch", "2", "--train.threads", "1", "--train.checkpoint-every", "1"),
+    *("--train.steps", "2", "--train.batch-size", "2", "--train.threads", "1", "--train.checkpoint-every", "1"),
     *("--train.preview-every", "0", "--train.report-to", "none"),
     *("--latents.channels", "4", "--latents.widths", "8", "16", "--latents.layers", "1", "--latents.unshuffle", "2"),
 ]
@@ -556,14 +556,17 @@ class TestWorldAndTraining:
         ("options", "said"),
         [
             ("--train.steps 0", "--train.steps: got 0; expected 1 or more"),
-            ("--train.batch 0", "--train.batch: got 0; expected 1 or more"),
+            ("--train.batch-size 0", "--train.batch-size: got 0; expected 1 or more"),
             ("--train.threads -1", "--train.threads: got -1; expected 0 to 1024"),
             ("--train.learning-rate nan", "--train.learning-rate: got nan; expected 0 or more"),
             ("--train.learning-rate inf", "--train.learning-rate: got inf"),
-            ("--train.ema 1.5", "--train.ema: got 1.5; expected 0 to 1"),
+            ("--train.ema-decay 1.5", "--train.ema-decay: got 1.5; expected 0 to 1"),
             ("--train.betas 0.9 1.0", "--train.betas: got 1.0; expected 0 to 0.999999"),
             ("--train.seed -1", "--train.seed: got -1"),
-            ("--train.learning-rate 0", "--train.learning-rate 0 with --train.muon 0.003: expected both above 0, or neither"),
+            (
+                "--train.learning-rate 0",
+                "--train.learning-rate 0 with --train.muon-learning-rate 0.003: expected both above 0, or neither",
+            ),
             ("--latents.finish -1", "--latents.finish: got -1; expected 0 or more"),
             ("--latents.layers 0", "--latents.layers: got 0; expected 1 or more"),
             ("--stories 0", "--stories: got 0"),
@@ -614,13 +617,13 @@ class TestWorldAndTraining:
         _check(Enlarger(model=Path("toonsv")))  # which ships with the program
 
     def test_a_tracker_that_is_not_installed(self, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("arldm.cli.training.find_spec", lambda _: None)
+        monkeypatch.setattr("arldm.train.checks.find_spec", lambda _: None)
         refused(["train", "toonsv-reader", "--out", "run"], "tensorboard is not installed; pip install 'arldm[train]', or --train")
         assert not Path("run").exists()
 
     def test_an_optimizer_that_is_not_installed(self, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
         """It was said when all had been drawn."""
-        monkeypatch.setattr("arldm.cli.training.find_spec", lambda name: None if name == "bitsandbytes" else True)
+        monkeypatch.setattr("arldm.train.checks.find_spec", lambda name: None if name == "bitsandbytes" else True)
         refused([*TRAIN, "--train.optimizer", "adamw_8bit"], "bitsandbytes is not installed; pip install 'arldm[8bit]'")
         assert not Path("run").exists()
 

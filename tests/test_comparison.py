@@ -27,7 +27,7 @@ from arldm.evaluate.networks import WELL_KNOWN, inception
 from arldm.evaluate.pictures import Pictures, aligned, find, opened
 from arldm.evaluate.published import PUBLISHED, Task, differences
 from arldm.evaluate.report import score
-from arldm.evaluate.webpage import _cell, page
+from arldm.evaluate.webpage import column, page
 from arldm.model.noise import seeded
 from arldm.story import Story
 from arldm.story_files import write_known
@@ -276,9 +276,13 @@ class TestJudges:
 
     def test_a_figure_without_an_interval_is_drawn_inside_its_scale(self) -> None:
         """A kernel distance may be negative, and of few stories it has no interval: its mark lay far outside."""
-        column = [(-0.5, nan, nan), (-0.1, nan, nan)]
-        places = [float(re.findall(r'rect x="(-?[0-9.]+)" width="1"', _cell(one, column, min))[0]) for one in column]
-        assert places == [-0.5, 79.5]
+        cells = column("KID", [(-0.5, nan, nan), (-0.1, nan, nan), (nan, nan, nan)], min, 2).cells
+        assert [cell and (cell.value, cell.low, cell.places) for cell in cells] == [
+            ("-0.50", "–", (0, 0, 0)),
+            ("-0.10", "–", (80, 80, 80)),
+            None,
+        ]
+        assert [cell.best for cell in cells if cell] == [True, False]
 
     def test_captions_and_reference_pictures_are_compared_with(self, told: list[Path], tmp_path: Path) -> None:
         for who, seed in (("momo", 900), ("ann", 901), ("nobody", 902)):
@@ -418,7 +422,7 @@ class TestPage:
         one, two = (find(stories(tmp_path / name, count=1, first=first)) for name, first in (("one", 0), ("two", 50)))
         found = compare([two], one, {"means": Means()}, tmp_path / "cache")  # one story has no KID
         text = page(found.to_dict(), [two], one)
-        assert '<td class="figure">&ndash;</td>' in text
+        assert '<td class="figure">–</td>' in text
         assert "<b>nan" not in text
 
     def test_published_figures_are_marked(self) -> None:

@@ -80,19 +80,19 @@ def test_the_average_on_the_cpu_is_the_same(plain: Path, tmp_path: Path) -> None
 
 def test_without_an_average_the_weights_are_left(tmp_path: Path) -> None:
     module = toy()
-    fit(module, batches, replace(TRAIN, ema=0.0), tmp_path)
+    fit(module, batches, replace(TRAIN, ema_decay=0.0), tmp_path)
     folder = tmp_path / "checkpoint-0000040"
     assert not (folder / "average.safetensors").exists()
     assert torch.equal(module.net[0].weight, load_file(folder / "weights.safetensors")["net.0.weight"])
-    fit(module, batches, replace(TRAIN, ema=0.0), tmp_path)  # read back
+    fit(module, batches, replace(TRAIN, ema_decay=0.0), tmp_path)  # read back
 
 
 def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     fit(toy(), batches, replace(TRAIN, steps=5), tmp_path)
     fit(toy(), batches, replace(TRAIN, steps=5, offload_ema=True, checkpoint_every=3), tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["train"]["checkpoint_every"] == 3
-    with pytest.raises(ConfigError, match=r"--train.ema is 0.5; .* was begun with"):
-        fit(toy(), batches, replace(TRAIN, steps=5, ema=0.5), tmp_path)
+    with pytest.raises(ConfigError, match=r"--train.ema-decay is 0.5; .* was begun with"):
+        fit(toy(), batches, replace(TRAIN, steps=5, ema_decay=0.5), tmp_path)
 
 
 @pytest.fixture
@@ -147,8 +147,10 @@ def test_a_run_may_choose_its_precision(plain: Path, tmp_path: Path) -> None:
 
 
 def test_two_optimizers_for_the_same_weights_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--train.optimizer adamw_8bit with --train.muon 0.1; .* use --train.muon 0"):
-        check(replace(TRAIN, optimizer="adamw_8bit", muon=0.1), 1)
+    with pytest.raises(
+        ConfigError, match=r"--train.optimizer adamw_8bit with --train.muon-learning-rate 0.1; .* use --train.muon-learning-rate 0"
+    ):
+        check(replace(TRAIN, optimizer="adamw_8bit", muon_learning_rate=0.1), 1)
 
 
 def interrupted(step: int) -> Any:

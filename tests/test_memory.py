@@ -31,7 +31,7 @@ from arldm.train.memory import (
 )
 from conftest import TINY
 
-PLAIN = TrainConfig(batch=1)
+PLAIN = TrainConfig(batch_size=1)
 MIXED = replace(PLAIN, precision="bf16")
 FRAMES = 5
 
@@ -62,7 +62,7 @@ def counted(train: TrainConfig, given: int, prepare: Prepare = id) -> int:
         model = ARLDM.build(TINY, *blank_tokenizers(TINY))
         prepare(model)
         learner = Learner(model, train, build_accelerator(train))
-        stories = stories_of(TINY, train.batch, FRAMES, given)
+        stories = stories_of(TINY, train.batch_size, FRAMES, given)
         for _ in range(2):
             tracker.peak = 0
             learner.advance(lambda _: stories)
@@ -74,8 +74,8 @@ def counted(train: TrainConfig, given: int, prepare: Prepare = id) -> int:
     [
         (PLAIN, 0),
         (replace(PLAIN, gradient_checkpointing=True), 1),
-        (replace(MIXED, batch=2, gradient_accumulation_steps=2), 0),
-        (replace(PLAIN, muon=1e-3, ema=0.0), 0),
+        (replace(MIXED, batch_size=2, gradient_accumulation_steps=2), 0),
+        (replace(PLAIN, muon_learning_rate=1e-3, ema_decay=0.0), 0),
     ],
 )
 def test_a_real_step_takes_what_its_rehearsal_did(train: TrainConfig, given: int) -> None:
@@ -109,7 +109,7 @@ def test_each_option_saves_what_it_is_for() -> None:
     assert 4 * parameters(TINY) < plain.weights < 4.2 * parameters(TINY)  # and what transformers numbers positions with
     assert training_peak(TINY, replace(PLAIN, optimizer="adamw_8bit"), gpu=False).moments < 0.7 * plain.moments
     assert training_peak(TINY, replace(PLAIN, offload_ema=True), gpu=False).average == 0
-    assert total(replace(PLAIN, ema=0.0)) == plain.total - plain.average
+    assert total(replace(PLAIN, ema_decay=0.0)) == plain.total - plain.average
     frozen = training_peak(TINY, PLAIN, freeze=("text_encoder", "history_encoder"), gpu=False)
     assert frozen.weights == plain.weights
     assert frozen.moments < plain.moments
@@ -149,7 +149,7 @@ class TestPlan:
     def test_with_room_the_fastest_is_chosen_and_without_the_smallest_looked_at(self) -> None:
         with tqdm(disable=True) as bar:
             roomy, cramped = planning.training(2**40, self.WORK, bar), planning.training(0, self.WORK, bar)
-        assert roomy[-1][0] == planning.Setting(replace(MIXED, batch=2))
+        assert roomy[-1][0] == planning.Setting(replace(MIXED, batch_size=2))
         assert [setting.freeze for setting, _ in cramped[-2:]] == [(), ("text_encoder", "history_encoder")]
         totals = [peak.total for _, peak in cramped]
         assert totals[-1] == min(totals)
@@ -163,10 +163,17 @@ class TestPlan:
         with pytest.raises(ConfigError, match=r"too little for this model; sampling takes 1GB, training 1GB at least"):
             planning.described("700MB", 700 * 2**20, self.WORK, "pororo-visualization")
 
-    @pytest.mark.parametrize("setting", planning.settings(replace(MIXED, batch=4, gradient_accumulation_steps=2)))
+    @pytest.mark.parametrize("setting", planning.settings(replace(MIXED, batch_size=4, gradient_accumulation_steps=2)))
     def test_what_is_printed_can_be_pasted(self, setting: planning.Setting) -> None:
         command = parsed(["train", "pororo-visualization", "--out", "run", *planning.flags(setting).split()])
         recipe = command.run.recipe
-        for name in ("batch", "gradient_accumulation_steps", "precision", "optimizer", "gradient_checkpointing", "offload_ema"):
+        for name in (
+            "batch_size",
+            "gradient_accumulation_steps",
+            "precision",
+            "optimizer",
+            "gradient_checkpointing",
+            "offload_ema",
+        ):
             assert getattr(recipe.train, name) == getattr(setting.train, name)
         assert recipe.freeze == setting.freeze

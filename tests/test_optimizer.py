@@ -46,7 +46,7 @@ def test_nothing_comes_of_nothing() -> None:
 @pytest.mark.parametrize("shape", [(6, 4, 3, 3), (5, 8)], ids=["convolution", "linear"])
 def test_a_step_is_as_large_as_one_of_adamw(shape: tuple[int, ...]) -> None:
     weight, bias = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(4))
-    optimizer = MuonAdamW([weight, bias], [weight], TrainConfig(learning_rate=0.1, muon=0.3, weight_decay=0.0))
+    optimizer = MuonAdamW([weight, bias], [weight], TrainConfig(learning_rate=0.1, muon_learning_rate=0.3, weight_decay=0.0))
     generator = torch.Generator().manual_seed(0)
     weight.grad, bias.grad = torch.randn(shape, generator=generator), torch.ones(4)
     optimizer.step()

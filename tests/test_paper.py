@@ -42,7 +42,15 @@ from test_published import write_blip, write_sd
 from test_similarity import write_clip, write_vit
 
 TRAIN = TrainConfig(
-    steps=6, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=0, report_to="none", seed=3
+    steps=6,
+    batch_size=2,
+    learning_rate=1e-3,
+    warmup_steps=2,
+    threads=1,
+    checkpoint_every=2,
+    preview_every=0,
+    report_to="none",
+    seed=3,
 )
 
 
@@ -70,7 +78,18 @@ def losses(out: Path) -> list[float]:
 
 def test_from_published_files_to_a_told_split(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--model", str(place / "model"), "--dataset", str(place / "archive"), "--out", str(tmp_path / "run")]
-    few = ["--epochs", "2", "--train.batch", "2", "--train.threads", "1", "--train.precision", "no", "--train.report-to", "none"]
+    few = [
+        "--epochs",
+        "2",
+        "--train.batch-size",
+        "2",
+        "--train.threads",
+        "1",
+        "--train.precision",
+        "no",
+        "--train.report-to",
+        "none",
+    ]
     assert main(["train", "pororo-continuation", *options, *few, "--train.preview-every", "2"]) == 0
     assert "waited for data: " in capsys.readouterr().out
     assert len(losses(tmp_path / "run")) == 3  # two epochs of three stories, two at once
@@ -129,7 +148,13 @@ def test_a_row_is_what_the_paper_did() -> None:
     for recipe in rows.values():
         train = recipe.train
         assert (recipe.epochs, recipe.still, recipe.history) == (50, "random", "pictures")
-        assert (train.learning_rate, train.weight_decay, train.clip, train.dropout, train.muon) == (1e-5, 1e-4, 1.0, 0.1, 0)
+        assert (
+            train.learning_rate,
+            train.weight_decay,
+            train.max_grad_norm,
+            train.conditioning_dropout,
+            train.muon_learning_rate,
+        ) == (1e-5, 1e-4, 1.0, 0.1, 0)
     assert (rows["vist-sis-continuation"].captions, rows["vist-dii-continuation"].captions) == ("sis", "dii")
 
 
@@ -141,10 +166,12 @@ def test_epochs_become_steps(recipe: Paper) -> None:
 
 def test_a_run_of_epochs_says_which_items_a_step_it_needs(recipe: Paper, tmp_path: Path) -> None:
     """It named steps, which nobody had asked for."""
-    few = replace(recipe, epochs=2, train=replace(TRAIN, steps=0, batch=1))
+    few = replace(recipe, epochs=2, train=replace(TRAIN, steps=0, batch_size=1))
     run(few, tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"2 items a step \(1 processes x --train.batch 2 .* was begun with 1, change one of the"):
-        run(replace(few, train=replace(few.train, batch=2)), tmp_path / "run")
+    with pytest.raises(
+        ConfigError, match=r"2 items a step \(1 processes x --train.batch-size 2 .* was begun with 1, change one of the"
+    ):
+        run(replace(few, train=replace(few.train, batch_size=2)), tmp_path / "run")
 
 
 def test_frozen_encoders_learn_names(recipe: Paper) -> None:
@@ -379,7 +406,7 @@ BAD = {
         ConfigError,
         "--given: got 5 for stories of 5 frames",
     ),
-    "several lengths": (of_several_lengths, ConfigError, "has stories of 2 to 3 frames; .* use --train.batch 1"),
+    "several lengths": (of_several_lengths, ConfigError, "has stories of 2 to 3 frames; .* use --train.batch-size 1"),
 }
 
 
@@ -398,7 +425,7 @@ def test_a_run_is_not_continued_with_another_archive(place: Path, tmp_path: Path
     write_folder(tmp_path / "own")
     command = ["prepare", "folder", str(tmp_path / "own"), str(tmp_path / "archive"), "--workers", "1"]
     assert main(command) == 0
-    recipe = Paper(replace(TRAIN, steps=2, batch=1), place / "model", tmp_path / "archive")
+    recipe = Paper(replace(TRAIN, steps=2, batch_size=1), place / "model", tmp_path / "archive")
     run(recipe, tmp_path / "run")
     run(recipe, tmp_path / "run")
     shutil.rmtree(tmp_path / "archive")
@@ -411,7 +438,7 @@ def test_a_run_is_not_continued_with_another_archive(place: Path, tmp_path: Path
 
 def test_stories_of_several_lengths_are_trained_with_one_by_one(place: Path, tmp_path: Path) -> None:
     recipe = of_several_lengths(place, tmp_path)
-    run(replace(recipe, train=replace(TRAIN, batch=1, steps=2)), tmp_path / "run")
+    run(replace(recipe, train=replace(TRAIN, batch_size=1, steps=2)), tmp_path / "run")
     assert len(losses(tmp_path / "run")) == 2
 
 

@@ -19,7 +19,7 @@ import several
 from arldm.errors import ConfigError
 from arldm.train.peers import FAILED, LEFT, Life
 
-FSDP = {"batch": 2, "fsdp": True}
+FSDP = {"batch_size": 2, "fsdp": True}
 PARTS = ("weights", "average", "optimizer")
 
 
@@ -51,14 +51,14 @@ def begun(run: Path, other: Path, step: int) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run in several ways: on one process, on two, on two of which one was killed, begun on one and continued on two."""
     out = tmp_path_factory.mktemp("runs")
-    several.train(out, {"one": {}, "accumulated": {"batch": 2, "gradient_accumulation_steps": 2}})
+    several.train(out, {"one": {}, "accumulated": {"batch_size": 2, "gradient_accumulation_steps": 2}})
     begun(out / "one", out / "grown", 4)
     killed = torchrun(out, {"killed": {**FSDP, "killed": [1, 3]}})
     assert killed.returncode != 0
     said = [line for line in killed.stderr.splitlines() if line.startswith("arldm: ")]
     assert said == ["arldm: another process was killed; start all processes again, the same command continues"]
     assert not (out / "killed" / "checkpoint-0000004").exists()
-    done = torchrun(out, {"ddp": {"batch": 2}, "fsdp": FSDP, "killed": FSDP, "grown": FSDP})
+    done = torchrun(out, {"ddp": {"batch_size": 2}, "fsdp": FSDP, "killed": FSDP, "grown": FSDP})
     assert done.returncode == 0, done.stderr[-3000:]
     assert "begun with processes 1, continued with 2: the bytes may differ" in done.stdout
     return out
@@ -91,9 +91,11 @@ def test_begun_on_two_and_continued_on_one(runs: Path) -> None:
 
 def test_other_steps_are_refused(runs: Path) -> None:
     begun(runs / "ddp", runs / "halved", 4)
-    expected = r"2 items a step \(1 processes x --train.batch 2 x .*accumulation-steps 1\); .*halved was begun with 4, change one"
+    expected = (
+        r"2 items a step \(1 processes x --train.batch-size 2 x .*accumulation-steps 1\); .*halved was begun with 4, change one"
+    )
     with pytest.raises(ConfigError, match=expected):
-        several.train(runs, {"halved": {"batch": 2}})
+        several.train(runs, {"halved": {"batch_size": 2}})
 
 
 class TestLife:
@@ -141,7 +143,10 @@ def test_options_that_processes_cannot_have_together() -> None:
     from arldm.train.engine import check
 
     for options, said in (
-        ({"muon": 0.1}, "--train.muon 0.1 cannot be had with --train.fsdp; use --train.muon 0"),
+        (
+            {"muon_learning_rate": 0.1},
+            "--train.muon-learning-rate 0.1 cannot be had with --train.fsdp; use --train.muon-learning-rate 0",
+        ),
         ({"optimizer": "adamw_8bit"}, "--train.optimizer adamw_8bit cannot be had with --train.fsdp; use --train.optimizer adamw"),
         ({"precision": "fp16"}, "--train.precision fp16 cannot be had with --train.fsdp; use --train.precision bf16"),
     ):

@@ -44,7 +44,15 @@ from arldm.train.toonsv import begin, shown
 from arldm.writing import alone_in
 
 TRAIN = TrainConfig(
-    steps=4, batch=2, learning_rate=1e-3, warmup=2, threads=1, checkpoint_every=2, preview_every=4, report_to="none", seed=3
+    steps=4,
+    batch_size=2,
+    learning_rate=1e-3,
+    warmup_steps=2,
+    threads=1,
+    checkpoint_every=2,
+    preview_every=4,
+    report_to="none",
+    seed=3,
 )
 SMALL_AUTOENCODER = Autoencoder(TINY.latents, TRAIN, picture_size=TINY.picture_size, stories=6, crop=16)
 
@@ -55,6 +63,14 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> ToonSV:
     folder = tmp_path_factory.mktemp("small")
     run(SMALL_AUTOENCODER, folder / "autoencoder")
     return ToonSV(TINY, TRAIN, stories=6, autoencoder=folder / "autoencoder" / "autoencoder.safetensors", cache=folder / "cache")
+
+
+def test_options_that_cannot_be_are_refused_whoever_gives_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--frames: got 1; expected 2 to 100"):
+        run(replace(Encoders(), frames=1), tmp_path / "run")
+    with pytest.raises(ConfigError, match="--model: none is not there; run `arldm train toonsv` first"):
+        run(Decoder(model=Path("none")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_autoencoder_run_leaves_a_measured_autoencoder(recipe: ToonSV) -> None:
@@ -86,7 +102,7 @@ def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path
     for name in (".model.123.new", ".model.124.old", ".checkpoint-125"):  # of processes that were killed
         (tmp_path / name).mkdir()
     (tmp_path / ".git").mkdir()  # of the user
-    run(replace(recipe, history=history), tmp_path)
+    run(replace(recipe, model=replace(TINY, history=history)), tmp_path)
     assert not [*tmp_path.glob(".model.*"), *tmp_path.glob(".checkpoint-*")]
     assert (tmp_path / ".git").exists()
     model = ARLDM.from_pretrained(tmp_path / "model")
@@ -201,8 +217,13 @@ def test_the_encoders_run_leaves_encoders_for_the_toonsv_run(
     for name in ("text_encoder", "history_encoder", "conditioner"):
         before, after = getattr(fresh, name).state_dict(), getattr(taught, name).state_dict()
         assert any(not torch.equal(before[key], after[key]) for key in before)
-    assert begin(replace(recipe, history="none", encoders=tmp_path / "encoders.safetensors")).history_encoder is None
-    captions = begin(replace(recipe, history="captions", encoders=tmp_path / "encoders.safetensors")).history_encoder
+    assert (
+        begin(replace(recipe, model=replace(TINY, history="none"), encoders=tmp_path / "encoders.safetensors")).history_encoder
+        is None
+    )
+    captions = begin(
+        replace(recipe, model=replace(TINY, history="captions"), encoders=tmp_path / "encoders.safetensors")
+    ).history_encoder
     assert captions is not None
     assert captions.vision is None
     assert torch.equal(fresh.unet.conv_in.weight, taught.unet.conv_in.weight)  # the U-Net learns afterwards
@@ -245,8 +266,10 @@ def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch
         free = kind(key) in FREE
         assert torch.equal(values.values[k, : len(words)], learned[1][f"to_draw.{kind(key)}.values"].float()) == free
         assert not values.values[k, len(words) if free else 0 :].any()
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(b"torn")
     with pytest.raises(ModelError, match=r"no encoders for this model .* run `arldm train toonsv-encoders` first"):
-        run(Context(TINY, train, tmp_path / "none", stories=6, frames=4), tmp_path / "third")
+        run(Context(TINY, train, torn, stories=6, frames=4), tmp_path / "third")
 
 
 def test_rare_questions_count_more_than_they_come() -> None:
@@ -279,7 +302,7 @@ def test_what_is_frozen_does_not_learn(recipe: ToonSV, tmp_path: Path) -> None:
     kept = {name for name in fresh if fresh[name].is_floating_point() and torch.equal(fresh[name].half(), taught[name].half())}
     assert {name for name in fresh if name.startswith("history_encoder") and fresh[name].is_floating_point()} <= kept
     assert not [name for name in kept if name.startswith("unet.conv_in")]
-    assert begin(replace(frozen, history="none")).history_encoder is None
+    assert begin(replace(frozen, model=replace(TINY, history="none"))).history_encoder is None
 
 
 @pytest.mark.parametrize("history", ["pictures", "captions", "none"])
@@ -288,7 +311,7 @@ def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, hist
 
     Here nothing is decided: what decides is the picture's truth for the one and what is seen in it for the other.
     """
-    frozen = replace(recipe, history=history, freeze=("text_encoder", "history_encoder", "conditioner"))
+    frozen = replace(recipe, model=replace(TINY, history=history), freeze=("text_encoder", "history_encoder", "conditioner"))
     model = begin(frozen)
     model.dropout = 0.5
     assert recipe.cache is not None
@@ -355,14 +378,13 @@ def test_the_same_command_with_other_options_is_refused(recipe: ToonSV, tmp_path
         run(replace(recipe, stories=7, train=replace(TRAIN, steps=1)), tmp_path)
 
 
-def test_the_history_has_one_switch(recipe: ToonSV) -> None:
-    with pytest.raises(ConfigError, match=r"--model.history is 'none'; expected it in --history"):
-        begin(replace(recipe, model=replace(TINY, history="none")))
-
-
 def test_an_autoencoder_that_is_not_there_or_of_another_size(recipe: ToonSV, tmp_path: Path) -> None:
+    lost, torn = tmp_path / "none.safetensors", tmp_path / "torn.safetensors"
+    with pytest.raises(ConfigError, match=r"none.safetensors is not there; run `arldm train toonsv-autoencoder` first"):
+        run(replace(recipe, autoencoder=lost), tmp_path / "run")
+    torn.write_bytes(b"torn")
     with pytest.raises(ModelError, match=r"no autoencoder can be read .* run `arldm train toonsv-autoencoder` first"):
-        run(replace(recipe, autoencoder=tmp_path / "none.safetensors"), tmp_path / "run")
+        run(replace(recipe, autoencoder=torn), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()  # or the mended command would be one with other options
     with pytest.raises(ConfigError, match=r"made with .*; expected .*, give --model.latents"):
         run(replace(recipe, model=replace(TINY, latents=replace(TINY.latents, channels=8))), tmp_path / "run")

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -190,6 +191,24 @@ def test_copies_of_checkpoints_are_left_alone(tmp_path: Path) -> None:
     assert found.step == 9
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"batch_size": 0}, "--train.batch-size: got 0; expected 1 or more"),
+        ({"ema_decay": 1.5}, "--train.ema-decay: got 1.5; expected 0 to 1"),
+        ({"betas": (0.9, 1.0)}, "--train.betas: got 1.0; expected 0 to 0.999999"),
+        ({"checkpoints_total_limit": 0}, "--train.checkpoints-total-limit: got 0; expected 1 or more"),
+        ({"muon_learning_rate": 0.1, "learning_rate": 0.0}, "--train.learning-rate 0 with --train.muon-learning-rate 0.1"),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused_whoever_gives_them(tmp_path: Path, option: dict, told: str) -> None:
+    """Only the command line looked: a batch of none was a division by zero, and no rate for AdamW one for Muon."""
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        fit(toy(), batches, replace(TRAIN, **option), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 def test_a_gradient_that_is_no_number_is_not_saved(tmp_path: Path, clip: float) -> None:
     """The loss was one, and the weights were none from then on."""
@@ -203,7 +222,7 @@ def test_a_gradient_that_is_no_number_is_not_saved(tmp_path: Path, clip: float) 
     odd = Odd()
     odd.load_state_dict(toy().state_dict())
     with pytest.raises(ConfigError, match=r"the norm of the gradient is nan at step \d; expected a number, lower --train"):
-        fit(odd, batches, replace(TRAIN, steps=9, checkpoint_every=1, clip=clip), tmp_path / f"{clip}")
+        fit(odd, batches, replace(TRAIN, steps=9, checkpoint_every=1, max_grad_norm=clip), tmp_path / f"{clip}")
     assert not list((tmp_path / f"{clip}").glob("checkpoint-*"))
 
 
@@ -258,8 +277,8 @@ def test_a_disk_that_cannot_say_what_folders_list_is_written_to(tmp_path: Path, 
 
 def test_without_a_norm_gradients_are_not_clipped(tmp_path: Path) -> None:
     """They were all made nothing."""
-    fit(toy(), batches, replace(TRAIN, steps=10, clip=0.0), tmp_path / "free")
-    fit(toy(), batches, replace(TRAIN, steps=10, clip=1e9), tmp_path / "wide")
+    fit(toy(), batches, replace(TRAIN, steps=10, max_grad_norm=0.0), tmp_path / "free")
+    fit(toy(), batches, replace(TRAIN, steps=10, max_grad_norm=1e9), tmp_path / "wide")
     assert same_bytes(tmp_path / "free", tmp_path / "wide", 10)
 
 
@@ -327,7 +346,7 @@ def test_a_sample_lost_in_a_crash_is_drawn_again(unbroken: Path, tmp_path: Path)
 
 
 def test_learning_rate_rises_and_falls() -> None:
-    config = TrainConfig(steps=110, warmup=10, learning_rate=1.0)
+    config = TrainConfig(steps=110, warmup_steps=10, learning_rate=1.0)
     rates = [rate(config, step) for step in range(110)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
@@ -337,7 +356,7 @@ def test_learning_rate_rises_and_falls() -> None:
 
 
 def test_muon_learns_and_is_continued_bit_for_bit(unbroken: Path, tmp_path: Path) -> None:
-    config = replace(TRAIN, muon=0.02)
+    config = replace(TRAIN, muon_learning_rate=0.02)
     fit(toy(), batches, config, tmp_path / "whole")
     losses = [row["loss"] for row in measured(tmp_path / "whole")]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])

@@ -13,7 +13,15 @@ from arldm.model.noise import seeded
 from arldm.train import fit
 
 TRAIN = TrainConfig(
-    steps=40, batch=4, learning_rate=1e-2, warmup=5, threads=1, checkpoint_every=7, preview_every=0, report_to="none", seed=3
+    steps=40,
+    batch_size=4,
+    learning_rate=1e-2,
+    warmup_steps=5,
+    threads=1,
+    checkpoint_every=7,
+    preview_every=0,
+    report_to="none",
+    seed=3,
 )
 
 

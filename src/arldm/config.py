@@ -129,19 +129,19 @@ class TrainConfig:
     """A training run."""  # the class' defaults are the paper's where it has a word on it; recipes have their own
 
     steps: int = 10_000
-    batch: int = 8  # stories (or pictures) at a time, on each process
+    batch_size: int = 8  # stories (or pictures) at a time, on each process
     gradient_accumulation_steps: int = 1  # batches a step, on each process
     learning_rate: float = 1e-5
     optimizer: Optimizer = "adamw"
-    muon: float = 0.0  # learning rate of Muon for matrices, the denoiser's where it learns; 0 = AdamW for all weights
-    warmup: int = 500  # steps
+    muon_learning_rate: float = 0.0  # of Muon, for matrices, the denoiser's where it learns; 0 = AdamW for all weights
+    warmup_steps: int = 500
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0  # norm of the gradient; 0 = none
-    dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
+    max_grad_norm: float = 1.0  # 0 = not clipped
+    conditioning_dropout: float = 0.1  # share of frames that lose caption and history together (classifier-free guidance)
     # towards the noisy end: a share t of the timesteps becomes shift t / (1 + (shift - 1) t) (Esser et al. 2024, eq. 23)
     shift: float = 1.0
-    ema: float = 0.999  # 0 = no average is kept
+    ema_decay: float = 0.999  # 0 = no average is kept
     offload_ema: bool = False  # keep the average on the CPU
     precision: TrainPrecision = "no"  # of products; weights are always float32
     allow_tf32: bool = False  # on GPUs, products of float32 with 10 bits of mantissa
@@ -151,13 +151,13 @@ class TrainConfig:
     seed: int = 0
     threads: int = 0  # CPU threads; 0 = all
     checkpoint_every: int = 500  # steps
-    checkpoints: int = 2  # kept
+    checkpoints_total_limit: int = 2  # older ones are deleted
     preview_every: int = 500  # steps between sample strips; 0 = never, of a classifier once an epoch
     report_to: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
     def items_a_step(self, processes: int) -> int:
         """How many stories (or pictures) all processes together learn from before they move."""
-        return self.batch * self.gradient_accumulation_steps * processes
+        return self.batch_size * self.gradient_accumulation_steps * processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,71 +53,71 @@ TINY = ModelConfig(
 #: learning rates and averages suit runs of a few thousand steps on a CPU, not the paper's 50 epochs
 AUTOENCODER_TRAIN = TrainConfig(
     steps=2500,
-    batch=8,
+    batch_size=8,
     learning_rate=1e-3,
-    muon=3e-3,
-    warmup=50,
+    muon_learning_rate=3e-3,
+    warmup_steps=50,
     betas=(0.9, 0.99),
-    ema=0.998,
+    ema_decay=0.998,
     precision="auto",
     checkpoint_every=250,
     preview_every=250,
 )
 ENLARGER_TRAIN = TrainConfig(
     steps=2000,
-    batch=8,
+    batch_size=8,
     learning_rate=1e-3,
-    muon=3e-3,
-    warmup=50,
+    muon_learning_rate=3e-3,
+    warmup_steps=50,
     betas=(0.9, 0.99),
-    ema=0.998,
+    ema_decay=0.998,
     checkpoint_every=250,
     preview_every=250,
 )
 READER_TRAIN = TrainConfig(
     steps=2500,
-    batch=32,
+    batch_size=32,
     learning_rate=1.5e-3,
-    muon=5e-3,
-    warmup=100,
+    muon_learning_rate=5e-3,
+    warmup_steps=100,
     betas=(0.9, 0.99),
-    ema=0.998,
+    ema_decay=0.998,
     checkpoint_every=250,
     preview_every=0,
 )
 DECODER_TRAIN = TrainConfig(
     steps=2500,
-    batch=2,  # stories
+    batch_size=2,  # stories
     learning_rate=3e-4,
-    muon=2e-3,
-    warmup=50,
+    muon_learning_rate=2e-3,
+    warmup_steps=50,
     betas=(0.9, 0.99),
-    ema=0.99,
+    ema_decay=0.99,
     precision="auto",
     checkpoint_every=100,
     preview_every=500,
 )
 TOONSV_TRAIN = TrainConfig(
     steps=8000,
-    batch=4,
+    batch_size=4,
     learning_rate=5e-4,
-    muon=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
-    warmup=40,
+    muon_learning_rate=3e-3,  # the loss of 300 steps of AdamW in 110 steps, each 1.5 times as long
+    warmup_steps=40,
     betas=(0.9, 0.99),
     shift=2.5,  # what is told decides most where little is to be seen
-    ema=0.998,
+    ema_decay=0.998,
     precision="auto",
     checkpoint_every=200,
     preview_every=500,
 )
 ENCODERS_TRAIN = TrainConfig(
     steps=3500,
-    batch=4,  # stories
+    batch_size=4,  # stories
     learning_rate=5e-4,
-    muon=3e-3,
-    warmup=50,
+    muon_learning_rate=3e-3,
+    warmup_steps=50,
     betas=(0.9, 0.99),
-    ema=0.995,
+    ema_decay=0.995,
     precision="auto",
     checkpoint_every=100,
     preview_every=0,
@@ -126,12 +126,12 @@ CONTEXT_TRAIN = replace(ENCODERS_TRAIN, steps=2500, seed=1)  # in other orders t
 #: the paper's, as far as its authors told it (docs/paper.md); eight processes make eight stories a step
 PAPER_TRAIN = TrainConfig(
     steps=0,  # as many as the epochs take
-    batch=1,
+    batch_size=1,
     learning_rate=1e-5,
-    warmup=1000,
+    warmup_steps=1000,
     weight_decay=1e-4,
-    clip=1.0,
-    dropout=0.1,
+    max_grad_norm=1.0,
+    conditioning_dropout=0.1,
     precision="bf16",
     checkpoint_every=5000,  # of 23 GB each
     preview_every=1000,
@@ -139,11 +139,11 @@ PAPER_TRAIN = TrainConfig(
 #: StoryViz's (its classifier is called 32_1e-05), whose Adam had no decay, no warm-up, no average and no cosine
 CLASSIFIER_TRAIN = TrainConfig(
     steps=0,  # as many as the epochs take
-    batch=32,
+    batch_size=32,
     learning_rate=1e-5,
-    warmup=0,
+    warmup_steps=0,
     weight_decay=0.0,
-    ema=0.0,
+    ema_decay=0.0,
     checkpoint_every=500,
     preview_every=0,  # once in an epoch
 )
@@ -185,9 +185,8 @@ class Reader:
 class ToonSV:
     """AR-LDM on ToonSV with cached latents."""
 
-    model: ModelConfig = TOONSV
+    model: ModelConfig = TOONSV  # with history "none" and "captions" the baselines
     train: TrainConfig = TOONSV_TRAIN
-    history: History = "pictures"  # in place of model.history: "none" and "captions" are the baselines
     stories: int = 8000
     frames: int = 5
     autoencoder: Path = Path("runs/out/toonsv/autoencoder/autoencoder.safetensors")  # what `arldm train toonsv-autoencoder` left

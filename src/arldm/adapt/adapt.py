@@ -142,7 +142,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
     lesson, same = _lessons(model, recipe, story, new)
     was = Former.of(model) if isinstance(lesson, Summed) else None
     drawn = recipe.drawn(sums_up(model.config))
-    school = School(lesson, old, same, recipe.train.batch, drawn, recipe.train.seed)
+    school = School(lesson, old, same, recipe.train.batch_size, drawn, recipe.train.seed)
     met: dict[str, Tensor] = {}
     if model.prior is not None and was is not None and is_newcomer(recipe.like):
         met[NEWCOMER] = newcomer(recipe.names, recipe.train.seed, model.config.text.width)
@@ -151,7 +151,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
-    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
+    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
 
     def preview() -> Sample:
         return Sample(_drawn(model, story))

@@ -35,7 +35,7 @@ class Adaptation:
 
     def drawn(self, summed_up: bool) -> int:
         """How many stories of a batch are drawn, by a model that sums up what it reads or by another."""
-        return min(DRAWN, self.train.batch) if summed_up and self.moves_weights else self.train.batch
+        return min(DRAWN, self.train.batch_size) if summed_up and self.moves_weights else self.train.batch_size
 
     @property
     def keeps_old(self) -> bool:
@@ -45,17 +45,21 @@ class Adaptation:
 
 #: the paper's, for published weights; what it says nothing of (low ranks, tokens) as diffusers' examples have it
 ADAPTATION_PAPER = {
-    "full": TrainConfig(learning_rate=1e-5, warmup=0, ema=0.0, batch=1, precision="bf16"),
-    "lora": TrainConfig(learning_rate=1e-4, warmup=0, ema=0.0, batch=1, precision="bf16"),
-    "token": TrainConfig(learning_rate=5e-4, warmup=0, weight_decay=0.0, ema=0.0, batch=1, precision="bf16"),
+    "full": TrainConfig(learning_rate=1e-5, warmup_steps=0, ema_decay=0.0, batch_size=1, precision="bf16"),
+    "lora": TrainConfig(learning_rate=1e-4, warmup_steps=0, ema_decay=0.0, batch_size=1, precision="bf16"),
+    "token": TrainConfig(learning_rate=5e-4, warmup_steps=0, weight_decay=0.0, ema_decay=0.0, batch_size=1, precision="bf16"),
     "pin": TrainConfig(),
 }
 EPOCHS_PAPER = dict.fromkeys(ADAPTATION_PAPER, 100)
 #: for the embedded model, which is small and learns fast
 ADAPTATION_TOONSV = {
-    "full": TrainConfig(learning_rate=1e-3, warmup=10, ema=0.0, batch=4, shift=2.5, precision="auto"),
-    "lora": TrainConfig(learning_rate=1.5e-3, warmup=10, weight_decay=0.0, ema=0.0, batch=4, shift=2.5, precision="auto"),
-    "token": TrainConfig(learning_rate=2e-2, warmup=10, weight_decay=0.0, ema=0.0, batch=2, shift=2.5, precision="auto"),
+    "full": TrainConfig(learning_rate=1e-3, warmup_steps=10, ema_decay=0.0, batch_size=4, shift=2.5, precision="auto"),
+    "lora": TrainConfig(
+        learning_rate=1.5e-3, warmup_steps=10, weight_decay=0.0, ema_decay=0.0, batch_size=4, shift=2.5, precision="auto"
+    ),
+    "token": TrainConfig(
+        learning_rate=2e-2, warmup_steps=10, weight_decay=0.0, ema_decay=0.0, batch_size=2, shift=2.5, precision="auto"
+    ),
     "pin": TrainConfig(),
 }
 EPOCHS_TOONSV = {"full": 933, "lora": 600, "token": 900, "pin": 0}

@@ -49,7 +49,7 @@ class Adapt:
     """0 = what suits the model and the mode."""
     rank: int = RANK
     """Of the low-rank changes."""
-    ema: float = 0.0
+    ema_decay: float = 0.0
     """Decay of the moving average of what learns; 0 = none, runs are short."""
     precision: Literal[""] | TrainPrecision = ""
     """Of products; "auto" = bf16 where that is faster; "" = what suits the model."""

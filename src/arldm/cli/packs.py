@@ -18,7 +18,8 @@ from arldm.story_files import STORY
 from arldm.weight_files import fastest_device
 
 #: and where it can be other than in training
-OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf), "preview_every": (0, math.inf)}
+OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf)}
+NUMBERS = ("ema_decay", "seed", "threads", "preview_every")  # options that are those of training
 
 if TYPE_CHECKING:
     from arldm.cli.adapting import Adapt, PackCheck
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
     from arldm.adapt.adapt import adaptation
-    from arldm.cli.training import RANGES, check_range  # what trains need not be there to tell with a pack
+    from arldm.train.checks import RANGES, check_ranges  # what trains need not be there to tell with a pack
 
     names = _names(options.name)
-    for option in ("epochs", "learning_rate", "rank", "ema", "seed", "threads", "preview_every"):
-        check_range(f"--{option.replace('_', '-')}", getattr(options, option), *(RANGES | OTHER_RANGES)[option])
-    train = {
-        name: getattr(options, name) for name in ("optimizer", "gradient_checkpointing", "ema", "seed", "threads", "preview_every")
-    }
+    numbers = {name: getattr(options, name) for name in ("epochs", "learning_rate", "rank", *NUMBERS)}
+    check_ranges(numbers, RANGES | OTHER_RANGES)
+    train = {name: getattr(options, name) for name in ("optimizer", "gradient_checkpointing", *NUMBERS)}
     train |= {name: given for name in ("learning_rate", "precision") if (given := getattr(options, name))}
     more = {name: getattr(options, name) for name in ("epochs", "keep_old", "rank", "author", "licence", "include_pictures")}
     recipe = adaptation(options.pictures, names, options.like.lower(), options.model, options.mode, train=train, **more)

@@ -155,7 +155,7 @@ def training(room: float, work: Work, bar: "tqdm[NoReturn]") -> list[tuple[Setti
     tried: list[tuple[Setting, Peak]] = []
     for setting in settings(work.train):
         batches = [
-            replace(setting, train=replace(setting.train, batch=batch, gradient_accumulation_steps=work.stories // batch))
+            replace(setting, train=replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch))
             for batch in range(1, work.stories + 1)
             if work.stories % batch == 0
         ]
@@ -182,7 +182,7 @@ def sampling(room: float, work: Work, bar: "tqdm[NoReturn]") -> tuple[int, Peak]
 def flags(setting: Setting) -> str:
     """A setting as options of `arldm train`."""
     train = setting.train
-    chosen = [f"--train.batch {train.batch} --train.gradient-accumulation-steps {train.gradient_accumulation_steps}"]
+    chosen = [f"--train.batch-size {train.batch_size} --train.gradient-accumulation-steps {train.gradient_accumulation_steps}"]
     chosen += [f"--train.precision {train.precision} --train.optimizer {train.optimizer}"]
     chosen += ["--train.gradient-checkpointing"] * train.gradient_checkpointing
     chosen += ["--train.offload-ema"] * train.offload_ema
@@ -196,7 +196,7 @@ def _precision(work: Work) -> Precision:
 
 def _name(setting: Setting) -> str:
     train = setting.train
-    said = [f"training {train.batch} x {train.gradient_accumulation_steps} stories", train.precision, train.optimizer]
+    said = [f"training {train.batch_size} x {train.gradient_accumulation_steps} stories", train.precision, train.optimizer]
     said += ["checkpointing"] * train.gradient_checkpointing
     said += ["average on the CPU"] * train.offload_ema
     said += ["encoders frozen"] * bool(setting.freeze)

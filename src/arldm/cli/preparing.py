@@ -19,7 +19,7 @@ SHOWN = 5  # of a list in the report
 #: what is installed by name alone, what for, and its packages
 EXTRAS = {
     "data": ("archives are made with them", ("datasets", "h5py", "pyarrow")),
-    "survey": ("surveys are made with them", ("choix", "fastapi", "jinja2", "uvicorn")),
+    "survey": ("surveys are made with them", ("choix", "fastapi", "uvicorn")),
 }
 
 

@@ -44,7 +44,7 @@ def autoencoder(recipe: Autoencoder, out: Path) -> None:
     def preview() -> Sample:
         return Sample(grid([image(picture) for picture in (*held, *module.decode(module.encode(held)))], len(held)))
 
-    crops = Crops(pictures, recipe.train.batch, recipe.crop, recipe.train.seed)
+    crops = Crops(pictures, recipe.train.batch_size, recipe.crop, recipe.train.seed)
     fit(module, crops, recipe.train, out, options=asked(recipe), preview=preview)
     module.measure(some(pictures, 1000))
     if PartialState().is_main_process:

@@ -48,7 +48,7 @@ def classifier(recipe: Classifier, out: Path) -> None:
     if recipe.weights is not None:
         module.begin(recipe.weights)
     best = Best(module, held, out / NAME)
-    with Ahead(clips.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
+    with Ahead(clips.numbered(recipe.train.batch_size, recipe.train.seed), PartialState().num_processes) as batches:
         fit(module, batches, planned(recipe), out, options=asked(recipe), preview=best)
     if PartialState().is_main_process:
         best()  # the last epoch need not end where one is looked at

@@ -34,7 +34,7 @@ def context(recipe: Context, out: Path) -> None:
         school, exam = school_and_exam(model, recipe, out)
 
     def lesson(number: int) -> Lesson:
-        return school.batch(turn(number, recipe.train.batch, len(school.stories), recipe.train.seed))
+        return school.batch(turn(number, recipe.train.batch_size, len(school.stories), recipe.train.seed))
 
     fit(module, lesson, recipe.train, out, options=asked(recipe))
     save(module, exam, out)

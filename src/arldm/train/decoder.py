@@ -59,7 +59,7 @@ def decoder(recipe: Decoder, out: Path) -> None:
         module = Decoding(finished(model, recipe.finish))
 
     def batches(number: int) -> MeantBatch:
-        chosen = turn(number, recipe.train.batch, len(data), recipe.train.seed)
+        chosen = turn(number, recipe.train.batch_size, len(data), recipe.train.seed)
         return MeantBatch(data.batch(chosen), floats(pictures[stories.rows(chosen)]))
 
     fit(module, batches, recipe.train, out, options=asked(recipe), preview=judged(model, recipe.frames))

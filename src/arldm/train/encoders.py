@@ -56,7 +56,7 @@ def encoders(recipe: Encoders, out: Path) -> None:
     with PartialState().main_process_first():
         school, exam = school_and_exam(model, recipe, out)
         stills = Stills.drawn(recipe.cache or out / "cache", recipe.scenes, recipe.model.past.picture_size)
-    batch, seed = recipe.train.batch, recipe.train.seed
+    batch, seed = recipe.train.batch_size, recipe.train.seed
 
     def lesson(number: int) -> Lesson:
         return stills.beside(school.batch(turn(number, batch, len(school.stories), seed)), number, seed)

@@ -54,24 +54,20 @@ def check(config: TrainConfig, processes: int) -> None:
     if config.precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
         card = f"{torch.cuda.get_device_name()} (compute capability {'.'.join(map(str, torch.cuda.get_device_capability()))})"
         raise ConfigError(f"--train.precision bf16: {card} has no bf16, which begins with 8.0; use --train.precision fp16 or no")
-    if config.muon and config.optimizer != "adamw":
-        raise ConfigError(
-            f"--train.optimizer {config.optimizer} with --train.muon {config.muon}; expected one of them, use --train.muon 0"
-        )
+    if config.muon_learning_rate and config.optimizer != "adamw":
+        got = f"--train.optimizer {config.optimizer} with --train.muon-learning-rate {config.muon_learning_rate}"
+        raise ConfigError(f"{got}; expected one of them, use --train.muon-learning-rate 0")
     if not config.fsdp or processes == 1:
         return
     for option, wrong, use in (
-        ("muon", config.muon > 0, "0"),  # its updates are of whole matrices
-        (
-            "optimizer",
-            config.optimizer != "adamw",
-            "adamw",
-        ),  # bitsandbytes takes whole tensors; shared out, moments are small anyway
+        ("muon_learning_rate", config.muon_learning_rate > 0, "0"),  # its updates are of whole matrices
+        # bitsandbytes takes whole tensors; shared out, moments are small anyway
+        ("optimizer", config.optimizer != "adamw", "adamw"),
         ("precision", config.precision == "fp16", "bf16"),  # whose scale would have to be agreed on
     ):
         if wrong:
-            value = getattr(config, option)
-            raise ConfigError(f"--train.{option} {value} cannot be had with --train.fsdp; use --train.{option} {use}, or no fsdp")
+            named = f"--train.{option.replace('_', '-')}"
+            raise ConfigError(f"{named} {getattr(config, option)} cannot be had with --train.fsdp; use {named} {use}, or no fsdp")
 
 
 def save_memory(module: nn.Module) -> None:

@@ -48,7 +48,7 @@ def enlarger(recipe: Enlarger, out: Path) -> None:
         rows = torch.cat([large, plain, module.enlarger(small).clamp(-1, 1)])
         return Sample(grid([image(picture) for picture in rows], len(held)))
 
-    crops = Crops(pictures, recipe.train.batch, TIMES * recipe.crop, recipe.train.seed)
+    crops = Crops(pictures, recipe.train.batch_size, TIMES * recipe.crop, recipe.train.seed)
     fit(module, crops, recipe.train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
         with replacing_folder(out / "model") as folder:

@@ -46,7 +46,7 @@ class Learner:
         self.optimizer = accelerator.prepare_optimizer(self.plain, device_placement=False)
         self.objective = objective if shared else accelerator.prepare_model(objective)
         self.average = {name: share(weight.detach()) for name, weight in self.weights.items()}
-        if config.ema:
+        if config.ema_decay:
             where = "cpu" if config.offload_ema else accelerator.device
             self.average = {name: weight.to(where, copy=True) for name, weight in self.average.items()}
 
@@ -68,12 +68,12 @@ class Learner:
         self.waited = 0.0
         losses = [self._learn(batches, part) for part in range(self.config.gradient_accumulation_steps)]
         self.accelerator.unscale_gradients()
-        norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.clip or math.inf)
+        norm = nn.utils.clip_grad_norm_(self.weights.values(), self.config.max_grad_norm or math.inf)
         if self.accelerator.scaler is None:  # which leaves out the steps whose gradient is no number
             self._norm = whole(norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.config.ema:
+        if self.config.ema_decay:
             averaged_further(self.average, self.weights, self.config, self.step)
         self.step += 1
         return torch.stack(losses).mean(), learning_rate
@@ -82,7 +82,7 @@ class Learner:
         """Add the gradients of one batch of a step; its loss."""
         accumulation, processes = self.config.gradient_accumulation_steps, self.accelerator.num_processes
         number = (self.step * accumulation + part) * processes + self.accelerator.process_index
-        places = range(number * self.config.batch, (number + 1) * self.config.batch)
+        places = range(number * self.config.batch_size, (number + 1) * self.config.batch_size)
         asked = time.monotonic()
         batch = batches(number)
         self.waited += time.monotonic() - asked
@@ -115,10 +115,10 @@ class Learner:
         parts: dict[str, Mapping[str, Tensor]] = {"weights": self.weights, "optimizer": moments(self.plain, self.weights)}
         if counted := statistics(self.module):
             parts["statistics"] = counted
-        if self.config.ema:
+        if self.config.ema_decay:
             parts["average"] = {name: joined_like(average, self.weights[name]) for name, average in self.average.items()}
         if self.main:
-            checkpoint.save(run, self.step, parts, self._facts(), self.config.checkpoints)
+            checkpoint.save(run, self.step, parts, self._facts(), self.config.checkpoints_total_limit)
         else:
             checkpoint.lend(parts)
         self.accelerator.wait_for_everyone()
@@ -192,9 +192,8 @@ class Learner:
 
     def _other_steps(self, run: Path, begun: int) -> str:
         got = f"{self.items_a_step} items a step ({self.accelerator.num_processes} processes"
-        got += (
-            f" x --train.batch {self.config.batch} x --train.gradient-accumulation-steps {self.config.gradient_accumulation_steps})"
-        )
+        got += f" x --train.batch-size {self.config.batch_size}"
+        got += f" x --train.gradient-accumulation-steps {self.config.gradient_accumulation_steps})"
         return f"{got}; {run} was begun with {begun}, change one of the three so that it is the same"
 
 
@@ -206,7 +205,7 @@ def statistics(module: nn.Module) -> dict[str, Tensor]:
 
 def rate(config: TrainConfig, step: int) -> float:
     """The learning rate of a step: linear warm-up, then a cosine to zero."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

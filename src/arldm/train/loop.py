@@ -25,6 +25,7 @@ from torch import nn
 from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import BROKEN, ConfigError, OutputError
 from arldm.recipes import Judges
+from arldm.train.checks import check_train
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.peers import together
@@ -37,8 +38,8 @@ CONFIG = "config.json"
 CARRIED_OUT = {
     f"train.{name}"
     for name in (
-        *("batch", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
-        *("checkpoint_every", "checkpoints", "preview_every", "report_to"),
+        *("batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "torch_compile", "fsdp", "offload_ema"),
+        *("checkpoint_every", "checkpoints_total_limit", "preview_every", "report_to"),
     )
 } | {"cache", *(f"judges.{one.name}" for one in fields(Judges))}
 
@@ -61,6 +62,7 @@ def fit(
     `out` holds a run with other options, and ProcessError if another process has gone. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a
     checkpoint.
     """
+    check_train(config)
     accelerator = build_accelerator(config)
     with together():
         learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's

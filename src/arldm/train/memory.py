@@ -68,16 +68,19 @@ def training_peak(
     Of `frames`, `given` are only looked at. `gpu`: by a GPU's rules of mixed precision. `prepare` is done to the model beforehand.
     """
     moments, stepping, average = _moving(
-        config, freeze, prepare, TrainConfig(optimizer=train.optimizer, muon=train.muon, learning_rate=train.learning_rate)
+        config,
+        freeze,
+        prepare,
+        TrainConfig(optimizer=train.optimizer, muon_learning_rate=train.muon_learning_rate, learning_rate=train.learning_rate),
     )
     batches = TrainConfig(
-        batch=train.batch,
+        batch_size=train.batch_size,
         gradient_accumulation_steps=min(2, train.gradient_accumulation_steps),  # gradients are there when the second adds to them
         precision=train.precision,
         gradient_checkpointing=train.gradient_checkpointing,
     )
     weights, learning = _learning(config, freeze, prepare, batches, frames, given, gpu)
-    return Peak(weights, average if train.ema and not train.offload_ema else 0, moments, max(learning, stepping))
+    return Peak(weights, average if train.ema_decay and not train.offload_ema else 0, moments, max(learning, stepping))
 
 
 @cache
@@ -109,9 +112,9 @@ def _learning(
         if train.gradient_checkpointing:
             save_memory(model)
         weights = tracker.held
-        stories = stories_of(config, train.batch, frames, given)
+        stories = stories_of(config, train.batch_size, frames, given)
         for _ in range(train.gradient_accumulation_steps):
-            gradients(Objective(model), stories, [torch.Generator() for _ in range(train.batch)], train)
+            gradients(Objective(model), stories, [torch.Generator() for _ in range(train.batch_size)], train)
         return weights, tracker.peak - weights
 
 
@@ -129,7 +132,7 @@ def _moving(config: ModelConfig, freeze: Frozen, prepare: Prepare, train: TrainC
         optimizer = EightBitAdamW(weights.values()) if eight else build_optimizer(model, train)
         optimizer.step()
         moments = tracker.held - before - gradients_held
-        nn.utils.clip_grad_norm_(weights.values(), train.clip)
+        nn.utils.clip_grad_norm_(weights.values(), train.max_grad_norm)
         optimizer.step()
         return moments, tracker.peak - before - moments, gradients_held
 

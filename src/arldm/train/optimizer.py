@@ -26,7 +26,7 @@ class MuonAdamW(torch.optim.Optimizer):
     """
 
     def __init__(self, weights: list[nn.Parameter], matrices: list[nn.Parameter], config: TrainConfig) -> None:
-        super().__init__(weights, {"lr": config.learning_rate, "muon": config.muon / config.learning_rate})
+        super().__init__(weights, {"lr": config.learning_rate, "muon": config.muon_learning_rate / config.learning_rate})
         self._sizes: dict[int, list[nn.Parameter]] = defaultdict(list)  # smaller side -> matrices, which are one batch
         for weight in matrices:
             self._sizes[min(weight.flatten(1).shape)].append(weight)
@@ -92,7 +92,7 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optim
     weights = list(learning(module).values())
     if config.optimizer == "adamw_8bit":
         return _adamw_8bit()(weights, config.learning_rate, config.betas, weight_decay=config.weight_decay)
-    if not config.muon:
+    if not config.muon_learning_rate:
         return torch.optim.AdamW(weights, config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
     return MuonAdamW(weights, [weight for weight in matrices(module) if weight.requires_grad], config)
 

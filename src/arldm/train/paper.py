@@ -39,7 +39,7 @@ def paper(recipe: Paper, out: Path) -> None:
     model = begin(recipe, stories)
     preview = _preview(recipe, model)
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
-    with Ahead(readings.numbered(recipe.train.batch, recipe.train.seed), PartialState().num_processes) as batches:
+    with Ahead(readings.numbered(recipe.train.batch_size, recipe.train.seed), PartialState().num_processes) as batches:
         fit(model, batches, train, out, options=asked(recipe), preview=preview)
     if PartialState().is_main_process:
         model.save_pretrained(out / "model")
@@ -62,9 +62,9 @@ def read_stories(recipe: Paper) -> ArchiveStories:
     shortest, longest = min(stories.lengths), max(stories.lengths)
     if recipe.given >= shortest:
         raise ConfigError(f"--given: got {recipe.given} for stories of {shortest} frames; expected fewer, or nothing is drawn")
-    if recipe.train.batch > 1 and shortest < longest:
+    if recipe.train.batch_size > 1 and shortest < longest:
         got = f"{recipe.dataset}: has stories of {shortest} to {longest} frames"
-        raise ConfigError(f"{got}; expected one length where several are a batch, use --train.batch 1")
+        raise ConfigError(f"{got}; expected one length where several are a batch, use --train.batch-size 1")
     return stories
 
 
@@ -73,7 +73,7 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
     model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
     check_length(model, max(stories.lengths))
     model.freeze(recipe.freeze)
-    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
+    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
     return model
 
 

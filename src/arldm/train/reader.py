@@ -32,7 +32,7 @@ def reader(recipe: Recipe, out: Path) -> None:
     facts = np.stack([answers(truth(random_scene("train", index))) for index in range(recipe.scenes)])
     with seeded(recipe.train.seed):
         module = Reader()
-    exercises = Exercises(pictures, facts, recipe.train.batch, recipe.train.seed)
+    exercises = Exercises(pictures, facts, recipe.train.batch_size, recipe.train.seed)
     fit(module, exercises, recipe.train, out, options=asked(recipe))
     if PartialState().is_main_process:
         with replacing_folder(out / "model") as folder:

@@ -9,6 +9,7 @@ from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.asked import asked
 from arldm.train.autoencoder import autoencoder
+from arldm.train.checks import check_recipe
 from arldm.train.context import context
 from arldm.train.decoder import decoder
 from arldm.train.encoders import encoders
@@ -38,6 +39,7 @@ def run(recipe: Recipe, out: Path) -> None:
 
     Raises ConfigError if `out` holds a run with other options, OutputError if another process writes there.
     """
+    check_recipe(recipe)
     _check_apart(recipe, out)
     state = set_up(recipe.train)  # now: stories and stills are encoded before the training begins
     # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since

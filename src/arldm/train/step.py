@@ -72,6 +72,6 @@ def gradients(
 @torch.no_grad()
 def averaged_further(average: Mapping[str, Tensor], weights: Mapping[str, Tensor], config: TrainConfig, step: int) -> None:
     """The average follows the weights; in the first steps closely, or it would remember how they began."""
-    decay = min(config.ema, (1 + step) / (10 + step))
+    decay = min(config.ema_decay, (1 + step) / (10 + step))
     for name, kept in average.items():
         kept.lerp_(share(weights[name]).to(kept.device), 1 - decay)

@@ -1,7 +1,6 @@
 """AR-LDM's run on ToonSV: stories with cached latents, and the model folder it leaves."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from arldm.config import ModelConfig
 from arldm.errors import ConfigError, ModelError, said
 from arldm.evaluate.reader import Reader
 from arldm.evaluate.report import score
@@ -56,8 +54,8 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
 
     def batches(number: int) -> DetailedBatch:
         if untold is None:
-            return told.batch(number, recipe.train.batch, recipe.train.seed)
-        places = range(number * recipe.train.batch, (number + 1) * recipe.train.batch)  # every second one is five scenes
+            return told.batch(number, recipe.train.batch_size, recipe.train.seed)
+        places = range(number * recipe.train.batch_size, (number + 1) * recipe.train.batch_size)  # every second one is five scenes
         return reduce(DetailedBatch.beside, ((told, untold)[place % 2].batch(place // 2, 1, recipe.train.seed) for place in places))
 
     fit(Detailed(model), batches, recipe.train, out, options=asked(recipe), preview=judged(model, recipe.frames))
@@ -99,21 +97,18 @@ def shown(stories: int, frames: int) -> torch.Tensor:
 
 def begin(recipe: ToonSV) -> ARLDM:
     """The model before its first step: tokenizers learned from the captions, encoders read, all else from the seed."""
-    config = replace(recipe.model, history=recipe.history)
-    if recipe.model.history not in (ModelConfig().history, recipe.history):
-        raise ConfigError(f"--model.history is {recipe.model.history!r}; expected it in --history of `train toonsv`")
     captions = [shot.caption for index in range(VOCABULARY_STORIES) for shot in plot("train", index)]
     known = sorted({word for caption in captions for word in words_of(caption)})
-    tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, config.text.vocabulary), config.text.max_tokens, known)
-    past_tokenizer = CaptionTokenizer(train_bert_tokenizer(captions, config.past.vocabulary), config.past.max_tokens)
-    model = ARLDM.build(config, tokenizer, past_tokenizer, recipe.train.seed)
+    tokenizer = CaptionTokenizer(train_clip_tokenizer(captions, recipe.model.text.vocabulary), recipe.model.text.max_tokens, known)
+    past_tokenizer = CaptionTokenizer(train_bert_tokenizer(captions, recipe.model.past.vocabulary), recipe.model.past.max_tokens)
+    model = ARLDM.build(recipe.model, tokenizer, past_tokenizer, recipe.train.seed)
     if recipe.encoders is not None:
         load_encoders(model, recipe.encoders)
     if recipe.denoiser is not None:
         path = recipe.denoiser / "unet" / "diffusion_pytorch_model.safetensors"
         fill(model.unet, read_weights(path), path)
     model.freeze(recipe.freeze)
-    model.dropout, model.shift = recipe.train.dropout, recipe.train.shift
+    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
     return model
 
 
