@@ -178,6 +178,16 @@ class TestBadInput:
         with pytest.raises(ConfigError, match=f"--{option}: got {got}; expected"):
             recipe_of(Adapt(**named | {option.replace("-", "_"): got}))  # type: ignore[arg-type]
 
+    def test_options_from_python(self, toy_folder: Path, rumo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What learns nothing read its pictures with all threads, whatever it was told."""
+        pinned, asked = recipe(toy_folder, rumo, "pin"), []
+        monkeypatch.setattr(torch, "set_num_threads", asked.append)
+        adapt(replace(pinned, train=replace(pinned.train, threads=3)), tmp_path / "pack")
+        assert asked == [3]
+        with pytest.raises(ConfigError, match=r"--train.threads: got -1; expected 0 to 1024"):
+            adapt(replace(pinned, train=replace(pinned.train, threads=-1)), tmp_path / "other")
+        assert not (tmp_path / "other.run").exists()
+
     def test_more_pictures_than_the_model_has_positions(self, rumo: Path, tmp_path: Path) -> None:
         build(replace(TINY, positions="absolute", context=0, summary=0, window=1)).save_pretrained(tmp_path / "base")
         self.refused(tmp_path / "base", rumo, tmp_path, ConfigError, "3 frames")

@@ -401,7 +401,7 @@ class TestReaderJudge:
         options = ["--network", "reader", "--cache", str(tmp_path / "cache"), "--page", str(tmp_path / "r.html")]
         assert main(["evaluate", "pictures", str(toons[1]), "--reference", str(toons[0]), *options]) == 0
         assert "reader's consistency" in capsys.readouterr().out
-        assert "reader&#x27;s consistency" in (tmp_path / "r.html").read_text()
+        assert "reader&#39;s consistency" in (tmp_path / "r.html").read_text()
 
 
 class TestPage:

@@ -4,6 +4,7 @@ PART  alone      (the default) each of the three characters that training never 
                  `arldm adapt`, in a process of its own, then plays the lead in test stories; and the old cast plays
       forgetting modes full and lora without old stories, one set of pictures
       strangers  three strangers whom captions call by words that change, as in the paper's Figure 7
+      figure     the first of these stories, as it should be, before and after adaptation by the last mode; draws OUT/stranger.webp
       together   two of the packs of `alone` in one story
       curves     mode full by epochs and by learning rate, one set of pictures; draws OUT/curves.png
       table      what was found, as docs/new-characters.md has it
@@ -22,11 +23,14 @@ from typing import Any
 import figures
 from matplotlib.figure import Figure
 from packs import learned, pictured
-from scores import before_recasting, both, measured, of_old, one_person, scores
+from scores import HOW, before_recasting, both, measured, of_old, one_person, scores
 
 from arldm.adapt.recipes import ADAPTATION_TOONSV, EPOCHS_TOONSV
 from arldm.model.arldm import ARLDM
 from arldm.model.widening import add_words
+from arldm.pictures import encoded, grid
+from arldm.sample import tell
+from arldm.story import Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import Look
 from arldm.toonsv.recast import CALLED, STRANGER, called_by_many, portraits, portraits_called
@@ -39,6 +43,7 @@ MOVING = ("lora", "full")  # modes that move what the old cast is told with
 LOOKS = (Look("blue", "cap", "yellow", "brown"), Look("yellow", "topper", "red", "pale"), Look("white", "beanie", "green", "tan"))
 EPOCHS = (10, 30, 100, 300, EPOCHS_TOONSV["full"])
 RATES = (1e-5, 1e-4, 3e-4, ADAPTATION_TOONSV["full"].learning_rate, 3e-3)
+WORDS = [called.split()[1] for called in CALLED]  # of the strangers
 KEEPING = ("--keep-old", "toonsv")
 
 
@@ -102,18 +107,37 @@ def strangers(out: Path, modes: Sequence[str]) -> Iterator[str]:
 
 def stranger(out: Path, number: int, modes: Sequence[str]) -> Iterator[str]:
     """One of them, before and after adaptation; and "named": nothing learned, but the words mean what "stranger" means."""
-    look, words = LOOKS[number], [called.split()[1] for called in CALLED]
-    folder = pictured(out / f"stranger-{number}", portraits_called(look))
-    truths = [painted(shots, f"called-{index}") for index, shots in measured(called_by_many("test", look))]
+    folder, truths = pictured(out / f"stranger-{number}", portraits_called(LOOKS[number])), list(called(number))
     for mode in ("named", *modes):
 
         def figures(mode: str = mode) -> dict[str, Any]:
-            model, taken = learned(folder, words, STRANGER, "none" if mode == "named" else mode, *KEEPING)
+            model, taken = learned(folder, WORDS, STRANGER, "none" if mode == "named" else mode, *KEEPING)
             if mode == "named":
-                add_words(model, words, STRANGER)
+                add_words(model, WORDS, STRANGER)
             return one_person(model, truths) | taken
 
         yield from found(folder, mode, figures)
+
+
+def called(number: int) -> Iterator[Story]:
+    """The test stories in which captions call one of the strangers by words that change."""
+    return (painted(shots, f"called-{index}") for index, shots in measured(called_by_many("test", LOOKS[number])))
+
+
+def figure(out: Path, modes: Sequence[str]) -> Iterator[str]:
+    """The paper's Figure 7: a story's first picture is given, and who is in it is "the visitor" and "that fellow" later on."""
+    truth, folder = next(called(0)), pictured(out / "stranger-0", portraits_called(LOOKS[0]))
+    yield from (frame.caption for frame in truth.frames)
+    rows = [truth.frames]
+    for mode in ("none", modes[-1]):
+        model, _ = learned(folder, WORDS, STRANGER, mode, *KEEPING)
+        rows.append(tuple(tell(model, truth.untold(1), HOW)))
+    path = out / "stranger.webp"
+    put(
+        path,
+        encoded(grid([frame.picture for row in rows for frame in row if frame.picture], len(truth.frames)), "WEBP", quality=85),
+    )
+    yield str(path)
 
 
 def curves(out: Path, _: Sequence[str]) -> Iterator[str]:
@@ -143,7 +167,7 @@ def table(out: Path, _: Sequence[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    parts = {part.__name__: part for part in (alone, forgetting, strangers, together, curves, table)}
+    parts = {part.__name__: part for part in (alone, forgetting, strangers, figure, together, curves, table)}
     place, *asked = sys.argv[1:]
     part = parts[asked.pop(0)] if asked and asked[0] in parts else alone
     for line in part(Path(place), asked or MODES):

@@ -53,6 +53,7 @@ from arldm.provenance import pixel_hash
 from arldm.sample import tell
 from arldm.story import Story
 from arldm.train import checkpoint
+from arldm.train.engine import set_up
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
@@ -97,6 +98,7 @@ def adapt(recipe: Adaptation, out: Path) -> None:
     if out.exists():
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
     run = out.with_name(f"{out.name}.run")
+    set_up(recipe.train)  # now: what is read before the training takes as many threads
     with kept_alone(run):
         _adapt(recipe, out, run)
 

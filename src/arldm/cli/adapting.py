@@ -72,14 +72,13 @@ class Adapt:
         from arldm.adapt.adapt import adapt
         from arldm.adapt.pictures import picture_paths
         from arldm.cli.packs import recipe_of
-        from arldm.cli.telling import tell_of_margins, use_threads
+        from arldm.cli.telling import tell_of_margins
         from arldm.pictures import read_picture
 
         try:
             recipe = recipe_of(self)
             for path in picture_paths(self.pictures):
                 tell_of_margins(path, read_picture(path))
-            use_threads(self.threads)  # what is read before the training takes as many
             adapt(recipe, self.out)
         except ConfigError as error:
             raise ConfigError(_in_own_words(str(error))) from error

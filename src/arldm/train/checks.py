@@ -74,8 +74,8 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def check_train(config: TrainConfig) -> None:
-    """Raises ConfigError for an option that cannot be. A run takes at least one step."""
-    check_ranges({"train": to_dict(config)})
+    """Raises ConfigError for an option that cannot be."""
+    check_ranges({"train": to_dict(config)}, RANGES | AS_MANY_AS_EPOCHS_TAKE)
     _check_together(config)
 
 

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from arldm.config import TrainConfig
 from arldm.errors import ConfigError
+from arldm.train.checks import check_train
 from arldm.train.sharing import learning
 from arldm.train.step import settled
 
@@ -23,6 +24,7 @@ def set_up(config: TrainConfig) -> PartialState:
 
     Raises ConfigError for options that cannot be, here or together.
     """
+    check_train(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=LONGEST_WAIT)

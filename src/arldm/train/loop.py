@@ -25,7 +25,6 @@ from torch import nn
 from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import BROKEN, ConfigError, OutputError
 from arldm.recipes import Judges
-from arldm.train.checks import check_train
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.peers import together
@@ -62,7 +61,6 @@ def fit(
     `out` holds a run with other options, and ProcessError if another process has gone. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a
     checkpoint.
     """
-    check_train(config)
     accelerator = build_accelerator(config)
     with together():
         learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's
