@@ -17,6 +17,7 @@ from arldm.errors import ConfigError
 from arldm.model.arldm import ARLDM
 from arldm.sample import tell_batch
 from arldm.story import Frame, Story
+from arldm.train import fitting
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.memory import (
@@ -132,8 +133,8 @@ def test_a_gpu_keeps_float32_of_normalised_layers() -> None:
 
 
 class TestPlan:
-    WORK = planning.Work(TINY, MIXED, 0, 2)
-    HALF = planning.Setting(replace(MIXED, gradient_accumulation_steps=2))  # as one batch of two, in two batches of one
+    WORK = fitting.Work(TINY, MIXED, 0, 2)
+    HALF = fitting.Setting(replace(MIXED, gradient_accumulation_steps=2))  # as one batch of two, in two batches of one
 
     @pytest.mark.parametrize(
         ("said", "size"), [("24GB", 24 * 2**30), ("24 gib", 24 * 2**30), ("0.5g", 2**29), ("800MB", 800 * 2**20), ("1T", 2**40)]
@@ -148,23 +149,23 @@ class TestPlan:
 
     def test_with_room_the_fastest_is_chosen_and_without_the_smallest_looked_at(self) -> None:
         with tqdm(disable=True) as bar:
-            roomy, cramped = planning.training(2**40, self.WORK, bar), planning.training(0, self.WORK, bar)
-        assert roomy[-1][0] == planning.Setting(replace(MIXED, batch_size=2))
+            roomy, cramped = fitting.training(2**40, self.WORK, bar), fitting.training(0, self.WORK, bar)
+        assert roomy[-1][0] == fitting.Setting(replace(MIXED, batch_size=2))
         assert [setting.freeze for setting, _ in cramped[-2:]] == [(), ("text_encoder", "history_encoder")]
         totals = [peak.total for _, peak in cramped]
         assert totals[-1] == min(totals)
 
     def test_the_largest_batch_that_fits_is_taken(self) -> None:
         with tqdm(disable=True) as bar:
-            found = planning.training(total(self.HALF.train, gpu=True), self.WORK, bar)
+            found = fitting.training(total(self.HALF.train, gpu=True), self.WORK, bar)
         assert [setting for setting, _ in found] == [self.HALF]
 
     def test_too_little_for_anything_says_the_least(self) -> None:
         with pytest.raises(ConfigError, match=r"too little for this model; sampling takes 1GB, training 1GB at least"):
             planning.described("700MB", 700 * 2**20, self.WORK, "pororo-visualization")
 
-    @pytest.mark.parametrize("setting", planning.settings(replace(MIXED, batch_size=4, gradient_accumulation_steps=2)))
-    def test_what_is_printed_can_be_pasted(self, setting: planning.Setting) -> None:
+    @pytest.mark.parametrize("setting", fitting.settings(replace(MIXED, batch_size=4, gradient_accumulation_steps=2)))
+    def test_what_is_printed_can_be_pasted(self, setting: fitting.Setting) -> None:
         command = parsed(["train", "pororo-visualization", "--out", "run", *planning.flags(setting).split()])
         recipe = command.run.recipe
         for name in (

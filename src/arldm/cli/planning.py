@@ -2,64 +2,27 @@
 
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from arldm.adapt.modes import let_learn
 from arldm.adapt.recipes import ADAPTATION_PAPER, RANK
-from arldm.config import Frozen, ModelConfig, Precision, TrainConfig
+from arldm.config import ModelConfig
 from arldm.errors import ConfigError
 from arldm.model.growth import GROWTHS
 from arldm.recipes import PAPER, RECIPES, Paper
-from arldm.train.memory import Peak, parameters, sampling_peak, training_peak
+from arldm.train.fitting import FRAMES, Setting, Work, card, room_of, sampling, training
+from arldm.train.memory import Peak, parameters, training_peak
 
 if TYPE_CHECKING:
     from arldm.cli.laboratory import Plan
 
 GIB = 2**30
 UNITS = {"M": 2**20, "G": GIB, "T": 2**40}  # a card that is sold with 24 GB has 24 GiB
-#: what a card holds beside tensors: CUDA itself, with the kernels in use (docs/memory.md)
-CONTEXT = 0.75 * GIB
-#: and what allocator and kernels need for themselves: blocks that are rounded up, gaps between them, room to work in
-MARGIN = 0.05
-FRAMES = 5  # of a story, in all the paper's corpora
-TOLD = (1, 2, 4, 8, 16, 32, 64)  # stories at once
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A way to train."""
-
-    train: TrainConfig
-    freeze: Frozen = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is to be done on the card."""
-
-    model: ModelConfig
-    train: TrainConfig  # whose batch, accumulation and ways to save memory are to be found
-    given: int  # frames of a story that are only looked at
-    stories: int  # that a training step learns from
-
-
-def settings(train: TrainConfig) -> tuple[Setting, ...]:
-    """From the fastest to the smallest.
-
-    Calculating activations again and an average on the CPU take time; moments of 8 bits round what is learned; with frozen encoders
-    another model is learned.
-    """
-    lean = replace(train, gradient_checkpointing=True)
-    leaner, eight = replace(lean, offload_ema=True), replace(lean, optimizer="adamw_8bit")
-    leanest = replace(leaner, optimizer="adamw_8bit")
-    frozen = Setting(leanest, ("text_encoder", "history_encoder"))
-    return (*(Setting(one) for one in (train, lean, leaner, eight, leanest)), frozen)
 
 
 def plan(options: "Plan") -> int:
@@ -98,11 +61,11 @@ def adaptation(memories: dict[str, int], model: ModelConfig, options: "Plan") ->
         lean = replace(train, gradient_checkpointing=True)
         for one in (train, lean, replace(lean, optimizer="adamw_8bit")):
             peak = training_peak(model, one, FRAMES, prepare=partial(let_learn, mode=mode, new=1, rank=RANK))
-            rows.append((f"{mode}: {_name(Setting(one)).removeprefix('training 1 x 1 stories, ')}", peak))
+            rows.append((f"{mode}: {str(Setting(one)).removeprefix('training 1 x 1 stories, ')}", peak))
     print("a new character from five pictures; GiB at the worst moment, predicted")
     print("\n".join(_table(rows, math.inf)))
     for text, memory in memories.items():
-        room = (memory - CONTEXT) / (1 + MARGIN)
+        room = room_of(memory)
         print(f"{text}, of which tensors can have {room / GIB:.1f}: {', '.join(_first_that_fit(rows, room)) or 'nothing fits'}")
     return 0
 
@@ -126,57 +89,21 @@ def parsed(text: str) -> int:
 
 def described(text: str, memory: int, work: Work, row: str) -> list[str]:
     """What a card of so much memory can do, and what was tried. Raises ConfigError if it can do nothing."""
-    room = (memory - CONTEXT) / (1 + MARGIN)
+    room = room_of(memory)
     with tqdm(unit="rehearsal", leave=False) as bar:
         trained, (stories, drawing) = training(room, work, bar), sampling(room, work, bar)
     setting, worst = trained[-1]
     if min(worst.total, drawing.total) > room:
-        least = f"sampling takes {_card(drawing)}, training {_card(worst)}"
+        least = f"sampling takes {card(drawing)}, training {card(worst)}"
         raise ConfigError(f"--memory: got {text}, too little for this model; {least} at least")
-    train, precision = flags(setting), _precision(work)
+    train, precision = flags(setting), work.sampling_precision
     sample = f"--batch {stories} --precision {precision}"
     return [
         f"{text}, of which tensors can have {room / GIB:.1f}",
-        *_table([(_name(one), peak) for one, peak in trained] + [(f"sampling {stories} stories, {precision}", drawing)], room),
-        f"  arldm train {row} --out RUN {train}" if worst.total <= room else f"  training takes {_card(worst)} at least",
-        f"  arldm sample .. {sample}" if drawing.total <= room else f"  sampling takes {_card(drawing)} at least",
+        *_table([(str(one), peak) for one, peak in trained] + [(f"sampling {stories} stories, {precision}", drawing)], room),
+        f"  arldm train {row} --out RUN {train}" if worst.total <= room else f"  training takes {card(worst)} at least",
+        f"  arldm sample .. {sample}" if drawing.total <= room else f"  sampling takes {card(drawing)} at least",
     ]
-
-
-def training(room: float, work: Work, bar: "tqdm[NoReturn]") -> list[tuple[Setting, Peak]]:
-    """Settings that were tried, with their peaks; the last one is the fastest that fits, or the smallest of all."""
-
-    def peak(setting: Setting) -> Peak:
-        bar.set_description(_name(setting))
-        found = training_peak(work.model, setting.train, FRAMES, work.given, setting.freeze)
-        bar.update()
-        return found
-
-    tried: list[tuple[Setting, Peak]] = []
-    for setting in settings(work.train):
-        batches = [
-            replace(setting, train=replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch))
-            for batch in range(1, work.stories + 1)
-            if work.stories % batch == 0
-        ]
-        tried.append((batches[0], peak(batches[0])))
-        if tried[-1][1].total <= room:
-            largest = batches[bisect_right(batches, room, key=lambda one: peak(one).total) - 1]
-            return tried if largest == batches[0] else [*tried, (largest, peak(largest))]
-    return tried
-
-
-def sampling(room: float, work: Work, bar: "tqdm[NoReturn]") -> tuple[int, Peak]:
-    """The largest batch of stories that fits, or the smallest of all, with its peak."""
-
-    def peak(stories: int) -> Peak:
-        bar.set_description(f"sampling {stories} stories")
-        found = sampling_peak(work.model, stories, FRAMES, _precision(work))
-        bar.update()
-        return found
-
-    stories = TOLD[max(0, bisect_right(TOLD, room, key=lambda one: peak(one).total) - 1)]
-    return stories, peak(stories)
 
 
 def flags(setting: Setting) -> str:
@@ -190,19 +117,6 @@ def flags(setting: Setting) -> str:
     return " ".join(chosen)
 
 
-def _precision(work: Work) -> Precision:
-    return "bf16" if work.train.precision == "bf16" else "no"  # sampling knows no other
-
-
-def _name(setting: Setting) -> str:
-    train = setting.train
-    said = [f"training {train.batch_size} x {train.gradient_accumulation_steps} stories", train.precision, train.optimizer]
-    said += ["checkpointing"] * train.gradient_checkpointing
-    said += ["average on the CPU"] * train.offload_ema
-    said += ["encoders frozen"] * bool(setting.freeze)
-    return ", ".join(said)
-
-
 def _table(rows: list[tuple[str, Peak]], room: float) -> Iterable[str]:
     width = max(len(name) for name, _ in rows)
     yield f"  {'':{width}} weights average moments working   all"
@@ -210,8 +124,3 @@ def _table(rows: list[tuple[str, Peak]], room: float) -> Iterable[str]:
         parts = (peak.weights, peak.average, peak.moments, peak.working)
         cells = " ".join(f"{part / GIB:7.1f}" for part in parts)
         yield f"  {name:{width}} {cells} {peak.total / GIB:5.1f}{'' if peak.total <= room else '  too much'}"
-
-
-def _card(peak: Peak) -> str:
-    """The size of a card that has room for it."""
-    return f"{math.ceil((peak.total * (1 + MARGIN) + CONTEXT) / GIB)}GB"
