@@ -83,11 +83,11 @@ def rumo(tmp_path: Path) -> Path:
 @pytest.fixture
 def model(shared_model: ARLDM) -> Iterator[ARLDM]:
     """The tiny model; what a test switches on it is switched back, and its weights are to stay."""
-    dropout, before = shared_model.dropout, shared_model.hash()
+    dropout, before = shared_model.conditioning_dropout, shared_model.hash()
     yield shared_model
     assert shared_model.hash() == before
     shared_model.use_history(shared_model.config.history)
-    shared_model.dropout = dropout
+    shared_model.conditioning_dropout = dropout
     shared_model.zero_grad()
 
 

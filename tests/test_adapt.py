@@ -178,12 +178,27 @@ class TestBadInput:
         with pytest.raises(ConfigError, match=f"--{option}: got {got}; expected"):
             recipe_of(Adapt(**named | {option.replace("-", "_"): got}))  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize(("mode", "option"), [("full", "rank"), ("token", "rank"), ("pin", "epochs"), ("pin", "learning_rate")])
+    def test_options_that_are_nothing_to_a_mode(self, toy_folder: Path, rumo: Path, tmp_path: Path, mode: str, option: str) -> None:
+        named = {"model": str(toy_folder), "pictures": rumo, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}
+        with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')}: is nothing to --mode {mode}; leave it out"):
+            recipe_of(Adapt(**named | {"mode": mode, option: 1}))  # type: ignore[arg-type]
+
     def test_options_from_python(self, toy_folder: Path, rumo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What learns nothing read its pictures with all threads, whatever it was told."""
         pinned, asked = recipe(toy_folder, rumo, "pin"), []
         monkeypatch.setattr(torch, "set_num_threads", asked.append)
         adapt(replace(pinned, train=replace(pinned.train, threads=3)), tmp_path / "pack")
         assert asked == [3]
+        for odd, said in (
+            ({"names": ["Rumo", "rumo"]}, "--name 'rumo': got twice"),
+            ({"names": []}, "--name: got none"),
+            ({"mode": "dreambooth"}, "--mode: got 'dreambooth'; expected one of full, lora, token, pin"),
+            ({"train": {"steps": 10}}, "--train.steps: is told by --epochs; leave it out"),
+        ):
+            with pytest.raises(ConfigError, match=said):
+                adaptation(**{"pictures": rumo, "names": ["rumo"], "like": "Momo", "model": toy_folder} | odd)
+        assert adaptation(rumo, ["RUMO"], "Momo", toy_folder).like == "momo"
         with pytest.raises(ConfigError, match=r"--train.threads: got -1; expected 0 to 1024"):
             adapt(replace(pinned, train=replace(pinned.train, threads=-1)), tmp_path / "other")
         assert not (tmp_path / "other.run").exists()

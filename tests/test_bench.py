@@ -28,7 +28,7 @@ def test_it_tells_the_same_pictures(model: ARLDM, guidance: float) -> None:
 
 @pytest.mark.parametrize("anew", [True, False])
 def test_it_learns_from_the_same_loss(model: ARLDM, anew: bool) -> None:
-    model.dropout = 0.3
+    model.conditioning_dropout = 0.3
     stories = [story(5, given=5, name=str(k), shift=k) for k in range(3)]
     batch = model.batch(stories)
     pictures = torch.stack([floats(np.stack([np.asarray(frame.picture) for frame in one.frames])) for one in stories])

@@ -228,11 +228,11 @@ def test_clips_of_training_do_not_validate(archive: Path) -> None:
 
 
 def test_epochs_become_steps_with_a_validation_each(archive: Path) -> None:
-    train = planned(Classifier(dataset=archive, epochs=5))
+    train = planned(Classifier(dataset=archive, epochs=5), 12)
     assert (train.steps, train.preview_every) == (5, 1)  # 12 clips, 32 at once
-    few = planned(Classifier(replace(train, steps=0, batch_size=5, preview_every=0), archive, epochs=5))
+    few = planned(Classifier(replace(train, steps=0, batch_size=5, preview_every=0), archive, epochs=5), 12)
     assert (few.steps, few.preview_every) == (15, 3)
-    assert planned(Classifier(few, archive)) == few
+    assert planned(Classifier(few, archive), 12) == few
 
 
 def test_a_run_that_was_stopped_is_the_unbroken_run_with_all_that_batch_norms_counted(

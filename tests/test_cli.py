@@ -15,10 +15,10 @@ import torch
 from PIL import Image, ImageFile, PngImagePlugin
 
 from arldm.cli import main
-from arldm.cli.training import _check
 from arldm.config import to_dict
 from arldm.provenance import CHUNK, read_origin
 from arldm.recipes import RECIPES, Enlarger
+from arldm.train.checks import check_recipe
 from arldm.writing import alone_in
 from conftest import picture
 
@@ -596,7 +596,7 @@ class TestWorldAndTraining:
     @pytest.mark.parametrize("name", RECIPES)
     def test_what_a_recipe_is_by_default_can_be(self, name: str, tmp_path: Path) -> None:
         there = {"autoencoder", "encoders", "denoiser", "model", "dataset"} & {field.name for field in fields(RECIPES[name])}
-        _check(replace(RECIPES[name], **dict.fromkeys(there, tmp_path)))
+        check_recipe(replace(RECIPES[name], **dict.fromkeys(there, tmp_path)))
 
     def test_lessons_of_the_context_have_three_frames(self, refused: Refused) -> None:
         refused(
@@ -614,7 +614,7 @@ class TestWorldAndTraining:
         begins = ["--out", "run", "--model", "none"]
         refused(["train", "toonsv-decoder", *begins], "--model: none is not there; run `arldm train toonsv` first")
         refused(["train", "toonsv-enlarger", *begins], "--model: none is not there; run `arldm train toonsv-decoder` first")
-        _check(Enlarger(model=Path("toonsv")))  # which ships with the program
+        check_recipe(Enlarger(model=Path("toonsv")))  # which ships with the program
 
     def test_a_tracker_that_is_not_installed(self, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("arldm.train.checks.find_spec", lambda _: None)

@@ -93,6 +93,11 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["train"]["checkpoint_every"] == 3
     with pytest.raises(ConfigError, match=r"--train.ema-decay is 0.5; .* was begun with"):
         fit(toy(), batches, replace(TRAIN, steps=5, ema_decay=0.5), tmp_path)
+    begun = json.loads((tmp_path / "config.json").read_text())
+    begun["train"]["ema"] = begun["train"].pop("ema_decay")
+    (tmp_path / "config.json").write_text(json.dumps(begun))
+    with pytest.raises(ConfigError, match=r"was begun by an earlier version, with train.ema; expected a run of this one"):
+        fit(toy(), batches, replace(TRAIN, steps=5, ema_decay=0.5), tmp_path)
 
 
 @pytest.fixture
@@ -146,11 +151,12 @@ def test_a_run_may_choose_its_precision(plain: Path, tmp_path: Path) -> None:
     assert (weights(run) == weights(plain)) == (step.settled("auto") == "no")
 
 
-def test_two_optimizers_for_the_same_weights_are_refused() -> None:
+def test_two_optimizers_for_the_same_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arldm.train.checks.find_spec", lambda _: True)  # as if all were installed
     with pytest.raises(
         ConfigError, match=r"--train.optimizer adamw_8bit with --train.muon-learning-rate 0.1; .* use --train.muon-learning-rate 0"
     ):
-        check(replace(TRAIN, optimizer="adamw_8bit", muon_learning_rate=0.1), 1)
+        fit(toy(), batches, replace(TRAIN, optimizer="adamw_8bit", muon_learning_rate=0.1), tmp_path)
 
 
 def interrupted(step: int) -> Any:

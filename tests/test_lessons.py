@@ -421,7 +421,7 @@ def test_pictures_that_cannot_be_cut_out_are_named(deciding: ARLDM, rumo: Path, 
 def test_adapting_learns_to_read_and_to_draw_apart(deciding: ARLDM) -> None:
     _, others = batches(deciding)
     old = as_read(deciding, others)
-    deciding.dropout = 0.0
+    deciding.conditioning_dropout = 0.0
     old = replace(old, kept=torch.zeros_like(old.kept))
     adapting = Adapting(deciding, Former.of(deciding))
 
@@ -449,7 +449,7 @@ def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) ->
     _, others = batches(deciding)
     old = as_read(deciding, others)
     assert old.kept.all()
-    deciding.dropout = 0.0
+    deciding.conditioning_dropout = 0.0
     adapting = Adapting(deciding, Former.of(deciding))
     assert not any("was" in name for name, _ in adapting.named_parameters())
 
@@ -459,9 +459,9 @@ def test_what_is_kept_is_learned_from_the_denoiser_as_it_was(deciding: ARLDM) ->
     assert loss(old) == pytest.approx(0, abs=1e-5)
     assert loss(replace(old, latents_before=-others.latents)) > 0.01
     assert loss(replace(old, told_before=-old.told)) > 1e-5
-    deciding.dropout = 1.0
+    deciding.conditioning_dropout = 1.0
     assert loss(old) == pytest.approx(0, abs=1e-5)  # told nothing, too
-    deciding.dropout = 0.0
+    deciding.conditioning_dropout = 0.0
     half = old.kept.clone()
     half[:, 0] = False
     assert loss(replace(old, kept=half)) > 0.01
@@ -494,7 +494,7 @@ def test_what_was_said_before_stays(deciding: ARLDM) -> None:
 def test_all_of_a_batch_are_read_and_the_first_drawn(deciding: ARLDM) -> None:
     _, others = batches(deciding)
     old = as_read(deciding, others)
-    deciding.dropout = 0.0
+    deciding.conditioning_dropout = 0.0
     assert len(old) > DRAWN
     old = replace(old, kept=torch.zeros_like(old.kept))
     adapting = Adapting(deciding, Former.of(deciding))

@@ -45,7 +45,7 @@ PAPER_LIKE = dataclasses.replace(
 def loss_by_hand(model: ARLDM, batch: StoryBatch, generators: list[torch.Generator]) -> torch.Tensor:
     """The paper's text as a loop: each frame alone, its context put together token by token, nothing padded, nothing masked."""
     stories, frames = batch.latents.shape[:2]
-    dropped = torch.stack([torch.rand(frames, generator=one) < model.dropout for one in generators])
+    dropped = torch.stack([torch.rand(frames, generator=one) < model.conditioning_dropout for one in generators])
     timesteps = torch.cat([((1 - torch.rand(frames, generator=one)) * 1000).long().clamp_max(999) for one in generators])
     noise = torch.stack([torch.randn(batch.latents.shape[1:], generator=one) for one in generators])
     alphas = model.schedule.alphas_cumprod
@@ -127,7 +127,7 @@ def test_pictures_are_encoded_some_at_a_time(model: ARLDM, monkeypatch: pytest.M
 @pytest.mark.parametrize("config", [PAPER_LIKE, TINY, dataclasses.replace(TINY, window=2)], ids=["paper", "relative", "window"])
 def test_loss_and_gradients_equal_a_loop_written_by_hand(config: ModelConfig) -> None:
     model = build(config)
-    model.dropout = 0.3
+    model.conditioning_dropout = 0.3
     batch = batch_of(model)
     quick, slow = model.loss(batch, generators()), loss_by_hand(model, batch, generators())
     torch.testing.assert_close(quick, slow, rtol=1e-5, atol=1e-6)
@@ -465,6 +465,17 @@ def test_a_batch_may_have_given_frames(model) -> None:
 def test_a_narrower_model_is_as_wide_again_if_asked(model) -> None:
     model.use_history("none")
     assert model.narrowed("pictures").history == "pictures"
+
+
+def test_a_narrower_model_leaves_the_one_it_was_made_of_as_it_is(model) -> None:
+    assert model.narrowed("captions").history == "captions"
+    assert model.history == "pictures"
+
+
+@pytest.mark.parametrize("other", [{"variant": "fp16"}, {"safe_serialization": False}], ids=str)
+def test_other_files_than_a_folder_has_are_refused(model, tmp_path: Path, other: dict) -> None:
+    with pytest.raises(ConfigError, match="holds one set of safetensors"):
+        model.save_pretrained(tmp_path / "model", **other)
 
 
 def test_unwritable_place(model, tmp_path: Path) -> None:

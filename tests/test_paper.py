@@ -159,9 +159,9 @@ def test_a_row_is_what_the_paper_did() -> None:
 
 
 def test_epochs_become_steps(recipe: Paper) -> None:
-    assert planned(replace(recipe, train=replace(TRAIN, steps=0))).steps == 75  # 50 epochs of 3 stories, 2 a step
-    assert planned(replace(recipe, epochs=1, train=replace(TRAIN, steps=0))).steps == 2
-    assert planned(recipe) == recipe.train
+    assert planned(replace(recipe, train=replace(TRAIN, steps=0)), 3).steps == 75  # 50 epochs of 3 stories, 2 a step
+    assert planned(replace(recipe, epochs=1, train=replace(TRAIN, steps=0)), 3).steps == 2
+    assert planned(recipe, 3) == recipe.train
 
 
 def test_a_run_of_epochs_says_which_items_a_step_it_needs(recipe: Paper, tmp_path: Path) -> None:

@@ -165,11 +165,11 @@ class TestModel:
             with torch.no_grad():
                 return undecided.loss(batch, item_generators(1, range(1))).item()
 
-        undecided.dropout = 0.0
+        undecided.conditioning_dropout = 0.0
         decided, values = loss(), undecided.prior.values
         values.neg_()
         assert loss() != decided
-        undecided.dropout = 1.0
+        undecided.conditioning_dropout = 1.0
         dropped = loss()
         values.neg_()
         assert loss() == dropped

@@ -207,6 +207,11 @@ HARM = {
     "one too many": (lambda sd, blip: gain(sd / "text_encoder/model.safetensors"), "surprise is not part of this model"),
     "unknown in blip": (lambda sd, blip: gain(blip / "model.safetensors"), "text_model.surprise is unknown"),
     "another size": (lambda sd, blip: rewrite(sd / "unet/config.json", "block_out_channels", [8, 8]), "unet: "),
+    "no numbers": (lambda sd, blip: rewrite(blip / "config.json", "text_config", None), "make no AR-LDM"),
+    "patches of nothing": (
+        lambda sd, blip: rewrite(blip / "config.json", "vision_config", {"patch_size": 0}),
+        "make no AR-LDM",
+    ),
     "another kind": (
         lambda sd, blip: rewrite(sd / "unet/config.json", "use_linear_projection", True),
         "its use_linear_projection is True",

@@ -70,6 +70,12 @@ def test_options_that_cannot_be_are_refused_whoever_gives_them(tmp_path: Path) -
         run(replace(Encoders(), frames=1), tmp_path / "run")
     with pytest.raises(ConfigError, match="--model: none is not there; run `arldm train toonsv` first"):
         run(Decoder(model=Path("none")), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"--model.history captions: expected pictures"):
+        run(replace(Encoders(), model=replace(RECIPES["toonsv-encoders"].model, history="captions")), tmp_path / "run")
+    with pytest.raises(ConfigError, match="--latents: no autoencoder can be built of them"):
+        run(replace(Autoencoder(), latents=replace(Autoencoder().latents, channels=48)), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"--train.shift 3.0: is nothing to this recipe; leave it out"):
+        run(replace(Reader(), train=replace(Reader().train, shift=3.0)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -313,7 +319,7 @@ def test_what_is_read_once_teaches_the_same(recipe: ToonSV, tmp_path: Path, hist
     """
     frozen = replace(recipe, model=replace(TINY, history=history), freeze=("text_encoder", "history_encoder", "conditioner"))
     model = begin(frozen)
-    model.dropout = 0.5
+    model.conditioning_dropout = 0.5
     assert recipe.cache is not None
     stories = cached(model, recipe.cache, "train", recipe.stories)
     ready = read(model, stories, tmp_path, shown(recipe.stories, recipe.frames))
@@ -465,6 +471,16 @@ def test_a_kill_before_the_first_block_of_another_origin_leaves_nothing_that_loo
     assert rows("one").done == 2
     assert rows("another").done == 0  # and no row was put
     assert rows("one").done == 0
+
+
+def test_rows_that_a_run_learns_from_stay_what_they_are(tmp_path: Path) -> None:
+    """Another autoencoder's latents took their place in the same file, under the run."""
+    first = Rows(tmp_path, "rows", (2, 3), np.float32, "one")
+    first.put(0, np.ones((2, 3), np.float32))
+    learned_from = first.array
+    del first
+    Rows(tmp_path, "rows", (2, 3), np.float32, "another").put(0, np.zeros((2, 3), np.float32))
+    assert learned_from.all()
 
 
 def test_rows_of_a_file_that_was_cut_off_are_not_done(tmp_path: Path) -> None:

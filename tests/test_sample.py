@@ -265,3 +265,22 @@ def test_frames_with_equal_conditions_are_drawn_from_different_noise(model) -> N
     model.use_history("none")
     one, other = tell(model, Story("echo", (Frame("They sit down."), Frame("They sit down."))), QUICK)
     assert not same(one, other)
+
+
+def test_what_is_drawn_onto_a_told_frame_is_not_told(model) -> None:
+    """A balloon that was lettered into a frame as soon as it came was in the past of all later ones."""
+    untouched, drawn_on = list(tell(model, story(3), QUICK)), []
+    for frame in tell(model, story(3), QUICK):
+        assert frame.picture is not None
+        drawn_on.append(frame.picture.copy())
+        frame.picture.paste("red", (0, 0, *frame.picture.size))
+    assert [one.tobytes() for one in drawn_on] == [frame.picture.tobytes() for frame in untouched if frame.picture]
+
+
+def test_a_picture_that_is_cut_off_is_refused_before_anything_is_drawn(model, tmp_path) -> None:
+    picture(0).resize((256, 256)).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    expected = pytest.raises(PictureError, match=r"story .*: cannot be decoded .*expected a whole picture")
+    with Image.open(tmp_path / "half.jpg") as half, expected:
+        next(tell(model, Story("half", (*story(2).frames, Frame("Momo sits.", half))), QUICK))

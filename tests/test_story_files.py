@@ -493,6 +493,17 @@ def test_links_lead_to_what_is_replaced_and_devices_never_are(tmp_path: Path) ->
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "folder", "link.json", "pipe", "target.json"]
 
 
+def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    """The link became a hidden one that no later run could clear."""
+    (tmp_path / "disk" / "model").mkdir(parents=True)
+    (tmp_path / "model").symlink_to(tmp_path / "disk" / "model")
+    with replacing_folder(tmp_path / "model") as folder:
+        (folder / "weights").write_text("new")
+    assert (tmp_path / "model").is_symlink()
+    assert (tmp_path / "disk" / "model" / "weights").read_text() == "new"
+    assert sorted(one.name for one in [*tmp_path.iterdir(), *(tmp_path / "disk").iterdir()]) == ["disk", "model", "model"]
+
+
 def test_a_disk_that_safetensors_finds_full_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"model: cannot be written \(no space\)"), replacing_folder(tmp_path / "model"):
         raise SafetensorError("no space")

@@ -194,6 +194,8 @@ def test_copies_of_checkpoints_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "told"),
     [
+        ({"steps": 0}, "--train.steps: got 0; expected 1 or more"),
+        ({"precision": "fp16"}, "--train.precision fp16: without a GPU nothing scales the loss; use --train.precision auto"),
         ({"batch_size": 0}, "--train.batch-size: got 0; expected 1 or more"),
         ({"ema_decay": 1.5}, "--train.ema-decay: got 1.5; expected 0 to 1"),
         ({"betas": (0.9, 1.0)}, "--train.betas: got 1.0; expected 0 to 0.999999"),

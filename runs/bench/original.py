@@ -65,7 +65,7 @@ def loss(model: ARLDM, pictures: Tensor, batch: StoryBatch, generators: list[tor
     shape = pictures.shape[:2]
     if not anew:
         return model.loss(replace(batch, latents=latents.unflatten(0, shape)), generators)
-    dropped = rand(generators, shape[1], device=latents.device) < model.dropout
+    dropped = rand(generators, shape[1], device=latents.device) < model.conditioning_dropout
     timesteps = torch.cat([model.timesteps(shape[1], generator) for generator in generators])
     noise = randn_tensor((*shape, *latents.shape[1:]), generators).flatten(0, 1)
     noisy = model.schedule.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]

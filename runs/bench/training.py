@@ -87,7 +87,7 @@ def _ours(frozen: tuple[str, ...], config: TrainConfig) -> list[Seconds]:
 def _model(frozen: tuple[str, ...]) -> ARLDM:
     """The embedded model, ready to learn."""
     model = ARLDM.from_pretrained("toonsv").train()
-    model.shift, model.dropout = ADAMW.shift, ADAMW.conditioning_dropout
+    model.shift, model.conditioning_dropout = ADAMW.shift, ADAMW.conditioning_dropout
     for name in frozen:
         getattr(model, name).requires_grad_(False)
     return model

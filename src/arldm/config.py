@@ -172,6 +172,9 @@ class TellConfig:
     precision: Precision = "no"
 
 
+QUICK = TellConfig(steps=20, guidance=6.0)  # samples of published weights while they learn
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """A config as plain JSON values (tuples become lists, paths strings)."""
     return json.loads(json.dumps(dataclasses.asdict(config), default=os.fspath))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from arldm.errors import PictureError
+from arldm.errors import PictureError, said
 
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
@@ -52,6 +52,10 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
 
 def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
     """A picture as RGB: what is transparent is white, and of greys of 16 bits the upper 8 count. Raises PictureError for others."""
+    try:
+        picture.load()  # of a file that Pillow has but opened
+    except Exception as error:  # whatever it stumbles over
+        raise PictureError(f"{name}: cannot be decoded ({said(error)}); expected a whole picture, save it again") from error
     if picture.mode in ("I", "F"):
         raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
     if picture.mode.startswith("I;16"):  # Pillow would cut their values off at 255
@@ -89,6 +93,16 @@ def strip(pictures: Sequence[Image.Image]) -> Image.Image:
     for picture in pictures:
         sheet.paste(picture, (x, 0))
         x += picture.width + GUTTER
+    return sheet
+
+
+def stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    """Strips below each other, each as wide as it is."""
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + GUTTER for row in rows) - GUTTER), "white")
+    y = 0
+    for row in rows:
+        sheet.paste(row, (0, y))
+        y += row.height + GUTTER
     return sheet
 
 

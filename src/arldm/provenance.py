@@ -30,7 +30,7 @@ class Origin:
     config: TellConfig
     take: int
     history: str
-    past: tuple[str, ...]  # hashes of the pictures it was conditioned on
+    past: tuple[str, ...]  # hashes of all earlier pictures, which it was conditioned on as far as the model looks back
     pixels: str  # hash of its own
     threads: int
     versions: dict[str, str]

@@ -33,7 +33,7 @@ LOOKED_AT = 200  # stories of a split that its fingerprint is made of
 class Rows:
     """An array on disk that is filled row by row. `done` rows are there; `origin` is what they were made from.
 
-    Rows of another origin count as not done. As long as one process holds them, others that ask for them wait. Raises OutputError
+    Rows of another origin count as not done. As long as one process fills them, others that ask for them wait. Raises OutputError
     where the disk has no room for all of them.
     """
 
@@ -47,7 +47,8 @@ class Rows:
             if not path.exists():
                 check_room(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
             if not self.done:
-                self._notes.unlink(missing_ok=True)  # of what is overwritten now: a kill before the next note would leave it true
+                self._notes.unlink(missing_ok=True)  # of what is replaced now: a kill before the next note would leave it true
+                path.unlink(missing_ok=True)  # not overwritten: a run may be learning from it
             self.array = np.lib.format.open_memmap(path, "r+" if self.done else "w+", dtype, shape)
             if not self.done and hasattr(os, "posix_fallocate"):
                 with path.open("r+b") as file:  # now, and not while it is filled: a disk that is full by then kills the process

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, ModelError
-from arldm.model.arldm import ARLDM
+from arldm.model.arldm import ARLDM, AT_ONCE
 from arldm.model.batch import image, length_of, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
@@ -70,8 +70,8 @@ def tell_batch(
             pictures = _draw(model, past.condition(t, draw), generators, config, t, on_step)
             for k, picture in zip(draw, pictures, strict=True):
                 row[k] = dataclasses.replace(row[k], picture=picture)
+        past.add(t, [frame.picture for frame in row if frame.picture is not None])  # now: the caller may draw on what it is given
         yield row
-        past.add(t, [frame.picture for frame in row if frame.picture is not None])
 
 
 class Past:
@@ -159,7 +159,7 @@ def _draw(
                 latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
                 if on_step is not None:
                     on_step(frame, step)
-    pictures = model.latents.decode(latents)
+    pictures = torch.cat([model.latents.decode(some) for some in latents.split(AT_ONCE)])
     if not pictures.isfinite().all():
         raise ModelError(f"frame {frame} is no numbers; expected weights that are, in float32 or bfloat16, fetch the model again")
     return [image(picture) for picture in pictures]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -96,7 +97,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError."""
+    """A folder that takes the place of `path` once it is whole, and leaves nothing behind otherwise. Raises OutputError.
+
+    What a link leads to is replaced, not the link.
+    """
+    if path.is_symlink() or not path.name:  # a folder called "." has no name
+        path = Path(os.path.realpath(path))
     beside, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("new", "old"))
     try:
         shutil.rmtree(beside, ignore_errors=True)  # of a killed process of this number, which in a container is always the same
@@ -108,7 +114,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             path.rename(old)
         try:
             beside.rename(path)
-        except OSError:
+        except BaseException:
             if old.exists():
                 old.rename(path)
             raise
@@ -178,8 +184,13 @@ def locked(path: Path) -> BinaryIO:
         file = path.open("ab")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    with suppress(OSError):
+    try:
+        fcntl.flock(file, fcntl.LOCK_NB | fcntl.LOCK_EX)
+    except BlockingIOError:
+        print(f"arldm: {path}: waits for another process, or for what this one still holds", file=sys.stderr)
         fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        pass
     return file
 
 

@@ -37,9 +37,9 @@ from arldm.adapt.modes import let_learn, lora_weights
 from arldm.adapt.old import of_old
 from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recasting import FRAMES
-from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation
+from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation, as_words
 from arldm.adapt.school import School
-from arldm.config import Mode, to_dict
+from arldm.config import QUICK, Mode, TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.batch import StoryBatch
@@ -79,13 +79,18 @@ def adaptation(
 ) -> Adaptation:
     """The recipe that suits a model and a mode, as `arldm adapt` has it: of all that is not said here.
 
-    0 `epochs` are as many as suit; `train` are fields of its TrainConfig, and `more` of the recipe itself. Raises ModelError.
+    0 `epochs` are as many as suit, and tell the steps; `train` are other fields of its TrainConfig, and `more` of the recipe
+    itself. Raises ModelError, and ConfigError for what cannot be.
     """
+    if mode not in EPOCHS_PAPER:
+        raise ConfigError(f"--mode: got {mode!r}; expected one of {', '.join(EPOCHS_PAPER)}")
+    if "steps" in (train or {}):
+        raise ConfigError("--train.steps: is told by --epochs; leave it out")
     config = read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))
     small = config.summary > 0  # a model as the embedded one, not of published weights
     usual, drawn = (ADAPTATION_TOONSV, EPOCHS_TOONSV) if small else (ADAPTATION_PAPER, EPOCHS_PAPER)
     how = replace(usual[mode], **{"preview_every": 0, "checkpoint_every": 50, "report_to": "none", **(train or {})})
-    recipe = Adaptation(pictures, tuple(names), like, model, mode, how, **more)
+    recipe = Adaptation(pictures, as_words(names), like.lower(), model, mode, how, **more)
     stories = (epochs or drawn[mode]) * (OLD / (OLD - 1) if recipe.keeps_old else 1)
     return replace(recipe, train=replace(how, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
 
@@ -153,7 +158,7 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         fresh(model, recipe.names, recipe.train.seed)
     with seeded(recipe.train.seed):
         let_learn(model, recipe.mode, len(recipe.names), recipe.rank)
-    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
+    model.conditioning_dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
 
     def preview() -> Sample:
         return Sample(_drawn(model, story))
@@ -201,6 +206,8 @@ def _moved(model: ARLDM, before: dict[str, Tensor], new: int, decoys: int, whole
             if id(weight) in grown:
                 tensors[f"token.{grown[id(weight)]}"] = moved[-new:].contiguous()
                 moved = moved[: -new - decoys]
+                if sums_up(model.config):  # all but the new rows are as they were, but for the decay of weights
+                    continue
             if whole:
                 tensors[f"delta.{name}"] = moved.half().contiguous()
     return tensors
@@ -220,7 +227,8 @@ def _pinned(model: ARLDM, recipe: Adaptation, story: Story) -> dict[str, Tensor]
 
 
 def _drawn(model: ARLDM, story: Story) -> Image.Image:
-    return strip([frame.picture for frame in tell(model, story.untold()) if frame.picture is not None])
+    how = TellConfig() if sums_up(model.config) else QUICK
+    return strip([frame.picture for frame in tell(model, story.untold(), how) if frame.picture is not None])
 
 
 class Adapting(nn.Module):

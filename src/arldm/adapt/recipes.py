@@ -1,9 +1,12 @@
 """Adaptations as plain values, by the kind of model and by mode. No torch here."""
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from arldm.config import Mode, TrainConfig
+from arldm.errors import ConfigError
 
 RANK = 16
 TOONSV = "toonsv"  # as `keep_old`: the stories that the program draws itself
@@ -63,3 +66,16 @@ ADAPTATION_TOONSV = {
     "pin": TrainConfig(),
 }
 EPOCHS_TOONSV = {"full": 933, "lora": 600, "token": 900, "pin": 0}
+
+
+def as_words(names: Sequence[str]) -> tuple[str, ...]:
+    """What captions call the character, as the vocabulary writes it. Raises ConfigError."""
+    if not names:
+        raise ConfigError("--name: got none; expected what captions call the character")
+    words = tuple(unicodedata.normalize("NFC", name).lower() for name in names)
+    for number, word in enumerate(words):
+        if not word.isalpha():
+            raise ConfigError(f"--name {word!r}: expected one word of letters, as captions have it")
+        if word in words[:number]:
+            raise ConfigError(f"--name {word!r}: got twice, for capitals do not count; expected different names")
+    return words

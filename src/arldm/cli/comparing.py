@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from arldm.cli.preparing import check_installed, check_of_classifier
+from arldm.cli.preparing import check_installed
 from arldm.config import to_dict
 from arldm.errors import ConfigError
+from arldm.evaluate.classifier import check_of_classifier
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.judged import ClassifierJudge, EncoderJudge, Judge, ReaderJudge, check_told, known, tells_facts
 from arldm.evaluate.networks import FILE, WELL_KNOWN, inception, reader

@@ -2,7 +2,6 @@
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,12 @@ from arldm.provenance import pixel_hash
 from arldm.story_files import STORY
 from arldm.weight_files import fastest_device
 
-#: and where it can be other than in training
+#: where they are not as in training
 OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf)}
+UNHEEDED = dict.fromkeys(("full", "token"), ("rank",)) | {
+    "lora": (),
+    "pin": ("rank", "epochs", "learning_rate", "ema_decay", "optimizer", "gradient_checkpointing", "preview_every"),
+}
 NUMBERS = ("ema_decay", "seed", "threads", "preview_every")  # options that are those of training
 
 if TYPE_CHECKING:
@@ -30,29 +33,18 @@ def recipe_of(options: "Adapt") -> Adaptation:
     from arldm.adapt.adapt import adaptation
     from arldm.train.checks import RANGES, check_ranges  # what trains need not be there to tell with a pack
 
-    names = _names(options.name)
     numbers = {name: getattr(options, name) for name in ("epochs", "learning_rate", "rank", *NUMBERS)}
     check_ranges(numbers, RANGES | OTHER_RANGES)
+    for name in UNHEEDED[options.mode]:
+        if getattr(options, name) != getattr(type(options), name):
+            raise ConfigError(f"--{name.replace('_', '-')}: is nothing to --mode {options.mode}; leave it out")
     train = {name: getattr(options, name) for name in ("optimizer", "gradient_checkpointing", *NUMBERS)}
     train |= {name: given for name in ("learning_rate", "precision") if (given := getattr(options, name))}
     more = {name: getattr(options, name) for name in ("epochs", "keep_old", "rank", "author", "licence", "include_pictures")}
-    recipe = adaptation(options.pictures, names, options.like.lower(), options.model, options.mode, train=train, **more)
+    recipe = adaptation(options.pictures, options.name, options.like, options.model, options.mode, train=train, **more)
     if recipe.keeps_old:
         _check_old(recipe.keep_old)
     return recipe
-
-
-def _names(asked: Sequence[str]) -> tuple[str, ...]:
-    """What captions call the character, as the vocabulary writes it. Raises ConfigError."""
-    if not asked:
-        raise ConfigError("--name: got none; expected what captions call the character")
-    names = tuple(unicodedata.normalize("NFC", name).lower() for name in asked)
-    for number, name in enumerate(names):
-        if not name.isalpha():
-            raise ConfigError(f"--name {name!r}: expected one word of letters, as captions have it")
-        if name in names[:number]:
-            raise ConfigError(f"--name {name!r}: got twice, for capitals do not count; expected different names")
-    return names
 
 
 def _check_old(keep_old: str) -> None:

@@ -55,28 +55,25 @@ def plan(options: "Plan") -> int:
 
 def adaptation(memories: dict[str, int], model: ModelConfig, options: "Plan") -> int:
     """Print what each way to learn a new character takes, and which cards have room for it."""
-    rows = []
+    if options.stories != type(options).stories:
+        raise ConfigError(f"--stories {options.stories}: a new character is one story; leave it out with --adapt")
+    rows, fastest = [], []  # what each way takes; and of each mode all its ways, the fastest first
     for mode in options.adapt:
         train = replace(ADAPTATION_PAPER[mode], precision=options.precision)
         lean = replace(train, gradient_checkpointing=True)
+        ways = []
         for one in (train, lean, replace(lean, optimizer="adamw_8bit")):
             peak = training_peak(model, one, FRAMES, prepare=partial(let_learn, mode=mode, new=1, rank=RANK))
-            rows.append((f"{mode}: {str(Setting(one)).removeprefix('training 1 x 1 stories, ')}", peak))
+            ways.append((f"{mode}: {Setting(one).how}", peak))
+        rows += ways
+        fastest.append(ways)
     print("a new character from five pictures; GiB at the worst moment, predicted")
     print("\n".join(_table(rows, math.inf)))
     for text, memory in memories.items():
         room = room_of(memory)
-        print(f"{text}, of which tensors can have {room / GIB:.1f}: {', '.join(_first_that_fit(rows, room)) or 'nothing fits'}")
+        fit = [found for ways in fastest if (found := next((name for name, peak in ways if peak.total <= room), ""))]
+        print(f"{text}, of which tensors can have {room / GIB:.1f}: {', '.join(fit) or 'nothing fits'}")
     return 0
-
-
-def _first_that_fit(rows: list[tuple[str, Peak]], room: float) -> list[str]:
-    """Of each mode the fastest way that fits."""
-    fitting: dict[str, str] = {}
-    for name, peak in rows:
-        if peak.total <= room:
-            fitting.setdefault(name.partition(":")[0], name)
-    return list(fitting.values())
 
 
 def parsed(text: str) -> int:

@@ -4,14 +4,9 @@ import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from arldm.datasets.corpus import Corpus
 from arldm.errors import ConfigError
-
-if TYPE_CHECKING:
-    from arldm.cli.evaluations import EvaluatePictures
-    from arldm.recipes import Judges
 
 SHOWN = 5  # of a list in the report
 
@@ -28,14 +23,6 @@ def check_installed(extra: str = "data") -> None:
     purpose, packages = EXTRAS[extra]
     if absent := [name for name in packages if find_spec(name) is None]:
         raise ConfigError(f"{', '.join(absent)}: not installed; {purpose}, run pip install 'arldm[{extra}]'")
-
-
-def check_of_classifier(options: "EvaluatePictures | Judges", before: str = "--") -> None:
-    """Raises ConfigError for what is told of a classifier that is not named."""
-    for name in ("classifier_names", "classifier_scaling"):
-        if getattr(options, name) and not options.classifier:
-            option = f"{before}{name.replace('_', '-')}"
-            raise ConfigError(f"{option}: given without {before}classifier; expected the file that it is of")
 
 
 def prepare(corpus: str, source: Path, out: Path, workers: int) -> int:

@@ -80,6 +80,8 @@ def _check(options: "Sample") -> None:
         raise ConfigError(f"{got}: expected 1 or more stories at once, 0 or more stories and given pictures")
     if options.dataset == "toonsv" and not options.stories:
         raise ConfigError("--stories: got 0, which is all; ToonSV has no end, say how many")
+    if options.dataset == "toonsv" and options.captions != type(options).captions:
+        raise ConfigError(f"--captions {options.captions}: ToonSV has one kind; leave it out")
     if options.dataset != "toonsv" and options.frames != type(options).frames:
         raise ConfigError(f"--frames {options.frames}: an archive's stories have lengths of their own; leave it out")
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from arldm.cli.preparing import check_installed, check_of_classifier
+from arldm.cli.preparing import check_installed
 from arldm.config import TrainConfig, to_dict
 from arldm.recipes import Classifier, Paper, Recipe
 from arldm.train import run
@@ -17,21 +17,22 @@ REACHED = (
 
 def train(recipe: Recipe, out: Path) -> int:
     """Train what the recipe says. Raises ConfigError for an option that cannot be, and that before anything is written."""
-    _check(recipe)
+    _check_extras(recipe)
     run(recipe, out)
     return 0
 
 
 def foretell(recipe: Paper) -> int:
     """Print what a training would be, and train nothing. What is said of time is a prediction."""
-    _check(recipe)
+    _check_extras(recipe)
+    check_recipe(recipe)
     from arldm.train.memory import sizes, training_peak
     from arldm.train.paper import begin, planned, read_stories
     from arldm.train.stills import size_of
     from arldm.train.work import operations, speed
 
-    recipe = replace(recipe, train=planned(recipe))
     stories = read_stories(recipe)
+    recipe = replace(recipe, train=planned(recipe, len(stories)))
     model = begin(recipe, stories)
     _, keep = model.tokenizer.encode(stories.told)
     print(json.dumps(to_dict(recipe), indent=1))
@@ -58,13 +59,11 @@ def foretell(recipe: Paper) -> int:
 
 
 def peak_of_disk(train: TrainConfig, learning: int) -> int:
-    """Bytes of the checkpoints that are kept and of the one that is being written: weights, average and two moments, float32."""
-    return 4 * learning * (3 + (train.ema_decay > 0)) * (train.checkpoints_total_limit + 1)
+    """Bytes of the checkpoints that are kept and of the one that is being written: weights, average and two moments."""
+    moments = 2 if train.optimizer == "adamw_8bit" else 8  # of a weight; all else is float32
+    return learning * (4 + 4 * (train.ema_decay > 0) + moments) * (train.checkpoints_total_limit + 1)
 
 
-def _check(recipe: Recipe) -> None:
+def _check_extras(recipe: Recipe) -> None:
     if isinstance(recipe, Paper | Classifier):
         check_installed()
-    check_recipe(recipe)
-    if isinstance(recipe, Paper):
-        check_of_classifier(recipe.judges, "--judges.")

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from arldm.config import Scaling
-from arldm.errors import BROKEN, ModelError, PictureError, said
+from arldm.errors import BROKEN, ConfigError, ModelError, PictureError, said
 from arldm.evaluate.inception import SIZE, Inception
 from arldm.pictures import centred
 from arldm.weight_files import Weights, read_weights
@@ -125,3 +125,11 @@ def classify(model: CharacterClassifier, pictures: Sequence[Image.Image], batch:
         # as the field has it, `round(sigmoid)`, in which a half is no
         found += [tuple(name for name, yes in zip(model.names, row, strict=True) if yes) for row in (scores > 0).tolist()]
     return found
+
+
+def check_of_classifier(options: Any, before: str = "--") -> None:
+    """Raises ConfigError for what is told of a classifier that is not named."""
+    for name in ("classifier_names", "classifier_scaling"):
+        if getattr(options, name) and not options.classifier:
+            option = f"{before}{name.replace('_', '-')}"
+            raise ConfigError(f"{option}: given without {before}classifier; expected the file that it is of")

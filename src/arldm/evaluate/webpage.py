@@ -14,10 +14,10 @@ from arldm.evaluate.comparison import PER_MILLE
 from arldm.evaluate.networks import WELL_KNOWN
 from arldm.evaluate.pictures import Pictures, opened
 from arldm.evaluate.published import CHAINS, PUBLISHED, Task, differences
-from arldm.pictures import encoded, strip
+from arldm.pictures import encoded, stacked, strip
 
 HEIGHT = 120  # pixels of a strip
-LONGEST = 6  # frames of a strip
+LONGEST = 6  # frames of a row of it
 SHOWN = 2  # stories at each end
 Figure = tuple[float, float, float]  # value, low, high
 
@@ -113,13 +113,13 @@ def _stories(
 
 
 def _strip(frames: Sequence[Path]) -> str:
-    """The address of frames side by side, small, inside the page itself."""
-    pictures = [opened(path) for path in frames[:LONGEST]]
+    """The address of frames side by side, small, in rows, inside the page itself."""
     small = [
         picture.resize((max(1, round(picture.width * HEIGHT / picture.height)), HEIGHT), Image.Resampling.LANCZOS)
-        for picture in pictures
+        for picture in map(opened, frames)
     ]
-    return "data:image/webp;base64," + base64.b64encode(encoded(strip(small), "WEBP", quality=80)).decode()
+    rows = [strip(small[first : first + LONGEST]) for first in range(0, len(small), LONGEST)]
+    return "data:image/webp;base64," + base64.b64encode(encoded(stacked(rows), "WEBP", quality=80)).decode()
 
 
 def _differences(task: Task, report: Mapping[str, Any]) -> list[str]:

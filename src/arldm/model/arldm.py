@@ -30,14 +30,14 @@ from arldm.model.widening import Widened, let_go, tables, take_up
 from arldm.story import Story
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
-AT_ONCE = 8  # pictures that are encoded; activations of one take half a GiB at 512 px
+AT_ONCE = 8  # pictures that are encoded or decoded; activations of one take half a GiB at 512 px
 
 
 class ARLDM(nn.Module, PushToHubMixin):
-    """The auto-regressive latent diffusion model.
+    """The auto-regressive latent diffusion model, of which everything but the autoencoder learns.
 
-    `history` is the mode in use: what the model was built with, or less (`use_history`). `dropout` is the share of frames that lose
-    caption and history together in training; `shift` says where its timesteps lie. Everything but the autoencoder learns.
+    `history` is the mode in use: what the model was built with, or less (`use_history`). `conditioning_dropout` is the share of
+    frames that lose caption and history together in training; `shift` says where its timesteps lie.
     """
 
     def __init__(self, config: ModelConfig, tokenizer: CaptionTokenizer, past_tokenizer: CaptionTokenizer) -> None:
@@ -45,10 +45,9 @@ class ARLDM(nn.Module, PushToHubMixin):
         config.check()
         self.config = config
         self.history: History = config.history
-        self.dropout, self.shift = 0.1, 1.0
+        self.conditioning_dropout, self.shift = 0.1, 1.0
         self.widened: Widened | None = None  # by packs
-        self.tokenizer = tokenizer
-        self.past_tokenizer = past_tokenizer
+        self.tokenizer, self.past_tokenizer = tokenizer, past_tokenizer
         self.schedule = build_schedule(config.denoiser)
         side = config.picture_size // config.latents.downsample
         self.text_encoder = TextEncoder(config.text, tokenizer)
@@ -84,8 +83,13 @@ class ARLDM(nn.Module, PushToHubMixin):
         path = EMBEDDED / "toonsv" if str(folder) == "toonsv" else Path(folder)
         return read_model(path, cls).to(dtype).eval()
 
-    def save_pretrained(self, folder: Path | str, dtype: torch.dtype | None = None, **_: object) -> None:
-        """Write a folder whose `unet/` and `vae/` open in stock diffusers; `dtype` is that of the files. Raises OutputError."""
+    def save_pretrained(
+        self, folder: Path | str, dtype: torch.dtype | None = None, *, safe_serialization: bool = True, variant: str | None = None
+    ) -> None:
+        """Write a folder whose `unet/` and `vae/` open in stock diffusers; `dtype` is that of the files. Raises OutputError, and
+        ConfigError for what `push_to_hub` may ask for and no folder of this kind has."""
+        if variant is not None or not safe_serialization:
+            raise ConfigError(f"{variant=}, {safe_serialization=}: a model's folder holds one set of safetensors; expected neither")
         write_model(self, Path(folder), dtype)
 
     @property
@@ -100,11 +104,14 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     def use_history(self, mode: History) -> None:
         """Condition on less than the model can: "captions" or "none". Raises ConfigError for more."""
-        order = ("none", "captions", "pictures")
-        if mode not in order or order.index(mode) > order.index(self.config.history):
-            got = f"history {mode!r} asked of a model built with {self.config.history!r}"
-            raise ConfigError(f"{got}; expected that or less, of {', '.join(order)}")
+        self._check_history(mode)
         self.history = mode
+
+    def _check_history(self, mode: History) -> None:
+        order, most = ("none", "captions", "pictures"), self.config.history
+        if mode not in order or order.index(mode) > order.index(most):
+            got = f"history {mode!r} asked of a model built with {most!r}"
+            raise ConfigError(f"{got}; expected that or less, of {', '.join(order)}")
 
     def freeze(self, parts: Collection[str]) -> None:
         """Keep these parts as they are in training, as far as this model has them; the autoencoder never learns.
@@ -125,13 +132,13 @@ class ARLDM(nn.Module, PushToHubMixin):
         if history == self.config.history:
             self.history = history
             return self
-        self.use_history(history)
+        self._check_history(history)
         with init_empty_weights(include_buffers=False):  # all weights are put in below
             less = type(self)(replace(self.config, history=history), self.tokenizer, self.past_tokenizer)
         weights = self.state_dict()
         less.load_state_dict({name: weights[name] for name in less.state_dict()}, strict=True, assign=True)
-        less.dropout, less.shift = self.dropout, self.shift
-        return less.eval()
+        less.conditioning_dropout, less.shift = self.conditioning_dropout, self.shift
+        return less.to(self.device).eval()  # buffers that no file holds, too
 
     def load_pack(self, folder: Path | str, weight: float = 1.0) -> Self:
         """Take up a character that `arldm adapt` made, `weight` times as much as it was learned; several packs add up.
@@ -152,7 +159,7 @@ class ARLDM(nn.Module, PushToHubMixin):
     def errors(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """The square errors (batch * frame, channel, h, w) of all frames at once, teacher-forced: true pictures are the history.
 
-        Each frame loses its condition with probability `dropout`; a story's by the story's own one of the `generators`.
+        Each frame loses its condition with probability `conditioning_dropout`; a story's by its own one of the `generators`.
         """
         dropped, noised = self.dropped(batch, generators), self.noised(batch.latents, generators)
         condition = self.condition(batch, dropped)
@@ -179,7 +186,7 @@ class ARLDM(nn.Module, PushToHubMixin):
 
     def dropped(self, batch: StoryBatch | ReadBatch, generators: list[torch.Generator]) -> Tensor:
         """Which frames (batch, frame) lose caption and history this time."""
-        return rand(generators, batch.latents.shape[1], device=batch.latents.device) < self.dropout
+        return rand(generators, batch.latents.shape[1], device=batch.latents.device) < self.conditioning_dropout
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
         """Timesteps to learn at (count,): all alike, or oftener from the noisy end (`shift`)."""
@@ -207,10 +214,8 @@ class ARLDM(nn.Module, PushToHubMixin):
         return self.conditioner(caption, keep.view_as(batch.caption_keep), range(batch.given, frames), past, hidden=dropped)
 
     def shown(self, condition: Condition, dropped: Tensor, generators: list[torch.Generator], true: Tensor | None) -> Condition:
-        """The condition, decided as the frames' own pictures have it, `true` as in Prior; None: as it was read, and by lot.
-
-        What was `dropped` (batch, frame) stays as it is.
-        """
+        """The condition, decided as the frames' own pictures have it, `true` as in Prior; None: as it was read, and by lot. What
+        was `dropped` (batch, frame) stays as it is."""
         lots = rand(generators, *condition.tokens.shape[1:3], device=condition.tokens.device)
         decided = self.decided(condition, lots, true)
         return Condition(torch.where(dropped[:, :, None, None], condition.tokens, decided.tokens), condition.keep)

@@ -42,8 +42,8 @@ class Prior(nn.Module):
         lots (n, summary) in [0, 1); true (n, summary) numbers of values, negative where there is none. Tokens without values stay,
         but who is read as nearly a newcomer is that one: a denoiser that has just learned it knows none that is a little of others.
         """
-        odds = self.odds(answers)
-        chosen = (odds.cumsum(-1) <= lots[..., None] * odds.sum(-1, keepdim=True)).sum(-1).clamp_max(odds.shape[-1] - 1)
+        reached = self.odds(answers).cumsum(-1)
+        chosen = (reached <= lots[..., None] * reached[..., -1:]).sum(-1).clamp_max(reached.shape[-1] - 1)
         if true is not None:
             chosen = torch.where(true < 0, chosen, true)
         values = F.normalize(self.values, dim=-1)[torch.arange(len(self.values), device=chosen.device), chosen]

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import BertTokenizer, CLIPTokenizer
 
 from arldm.config import DenoiserConfig, HistoryConfig, LatentConfig, ModelConfig, TextConfig
-from arldm.errors import BROKEN, ConfigError, ModelError, said
+from arldm.errors import BROKEN, ModelError, said
 from arldm.model.arldm import ARLDM
 from arldm.model.condition import Conditioner
 from arldm.model.growth import Growth, add_blip_signs, add_names, beginnings, grown, lengthened, resampled
@@ -53,7 +53,7 @@ def from_published(sd: Path, blip: Path, growth: Growth, seed: int = 0) -> ARLDM
     try:
         with init_empty_weights(include_buffers=False):  # all weights are put in below
             model = ARLDM(config, tokenizer, past_tokenizer)
-    except (ConfigError, ValueError, TypeError) as error:
+    except Exception as error:  # whatever the libraries say of odd sizes
         raise ModelError(
             f"{sd} and {blip}: make no AR-LDM ({said(error)}); expected Stable Diffusion 1.x and BLIP-large"
         ) from error
@@ -112,7 +112,7 @@ def _config(sd: Path, blip: Path, growth: Growth) -> ModelConfig:
     """The sizes as the folders state them."""
     unet, vae, clip = (_json(sd / name / "config.json") for name in ("unet", "vae", "text_encoder"))
     schedule, both = _json(sd / "scheduler" / "scheduler_config.json"), _json(blip / "config.json")
-    text, vision = both.get("text_config", {}), both.get("vision_config", {})
+    text, vision = both.get("text_config") or {}, both.get("vision_config") or {}
     try:
         latents = LatentConfig("kl", vae["latent_channels"], tuple(vae["block_out_channels"]), vae["layers_per_block"])
         defaults = HistoryConfig()
@@ -146,7 +146,7 @@ def _config(sd: Path, blip: Path, growth: Growth) -> ModelConfig:
                 beta_end=schedule["beta_end"],
             ),
         )
-    except (KeyError, TypeError) as error:
+    except BROKEN as error:
         raise ModelError(f"{sd}: its configs lack {error}; expected a Stable Diffusion 1.x folder of diffusers") from error
 
 

@@ -6,8 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from arldm.config import TrainConfig, flat, to_dict
-from arldm.errors import ConfigError
+from arldm.errors import ConfigError, said
+from arldm.evaluate.classifier import check_of_classifier
+from arldm.model.latents import Latents
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train.optimizer import NO_BITSANDBYTES
 from arldm.train.record import not_installed
@@ -42,13 +46,15 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 AS_MANY_AS_EPOCHS_TAKE: dict[str, tuple[float, float]] = {"steps": (0, math.inf)}
-#: and where it can be less in some recipes
+#: and where that is otherwise
 OTHER_RANGES: dict[type[Recipe], dict[str, tuple[float, float]]] = {
     Paper: AS_MANY_AS_EPOCHS_TAKE,
     Classifier: AS_MANY_AS_EPOCHS_TAKE,
     ToonSV: {"scenes": (0, math.inf)},
     Context: {"frames": (3, 100)},
 }
+#: options that are nothing but to what denoises under a condition, and which recipes are of that
+OF_DENOISERS, DENOISERS = ("conditioning_dropout", "shift"), (ToonSV, Paper)
 #: what a run starts from, and the command that leaves it
 STARTS = {
     "autoencoder": "arldm train toonsv-autoencoder",
@@ -68,9 +74,12 @@ def check_recipe(recipe: Recipe) -> None:
     """Raises ConfigError for an option that cannot be, and where what the run starts from is not there."""
     check_ranges(to_dict(recipe), RANGES | OTHER_RANGES.get(type(recipe), {}))
     _check_starts(recipe)
+    _check_heeded(recipe)
     _check_together(recipe.train)
     if isinstance(recipe, Autoencoder):
         _check_sizes(recipe)
+    if isinstance(recipe, Paper):
+        check_of_classifier(recipe.judges, "--judges.")
 
 
 def check_train(config: TrainConfig) -> None:
@@ -87,6 +96,16 @@ def _check_together(config: TrainConfig) -> None:
         raise ConfigError(not_installed(config.report_to))
     if config.optimizer == "adamw_8bit" and find_spec("bitsandbytes") is None:
         raise ConfigError(NO_BITSANDBYTES)
+    if config.muon_learning_rate and config.optimizer != "adamw":
+        got = f"--train.optimizer {config.optimizer} with --train.muon-learning-rate {config.muon_learning_rate}"
+        raise ConfigError(f"{got}; expected one of them, use --train.muon-learning-rate 0")
+
+
+def _check_heeded(recipe: Recipe) -> None:
+    usual = type(recipe)().train
+    for name in () if isinstance(recipe, DENOISERS) else OF_DENOISERS:
+        if (got := getattr(recipe.train, name)) != getattr(usual, name):
+            raise ConfigError(f"--train.{name.replace('_', '-')} {got}: is nothing to this recipe; leave it out")
 
 
 def check_ranges(options: dict[str, Any], ranges: Mapping[str, tuple[float, float]] = RANGES) -> None:
@@ -118,3 +137,11 @@ def _check_sizes(recipe: Autoencoder) -> None:
     ):
         if got < unit or got % unit or got > most:
             raise ConfigError(f"{option}: got {got}; expected a multiple of {unit} pixels, and no crop larger than the picture")
+    try:
+        with torch.device("meta"):
+            module = Latents(recipe.latents)
+            module.decode(module.encode(torch.zeros(1, 3, recipe.crop, recipe.crop)))
+    except Exception as error:  # whatever the libraries say of it
+        raise ConfigError(
+            f"--latents: no autoencoder can be built of them ({said(error)}); expected widths of even numbers"
+        ) from error

@@ -49,16 +49,16 @@ def classifier(recipe: Classifier, out: Path) -> None:
         module.begin(recipe.weights)
     best = Best(module, held, out / NAME)
     with Ahead(clips.numbered(recipe.train.batch_size, recipe.train.seed), PartialState().num_processes) as batches:
-        fit(module, batches, planned(recipe), out, options=asked(recipe), preview=best)
+        fit(module, batches, planned(recipe, len(clips)), out, options=asked(recipe), preview=best)
     if PartialState().is_main_process:
         best()  # the last epoch need not end where one is looked at
         print(f"{best.path}: frame accuracy {best.accuracy:.4f} on {len(held)} validation clips that training has not")
 
 
-def planned(recipe: Classifier) -> TrainConfig:
-    """The training with its numbers of steps: what the epochs take on the archive, and a validation each. Raises DatasetError."""
+def planned(recipe: Classifier, clips: int) -> TrainConfig:
+    """The training with its numbers of steps: what the epochs take of so many clips, and a validation each."""
     train = recipe.train
-    epoch = math.ceil(len(Clips.of(recipe, "train")) / train.items_a_step(PartialState().num_processes))
+    epoch = math.ceil(clips / train.items_a_step(PartialState().num_processes))
     return replace(train, steps=train.steps or recipe.epochs * epoch, preview_every=train.preview_every or epoch)
 
 

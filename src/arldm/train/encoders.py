@@ -155,6 +155,10 @@ class FactReading(nn.Module):
         if model.config.summary != len(TO_DRAW) or not model.config.context:
             got = f"--model.summary {model.config.summary} --model.context {model.config.context}"
             raise ConfigError(f"{got}: expected a context, and a summary of {len(TO_DRAW)} tokens, one for each fact to draw")
+        if model.config.history != "pictures":
+            raise ConfigError(
+                f"--model.history {model.config.history}: expected pictures, for all kinds of history are learned here"
+            )
         self.model = model
         model.unet.requires_grad_(False)
         self.seen = Answers(model.config.past.vision_width)

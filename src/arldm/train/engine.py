@@ -25,6 +25,8 @@ def set_up(config: TrainConfig) -> PartialState:
     Raises ConfigError for options that cannot be, here or together.
     """
     check_train(config)
+    if config.precision == "fp16" and not torch.accelerator.is_available():
+        raise ConfigError("--train.precision fp16: without a GPU nothing scales the loss; use --train.precision auto")
     if config.threads:
         torch.set_num_threads(config.threads)
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=LONGEST_WAIT)
@@ -56,11 +58,11 @@ def check(config: TrainConfig, processes: int) -> None:
     if config.precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
         card = f"{torch.cuda.get_device_name()} (compute capability {'.'.join(map(str, torch.cuda.get_device_capability()))})"
         raise ConfigError(f"--train.precision bf16: {card} has no bf16, which begins with 8.0; use --train.precision fp16 or no")
-    if config.muon_learning_rate and config.optimizer != "adamw":
-        got = f"--train.optimizer {config.optimizer} with --train.muon-learning-rate {config.muon_learning_rate}"
-        raise ConfigError(f"{got}; expected one of them, use --train.muon-learning-rate 0")
-    if not config.fsdp or processes == 1:
-        return
+    if config.fsdp and processes > 1:
+        _check_shared(config)
+
+
+def _check_shared(config: TrainConfig) -> None:
     for option, wrong, use in (
         ("muon_learning_rate", config.muon_learning_rate > 0, "0"),  # its updates are of whole matrices
         # bitsandbytes takes whole tensors; shared out, moments are small anyway

@@ -36,8 +36,13 @@ class Setting:
     freeze: Frozen = ()
 
     def __str__(self) -> str:
+        return f"training {self.train.batch_size} x {self.train.gradient_accumulation_steps} stories, {self.how}"
+
+    @property
+    def how(self) -> str:
+        """All but the number of stories."""
         train = self.train
-        said = [f"training {train.batch_size} x {train.gradient_accumulation_steps} stories", train.precision, train.optimizer]
+        said = [train.precision, train.optimizer]
         said += ["checkpointing"] * train.gradient_checkpointing
         said += ["average on the CPU"] * train.offload_ema
         said += ["encoders frozen"] * bool(self.freeze)

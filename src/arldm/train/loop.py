@@ -1,10 +1,10 @@
 """The training loop, for everything that learns: the autoencoder, the reader, AR-LDM itself.
 
-A step depends on the run's config and its number alone. Its items are `batch * gradient_accumulation_steps * processes` places in
-the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with half of the
-batch each, or one that accumulates, learn the same, to rounding; but for what looks at a batch as a whole: lessons of encoders and
-context, of which each process's batch is of one length and history, the autoencoder, whose noise is a share of the batch's own
-deviation, and the classifier with its batch norms.
+A step depends on the run's config and its number alone. Its items are `batch_size * gradient_accumulation_steps * processes`
+places in the order of the run, one after the other, and an item's noise derives from (seed, place). So one process, or two with
+half of the batch each, or one that accumulates, learn the same, to rounding; but for what looks at a batch as a whole: lessons of
+encoders and context, of which each process's batch is of one length and history, the autoencoder, whose noise is a share of the
+batch's own deviation, and the classifier with its batch norms.
 
 A run that was killed and started again is the run that was never killed: bit for bit on CPUs, while kernels of GPUs may add in any
 order. To resume, run the same command again.
@@ -25,6 +25,7 @@ from torch import nn
 from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import BROKEN, ConfigError, OutputError
 from arldm.recipes import Judges
+from arldm.train.checks import check_ranges
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.peers import together
@@ -41,6 +42,8 @@ CARRIED_OUT = {
         *("checkpoint_every", "checkpoints_total_limit", "preview_every", "report_to"),
     )
 } | {"cache", *(f"judges.{one.name}" for one in fields(Judges))}
+#: options that have other names now: a run that was begun with these would go on with others
+RENAMED = {f"train.{name}" for name in ("batch", "warmup", "clip", "dropout", "ema", "muon", "checkpoints")}
 
 
 def fit(
@@ -54,13 +57,14 @@ def fit(
 ) -> None:
     """Train `module`, which has `loss(batch, generators)`, and leave it holding the moving average of its weights.
 
-    The loss is a mean over the batch's items, one generator for each. `batches(number)` must be the items number * batch and on in
-    the order of the run, and depend on nothing else.
+    The loss is a mean over the batch's items, one generator for each. `batches(number)` must be the items from number * batch_size
+    on in the order of the run, and depend on nothing else.
     `options` are what the run was asked for, if that is more than `config`. `preview` draws with the averaged weights.
     Writes config.json, checkpoints, metrics.jsonl, logs/ and samples/ into `out`. Raises OutputError, and ConfigError if
     `out` holds a run with other options, and ProcessError if another process has gone. KeyboardInterrupt (Ctrl-C, SIGTERM) leaves a
     checkpoint.
     """
+    check_ranges({"train": {"steps": config.steps}})
     accelerator = build_accelerator(config)
     with together():
         learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's
@@ -111,6 +115,9 @@ def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
     path = out / CONFIG
     held = _read(path) if path.exists() else {}
     begun = {".".join(path): value for path, value in flat(held)}
+    if lost := sorted(begun.keys() & RENAMED):
+        got = f"{out}: was begun by an earlier version, with {lost[0]}"
+        raise ConfigError(f"{got}; expected a run of this one, finish it with that one or choose another --out")
     for path, value in flat(options):
         name = ".".join(path)
         if name in begun and begun[name] != value and name not in CARRIED_OUT:

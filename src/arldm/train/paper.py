@@ -11,7 +11,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from arldm.config import TellConfig, TrainConfig
+from arldm.config import QUICK, TrainConfig
 from arldm.datasets.archive import Archive, ArchiveStories
 from arldm.errors import ConfigError, DatasetError
 from arldm.model.arldm import ARLDM
@@ -29,13 +29,12 @@ from arldm.train.stills import Stills, cached_stills
 from arldm.train.stories import turns
 
 SHOWN = 2  # stories of the validation split in a sample picture, and told if nobody judges
-QUICK = TellConfig(steps=20, guidance=6.0)
 
 
 def paper(recipe: Paper, out: Path) -> None:
     """Train AR-LDM on an archive; leaves `out/model`, a folder that `--model` takes."""
-    train = planned(recipe)
     stories = read_stories(recipe)
+    train = planned(recipe, len(stories))
     model = begin(recipe, stories)
     preview = _preview(recipe, model)
     readings = Readings.made(model, stories, recipe.given, recipe.cache or out / "cache")
@@ -45,13 +44,12 @@ def paper(recipe: Paper, out: Path) -> None:
         model.save_pretrained(out / "model")
 
 
-def planned(recipe: Paper) -> TrainConfig:
-    """The training with its number of steps: what the epochs take on the archive, with this many processes. Raises DatasetError."""
+def planned(recipe: Paper, stories: int) -> TrainConfig:
+    """The training with its number of steps: what the epochs take of so many stories, with this many processes."""
     train = recipe.train
-    if train.steps:
-        return train
-    items = train.items_a_step(PartialState().num_processes)
-    return replace(train, steps=math.ceil(recipe.epochs * len(read_stories(recipe)) / items))
+    return replace(
+        train, steps=train.steps or math.ceil(recipe.epochs * stories / train.items_a_step(PartialState().num_processes))
+    )
 
 
 def read_stories(recipe: Paper) -> ArchiveStories:
@@ -73,7 +71,7 @@ def begin(recipe: Paper, stories: ArchiveStories) -> ARLDM:
     model = ARLDM.from_pretrained(recipe.model).narrowed(recipe.history)
     check_length(model, max(stories.lengths))
     model.freeze(recipe.freeze)
-    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
+    model.conditioning_dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
     return model
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from PIL import Image
 from torch import Tensor
 
@@ -83,7 +84,9 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
 @torch.no_grad()
 def in_latents(model: ARLDM, pictures: np.ndarray, batch: int = 10) -> np.ndarray:
     """Pictures (n, size, size, 3) uint8 by the model's autoencoder: (n, channel, h, w) float16, normalised."""
-    parts = [model.latents.encode(floats(pictures[i : i + batch]).to(model.device)) for i in range(0, len(pictures), batch)]
+    device = PartialState().device  # where it will learn; a model that is not yet there is on the CPU
+    model.latents.to(device)
+    parts = [model.latents.encode(floats(pictures[i : i + batch]).to(device)) for i in range(0, len(pictures), batch)]
     return torch.cat(parts).cpu().half().numpy()
 
 

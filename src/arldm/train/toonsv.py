@@ -108,7 +108,7 @@ def begin(recipe: ToonSV) -> ARLDM:
         path = recipe.denoiser / "unet" / "diffusion_pytorch_model.safetensors"
         fill(model.unet, read_weights(path), path)
     model.freeze(recipe.freeze)
-    model.dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
+    model.conditioning_dropout, model.shift = recipe.train.conditioning_dropout, recipe.train.shift
     return model
 
 
