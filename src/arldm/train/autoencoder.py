@@ -56,13 +56,13 @@ class Crops:
     """Random squares of random pictures, each by its place in the run: batches that depend on their number alone."""
 
     pictures: np.ndarray  # (n, size, size, 3) uint8
-    batch: int
+    batch_size: int
     size: int
     seed: int
 
     def __call__(self, number: int) -> Tensor:
         """Batch number `number`: (batch, 3, size, size)."""
-        return floats(np.stack([self._square(number * self.batch + k) for k in range(self.batch)]))
+        return floats(np.stack([self._square(number * self.batch_size + k) for k in range(self.batch_size)]))
 
     def _square(self, place: int) -> np.ndarray:
         dice = np.random.Generator(np.random.Philox(key=derived_seed("crops", self.seed, place)))

@@ -20,13 +20,13 @@ MOMENTUM = 0.95
 class MuonAdamW(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024) for matrices, AdamW for all else, each with its own learning rate.
 
-    A convolution's weight is to Muon the matrix (out, in * height * width). A group's `lr` is AdamW's; `muon` is Muon's in
+    A convolution's weight is to Muon the matrix (out, in * height * width). A group's `lr` is AdamW's; `muon_ratio` is Muon's in
     multiples of it. Differs from torch.optim.Muon in how the update is made orthogonal (see `orthogonal`): a third of the time.
     The state of every weight lies in `state`, as in any optimizer.
     """
 
     def __init__(self, weights: list[nn.Parameter], matrices: list[nn.Parameter], config: TrainConfig) -> None:
-        super().__init__(weights, {"lr": config.learning_rate, "muon": config.muon_learning_rate / config.learning_rate})
+        super().__init__(weights, {"lr": config.learning_rate, "muon_ratio": config.muon_learning_rate / config.learning_rate})
         self._sizes: dict[int, list[nn.Parameter]] = defaultdict(list)  # smaller side -> matrices, which are one batch
         for weight in matrices:
             self._sizes[min(weight.flatten(1).shape)].append(weight)
@@ -46,7 +46,7 @@ class MuonAdamW(torch.optim.Optimizer):
         for matrices in self._sizes.values():
             moved = [weight for weight in matrices if weight.grad is not None]
             for weight, update in zip(moved, orthogonal([self._momentum(weight) for weight in moved]), strict=True):
-                learning_rate = group["lr"] * group["muon"]
+                learning_rate = group["lr"] * group["muon_ratio"]
                 weight.mul_(1 - learning_rate * self._decay)
                 # as large as AdamW's updates are by root mean square (Liu et al. 2025)
                 weight.sub_(update.view_as(weight), alpha=0.2 * learning_rate * max(update.shape) ** 0.5)

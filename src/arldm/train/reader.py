@@ -46,12 +46,12 @@ class Exercises:
 
     pictures: np.ndarray  # (n, SIZE, SIZE, 3) uint8
     answers: np.ndarray  # (n, question)
-    batch: int
+    batch_size: int
     seed: int
 
     def __call__(self, number: int) -> ReaderBatch:
         """Batch number `number`."""
-        rows = turn(number, self.batch, len(self.pictures), self.seed)
+        rows = turn(number, self.batch_size, len(self.pictures), self.seed)
         return ReaderBatch(torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.answers[rows]))
 
 
