@@ -45,9 +45,11 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
     except Exception as error:  # whatever Pillow stumbles over in a file that is broken, or was made to be
-        raise PictureError(
-            f"{name}: cannot be decoded ({str(error).strip().partition(chr(10))[0]}); expected a whole picture, save it again"
-        ) from error
+        raise _undecodable(name, error) from error
+
+
+def _undecodable(name: object, error: Exception) -> PictureError:
+    return PictureError(f"{name}: cannot be decoded ({said(error)}); expected a whole picture, save it again")
 
 
 def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
@@ -55,7 +57,7 @@ def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
     try:
         picture.load()  # of a file that Pillow has but opened
     except Exception as error:  # whatever it stumbles over
-        raise PictureError(f"{name}: cannot be decoded ({said(error)}); expected a whole picture, save it again") from error
+        raise _undecodable(name, error) from error
     if picture.mode in ("I", "F"):
         raise PictureError(f"{name}: has greys of 32 bits; expected 8 or 16, save it again as PNG or JPEG")
     if picture.mode.startswith("I;16"):  # Pillow would cut their values off at 255

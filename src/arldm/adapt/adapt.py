@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from PIL import Image
@@ -82,8 +82,8 @@ def adaptation(
     0 `epochs` are as many as suit, and tell the steps; `train` are other fields of its TrainConfig, and `more` of the recipe
     itself. Raises ModelError, and ConfigError for what cannot be.
     """
-    if mode not in EPOCHS_PAPER:
-        raise ConfigError(f"--mode: got {mode!r}; expected one of {', '.join(EPOCHS_PAPER)}")
+    if mode not in get_args(Mode):
+        raise ConfigError(f"--mode: got {mode!r}; expected one of {', '.join(get_args(Mode))}")
     if "steps" in (train or {}):
         raise ConfigError("--train.steps: is told by --epochs; leave it out")
     config = read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))

@@ -57,7 +57,7 @@ def adaptation(memories: dict[str, int], model: ModelConfig, options: "Plan") ->
     """Print what each way to learn a new character takes, and which cards have room for it."""
     if options.stories != type(options).stories:
         raise ConfigError(f"--stories {options.stories}: a new character is one story; leave it out with --adapt")
-    rows, fastest = [], []  # what each way takes; and of each mode all its ways, the fastest first
+    modes = []  # of each all its ways, the fastest first, and what they take
     for mode in options.adapt:
         train = replace(ADAPTATION_PAPER[mode], precision=options.precision)
         lean = replace(train, gradient_checkpointing=True)
@@ -65,13 +65,12 @@ def adaptation(memories: dict[str, int], model: ModelConfig, options: "Plan") ->
         for one in (train, lean, replace(lean, optimizer="adamw_8bit")):
             peak = training_peak(model, one, FRAMES, prepare=partial(let_learn, mode=mode, new=1, rank=RANK))
             ways.append((f"{mode}: {Setting(one).how}", peak))
-        rows += ways
-        fastest.append(ways)
+        modes.append(ways)
     print("a new character from five pictures; GiB at the worst moment, predicted")
-    print("\n".join(_table(rows, math.inf)))
+    print("\n".join(_table([way for ways in modes for way in ways], math.inf)))
     for text, memory in memories.items():
         room = room_of(memory)
-        fit = [found for ways in fastest if (found := next((name for name, peak in ways if peak.total <= room), ""))]
+        fit = [found for ways in modes if (found := next((name for name, peak in ways if peak.total <= room), ""))]
         print(f"{text}, of which tensors can have {room / GIB:.1f}: {', '.join(fit) or 'nothing fits'}")
     return 0
 

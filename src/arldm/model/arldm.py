@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import torch
 from accelerate import init_empty_weights
@@ -108,7 +108,7 @@ class ARLDM(nn.Module, PushToHubMixin):
         self.history = mode
 
     def _check_history(self, mode: History) -> None:
-        order, most = ("none", "captions", "pictures"), self.config.history
+        order, most = get_args(History), self.config.history
         if mode not in order or order.index(mode) > order.index(most):
             got = f"history {mode!r} asked of a model built with {most!r}"
             raise ConfigError(f"{got}; expected that or less, of {', '.join(order)}")

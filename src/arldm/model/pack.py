@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from PIL import Image
@@ -139,7 +139,7 @@ def read_card(folder: Path) -> Card:
             raise ValueError(f"files {str(card.files)[:40]}")
         named = bool(card.names) and all(map(str.isalpha, card.names)) and len(set(card.names)) == len(card.names)
         words = (card.like, card.base, card.author, card.licence, *card.pictures, *dict(card.files), *dict(card.files).values())
-        if card.mode not in ("full", "lora", "token", "pin") or not named or not all(isinstance(word, str) for word in words):
+        if card.mode not in get_args(Mode) or not named or not all(isinstance(word, str) for word in words):
             raise ValueError(f"mode {card.mode}, names {card.names}, or values of another type")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
