@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 
 from arldm.adapt.adapt import adapt, adaptation
 from arldm.adapt.old import of_old
-from arldm.adapt.pictures import read_pictures
+from arldm.adapt.pictures import passed_over, read_pictures
 from arldm.adapt.school import School
 from arldm.cli import main
 from arldm.cli.adapting import Adapt
-from arldm.cli.packs import recipe_of
+from arldm.cli.packs import recipe_of, tell_of_pictures
 from arldm.config import Mode
 from arldm.errors import ArldmError, ConfigError, DatasetError, OutputError, PictureError
 from arldm.model.pack import CARD, TENSORS, read_card
@@ -81,7 +81,11 @@ def test_the_commands(toy_folder: Path, rumo: Path, tmp_path: Path, capsys: pyte
     assert main([*telling, "--out", str(tmp_path / "told"), "--pack", f"{out}:0.7"]) == 0
     assert main(["replay", str(tmp_path / "told")]) == 0
     out.rename(tmp_path / "moved")
+    capsys.readouterr()
     assert main(["replay", str(tmp_path / "told")]) == 2
+    told = capsys.readouterr().err
+    assert "pack/card.json: not there; expected a pack of `arldm adapt`, check the path, or give its folder with --model" in told
+    assert told.endswith("those of its packs with --pack\n")
     assert main(["replay", str(tmp_path / "told"), "--pack", f"{tmp_path / 'moved'}:0.7"]) == 0
     assert main(["replay", str(tmp_path / "told"), "--pack", str(tmp_path / "moved")]) == 2  # with another weight
     assert main([*telling, "--out", str(tmp_path / "plain")]) == 0
@@ -114,6 +118,42 @@ def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:
     assert found[3] == (156, 156, 156)
 
 
+def test_blank_captions_are_the_name_and_endings_may_be_capitals(rumo: Path) -> None:
+    for path in rumo.glob("*.txt"):
+        path.unlink()
+    (rumo / "a.TXT").write_text("Rumo waves.\n")
+    (rumo / "b.txt").write_text("  \n")
+    assert [frame.caption for frame in read_pictures(rumo, ("rumo",))] == ["Rumo waves.", "Rumo.", "Rumo."]
+    texts = zip(("a.png", "b.jpg", "c.png"), ("Rumo sits.", "", "   "), strict=True)
+    lines = [json.dumps({"file_name": name, "text": text}) for name, text in texts]
+    (rumo / "metadata.jsonl").write_text("\n".join(lines))
+    assert [frame.caption for frame in read_pictures(rumo, ("rumo",))] == ["Rumo sits.", "Rumo.", "Rumo."]
+
+
+def test_what_is_passed_over_is_named(toy_folder: Path, rumo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Captions in a metadata.csv, and pictures in a folder further in, were left out without a word."""
+    assert passed_over(rumo) == []
+    for name in ("metadata.csv", "d.heic", ".hidden"):
+        (rumo / name).write_text("")
+    (rumo / "more").mkdir()
+    assert passed_over(rumo) == ["d.heic", "metadata.csv", "more/"]
+    lines = [json.dumps({"file_name": name, "text": "Rumo."}) for name in ("a.png", "b.jpg", "c.png")]
+    (rumo / "metadata.jsonl").write_text("\n".join(lines))
+    assert "a.txt" in passed_over(rumo)  # which says it otherwise, perhaps
+    made = ["--pictures", str(rumo), "--name", "rumo", "--like", "stranger", "--mode", "pin", "--out", str(tmp_path / "pack")]
+    assert main(["adapt", str(toy_folder), *made]) == 0
+    assert "pictures: not read: a.txt, " in capfd.readouterr().err
+
+
+def test_of_what_is_cut_out_the_whole_sheet_is_looked_at(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        noise(number, (20, 30)).save(tmp_path / f"{number}.png")
+    for mode, said in (("full", ""), ("pin", "1.png is 20 x 30: only the square in its middle is looked at and printed\n")):
+        tell_of_pictures(adaptation(tmp_path, "zork", "bromm", mode=mode))  # type: ignore[arg-type]
+        assert capfd.readouterr().err.endswith(said)
+        assert bool(said) == (mode == "pin")
+
+
 class TestBadInput:
     @pytest.fixture(autouse=True)
     def _nothing_is_left(self, tmp_path: Path) -> Iterator[None]:
@@ -132,7 +172,7 @@ class TestBadInput:
         self.refused(toy_folder, rumo, tmp_path, DatasetError, "has 203 pictures; expected 2 to 20, 4 or 5 different ones are best")
         for path in list(rumo.iterdir())[1:]:
             path.unlink()
-        self.refused(toy_folder, rumo, tmp_path, DatasetError, "has [01] pictures; expected 2 to 20")
+        self.refused(toy_folder, rumo, tmp_path, DatasetError, "has (0 pictures|1 picture); expected 2 to 20")
         self.refused(toy_folder, tmp_path / "none", tmp_path, DatasetError, "is no folder; expected one with 2 to 20 pictures")
 
     def test_what_is_no_picture_is_named(self, toy_folder: Path, rumo: Path, tmp_path: Path) -> None:
@@ -152,6 +192,10 @@ class TestBadInput:
         self.refused(toy_folder, rumo, tmp_path, DatasetError, r"metadata\.jsonl, line 2: .*a\.png has a line already")
         (rumo / "metadata.jsonl").write_text("")
         self.refused(toy_folder, rumo, tmp_path, DatasetError, r"metadata\.jsonl: has no line for a\.png")
+        lines = [f'{{"file_name": "{name}", "text": "Rumo waves."}}\n' for name in ("a.png", "b.jpg", "c.png", "sub/d.png")]
+        (rumo / "metadata.jsonl").write_text("".join(lines))
+        said = r"metadata\.jsonl: has a line for sub/d\.png, which is no picture in this folder"
+        self.refused(toy_folder, rumo, tmp_path, DatasetError, said)
 
     def test_names(self, toy_folder: Path, rumo: Path, tmp_path: Path) -> None:
         for name, path in (("a", "Momo"), ("b", "Momo sits."), ("c", "Momo.")):
@@ -193,12 +237,20 @@ class TestBadInput:
         for odd, said in (
             ({"names": ["Rumo", "rumo"]}, "--name 'rumo': got twice"),
             ({"names": []}, "--name: got none"),
+            (
+                {"model": "toonsv", "like": "the"},
+                "--like the: is nobody whom the model draws; expected one of tilo, fenna, .*, child",
+            ),
+            ({"model": "toonsv", "like": "vesna"}, "--like vesna: is nobody"),
             ({"mode": "dreambooth"}, "--mode: got 'dreambooth'; expected one of full, lora, token, pin"),
             ({"train": {"steps": 10}}, "--train.steps: is told by --epochs; leave it out"),
         ):
             with pytest.raises(ConfigError, match=said):
                 adaptation(**{"pictures": rumo, "names": ["rumo"], "like": "Momo", "model": toy_folder} | odd)
         assert adaptation(rumo, ["RUMO"], "Momo", toy_folder).like == "momo"
+        assert adaptation(str(rumo), "Zork", "momo", toy_folder) == adaptation(rumo, ["zork"], "momo", toy_folder)
+        adapt(pinned, str(tmp_path / "said"))  # type: ignore[arg-type]
+        assert (tmp_path / "said" / CARD).exists()
         with pytest.raises(ConfigError, match=r"--train.threads: got -1; expected 0 to 1024"):
             adapt(replace(pinned, train=replace(pinned.train, threads=-1)), tmp_path / "other")
         assert not (tmp_path / "other.run").exists()
@@ -235,6 +287,8 @@ class TestBadInput:
         named = {"model": str(toy_folder), "pictures": rumo, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}
         with pytest.raises(ConfigError, match="--keep-old: nowhere is no folder; expected toonsv, an archive"):
             recipe_of(Adapt(**named, keep_old="nowhere"))  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="--keep-old: nowhere is no folder"):
+            recipe_of(Adapt(**named, mode="pin", keep_old="nowhere"))  # type: ignore[arg-type]
 
     def test_a_run_goes_on_with_the_weights_it_was_begun_with(self, rumo: Path, tmp_path: Path) -> None:
         for seed, begun in ((1, False), (2, True)):

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from safetensors.torch import load_file, save_file
 
 import arldm.sample
+from arldm.adapt.adapt import adapt
 from arldm.cli import main
 from arldm.evaluate.survey.methods import told_by_method
 from arldm.model.arldm import ARLDM
@@ -24,6 +25,7 @@ from arldm.provenance import read_origin
 from arldm.recipes import TINY
 from arldm.toonsv import plot, split_hash
 from conftest import build, picture
+from newcomers import recipe
 
 SCRIPT = """# A day out
 Momo walks to the beach.  # Hello!
@@ -46,6 +48,13 @@ def tell(toy_folder: Path, script: Path) -> Run:
     return lambda out, *options, script=script: main(
         ["tell", str(script), "--out", str(out), "--model", str(toy_folder), "--steps", "2", *map(str, options)]
     )
+
+
+@pytest.fixture
+def pinned(toy_folder: Path, rumo: Path, tmp_path: Path) -> Path:
+    """A pack."""
+    adapt(recipe(toy_folder, rumo, "pin"), tmp_path / "pack")
+    return tmp_path / "pack"
 
 
 @pytest.fixture
@@ -129,6 +138,40 @@ def test_half_a_story_is_not_continued_otherwise(tell: Run, tmp_path: Path, refu
     assert read_origin(out / "002.png").config.seed == 5
     (out / "002.png").unlink()
     assert tell(out, "--frames", "2", "--steps", 3) == 0
+
+
+def test_a_frame_is_not_drawn_again_by_another_model(tell: Run, tmp_path: Path, pinned: Path, refused, capfd) -> None:
+    """With a pack forgotten, or another one, a frame took the place of one that could not be had again."""
+    out = tmp_path / "told"
+    assert tell(out, "--pack", pinned) == 0
+    told = files(out)
+    capfd.readouterr()
+    refused(tell(out), f"frame 0 was drawn with packs {pinned}, and none is asked for, but all is drawn", "or another --out")
+    said = f"001.png: was drawn with packs {pinned}, and would be drawn again with none; expected the same packs, another --out"
+    refused(tell(out, "--frames", "1"), said, "take it away if that is meant")
+    assert files(out) == told
+    assert tell(out, "--frames", "1", "--take", 1, "--pack", pinned) == 0
+    assert files(out)["001.png"] != told["001.png"]
+    (out / "001.png").unlink()
+    assert tell(out, "--frames", "1") == 0
+    assert read_origin(out / "001.png").packs == ()
+
+
+def test_a_told_story_as_a_script_has_all_its_pictures(tell: Run, tmp_path: Path, capfd) -> None:
+    assert tell(tmp_path / "told") == 0
+    capfd.readouterr()
+    assert tell(tmp_path / "copy", script=tmp_path / "told") == 0
+    assert f"copy: all pictures are those of {tmp_path / 'told'}; --frames 0,1" in capfd.readouterr().out
+
+
+def test_options_of_other_commands_are_not_proposed(refused) -> None:
+    """`arldm adapt --steps` was told of --model.denoiser.train-timesteps."""
+    needed = ["--pictures", "x", "--name", "rumo", "--like", "momo", "--out", "pack"]
+    refused(main(["adapt", "toonsv", *needed, "--steps", "5"]), "Unrecognized options: --steps, 5; see --help")
+
+
+def test_a_file_as_the_folder_of_a_story(tell: Run, script: Path, refused) -> None:
+    refused(tell(script), f"{script}: is a file; expected a new folder, choose another --out")
 
 
 def test_a_caption_is_changed_and_one_added(tell: Run, tmp_path: Path, script: Path, refused, capfd) -> None:

@@ -204,6 +204,38 @@ def test_a_picture_that_could_be_transparent_and_is_not() -> None:
     assert (cut_out(picture).opaque != cut_out(paint(BEACH)).opaque).sum() <= 1
 
 
+def sheet(*rectangles: tuple[int, int, int, int], colour: str | None = "white") -> Image.Image:
+    picture = Image.new("RGBA", (200, 160)) if colour is None else Image.new("RGB", (200, 160), colour)
+    for rectangle in rectangles:
+        picture.paste((220, 60, 40), rectangle)
+    return picture
+
+
+@pytest.mark.parametrize("colour", ["white", None])
+def test_two_on_one_sheet_are_refused(colour: str | None) -> None:
+    """They were one character, twice as wide."""
+    alone, twin, smaller, above = (20, 40, 80, 140), (110, 50, 160, 140), (110, 90, 150, 130), (15, 2, 85, 38)
+    two = sheet(alone, twin, colour=colour)
+    found = cut_outs([sheet(alone, colour=colour), two])
+    assert next(found).opaque.any()  # which picture it is is told by how far one came
+    with pytest.raises(PictureError, match="two figures stand side by side; expected one character, cut the sheet in two"):
+        next(found)
+    for other in (smaller, above):  # a thing that it holds, a hat in the air
+        assert cut_out(sheet(alone, other, colour=colour)).opaque.any()
+
+
+def test_where_a_sheet_is_not_plain_is_said() -> None:
+    shade = np.broadcast_to(np.linspace(180, 255, 200)[None, :, None], (160, 200, 3)).astype(np.uint8).copy()
+    shade[40:140, 60:140] = (220, 60, 40)
+    for picture, sides in (
+        (sheet((0, 40, 60, 140)), "left"),
+        (sheet((20, 40, 80, 160)), "bottom"),
+        (Image.fromarray(shade), "left"),
+    ):
+        with pytest.raises(PictureError, match=f"the sheet has another colour at its .*{sides}.*leave a margin there, and clean"):
+            cut_out(picture)
+
+
 def test_a_sheet_of_paper_on_nothing_is_not_the_figure() -> None:
     """As in screenshots of a window."""
     on_nothing = Image.new("RGBA", (260, 300))

@@ -128,9 +128,9 @@ def test_pinned_pictures_are_seen_where_the_name_is_said(toy_folder: Path, rumo:
 def test_a_pack_that_is_refused_changes_nothing(pack: Path, toy_folder: Path) -> None:
     model, card = ARLDM.from_pretrained(toy_folder), read_pack(pack)
     hash = model.hash()
-    for weight in (float("nan"), -1.0, 3.0):
+    for weight in (float("nan"), -1.0, 3.0, "abc"):
         with pytest.raises(ConfigError, match=f"got weight {weight}; expected 0 to 2"):
-            model.load_pack(pack, weight)
+            model.load_pack(pack, weight)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="nobody"):
         take_up(model, replace(card, card=replace(card.card, like="nobody")), 1.0)
     assert model.widened is None
@@ -188,8 +188,14 @@ def test_a_folder_may_end_in_a_number(tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match="got weight 3 in 'pack:3'; expected 0 to 2"):
-        parsed("pack:3")
+    for said in ("3", "abc", "nan", "inf", "0,7", "-1", ""):
+        with pytest.raises(
+            ConfigError, match=f"got weight {said} in 'pack:{said}'; expected a pack's folder, with a weight of 0 to 2"
+        ):
+            parsed(f"pack:{said}")
+    assert parsed("pack:1e-3") == (Path("pack"), 0.001)
+    with pytest.raises(ConfigError, match="--pack: got ':1'; expected a pack's folder"):
+        parsed(":1")
 
 
 @pytest.mark.parametrize("mode", ["full", "lora", "pin"])
@@ -244,13 +250,28 @@ def test_a_pack_that_was_tampered_with(toy_folder: Path, rumo: Path, tmp_path: P
     refused("is not the card of a pack", like=3)
     refused("is not the card of a pack", files={TENSORS: 3})
     refused("is not the card of a pack", files=[TENSORS])
-    for altered in ({"names": ["rumo", "vesna"]}, {"names": ["vesna"]}, {"like": "momo"}, {"base": "0123"}):
-        refused(r"card\.json: says another names, like, mode, base than its pack\.safetensors", **altered)
+    for altered in ({"names": ["rumo", "vesna"]}, {"names": ["vesna"]}, {"like": "momo"}, {"base": "0123"}, {"mode": "full"}):
+        refused(rf"card\.json: says another {next(iter(altered))} than its pack\.safetensors", **altered)
+    refused(r"card\.json: says another names and base than", names=["vesna"], base="0123")
+    refused(r"is not the card of a pack \(colour is nothing that a card says\)", colour="red")
+    for text in ("{}", "[]", "null"):
+        (pack / CARD).write_text(text)
+        with pytest.raises(ModelError, match=r"is not the card of a pack \(it says no format\)"):
+            read_card(pack)
+    (pack / CARD).write_text(json.dumps({name: value for name, value in card.items() if name != "base"}))
+    with pytest.raises(ModelError, match=r"is not the card of a pack \(base is missing\)"):
+        read_card(pack)
+    with pytest.raises(ModelError, match=r"not there; expected a pack of `arldm adapt`"):
+        read_card(pack / CARD)
     tensors = load_file(pack / TENSORS)
     save_file({name: tensor + 1 for name, tensor in tensors.items()}, pack / TENSORS)
     refused("has SHA-256 .*, its card says .*; it was altered, fetch the pack again")
     (pack / TENSORS).unlink()
     refused("cannot be read")
+    (pack / CARD).unlink()
+    (pack / CARD).symlink_to(pack / CARD)  # what the system refuses to read is not broken
+    with pytest.raises(ModelError, match=r"cannot be read \(Too many levels of symbolic links\); check who may read it"):
+        read_pack(pack)
     (pack / CARD).unlink()
     with pytest.raises(ModelError, match="not there; expected a pack of `arldm adapt`"):
         read_pack(pack)

@@ -45,6 +45,8 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: is not a picture; expected PNG, JPEG or WebP") from error
     except Exception as error:  # whatever Pillow stumbles over in a file that is broken, or was made to be
+        if isinstance(error, OSError) and error.errno:  # of the system, not of Pillow
+            raise PictureError(f"{name}: cannot be read ({error.strerror}); expected a picture that may be read") from error
         raise _undecodable(name, error) from error
 
 

@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all, and what they are known by."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -44,7 +45,9 @@ def check_writable(path: Path, option: str) -> None:
 
 def check_free(folder: Path, notes: str, what: str, option: str) -> None:
     """Does nothing lie there but what a killed process had begun to write of its `notes`? Raises OutputError."""
-    if folder.exists() and (not folder.is_dir() or any(not one.name.startswith(f".{notes}.") for one in folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; expected a new folder, choose another {option}")
+    if folder.exists() and any(not one.name.startswith(f".{notes}.") for one in folder.iterdir()):
         raise OutputError(f"{folder}: is not empty and holds no {what}; expected a new folder, choose another {option}")
 
 
@@ -89,7 +92,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {_mend(error)} or choose another folder") from error
     finally:
         with suppress(OSError):  # where all went well it is gone already
             beside.unlink()
@@ -122,9 +125,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)  # not before: it may be all that is left
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or said(error)
-        raise OutputError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
+        raise OutputError(f"{path}: cannot be written ({reason}); {_mend(error)} or choose another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _mend(error: Exception) -> str:
+    refused = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return "check who may write there" if refused else "free some space"
 
 
 def _sync(path: Path) -> None:

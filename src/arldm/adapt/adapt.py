@@ -39,7 +39,7 @@ from arldm.adapt.pictures import read_cutouts, read_pictures
 from arldm.adapt.recasting import FRAMES
 from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOCHS_PAPER, EPOCHS_TOONSV, OLD, Adaptation, as_words
 from arldm.adapt.school import School
-from arldm.config import QUICK, Mode, TellConfig, to_dict
+from arldm.config import QUICK, Mode, ModelConfig, TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
 from arldm.model.arldm import ARLDM, EMBEDDED
 from arldm.model.batch import StoryBatch
@@ -52,6 +52,8 @@ from arldm.pictures import strip
 from arldm.provenance import pixel_hash
 from arldm.sample import tell
 from arldm.story import Story
+from arldm.toonsv.cast import EXTRA_KINDS
+from arldm.toonsv.world import TRAINED
 from arldm.train import checkpoint
 from arldm.train.engine import set_up
 from arldm.train.loop import fit
@@ -63,12 +65,13 @@ KEPT = 4.0  # how much it counts that what is kept is drawn as before: its targe
 HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would take all of a gradient whose norm is clipped
 FURTHER = 1.1  # times what was learned is the pack, where the character played parts: surer, and two still go into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
+ROLES = (*TRAINED, *(kind for kind in EXTRA_KINDS if " " not in kind))  # whom the embedded model draws and calls by one word
 APART = ("author", "licence", "include_pictures")  # options of the pack alone
 
 
 def adaptation(
-    pictures: Path,
-    names: Sequence[str],
+    pictures: Path | str,
+    names: Sequence[str] | str,
     like: str,
     model: Path | str = "toonsv",
     mode: Mode = "full",
@@ -86,20 +89,29 @@ def adaptation(
         raise ConfigError(f"--mode: got {mode!r}; expected one of {', '.join(get_args(Mode))}")
     if "steps" in (train or {}):
         raise ConfigError("--train.steps: is told by --epochs; leave it out")
-    config = read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))
+    config = config_of(model)
     small = config.summary > 0  # a model as the embedded one, not of published weights
     usual, drawn = (ADAPTATION_TOONSV, EPOCHS_TOONSV) if small else (ADAPTATION_PAPER, EPOCHS_PAPER)
     how = replace(usual[mode], **{"preview_every": 0, "checkpoint_every": 50, "report_to": "none", **(train or {})})
-    recipe = Adaptation(pictures, as_words(names), like.lower(), model, mode, how, **more)
+    words = as_words((names,) if isinstance(names, str) else names)
+    recipe = Adaptation(Path(pictures), words, like.lower(), model, mode, how, **more)
+    if sums_up(config) and recipe.like not in ROLES:
+        raise ConfigError(f"--like {like}: is nobody whom the model draws; expected one of {', '.join(ROLES)}")
     stories = (epochs or drawn[mode]) * (OLD / (OLD - 1) if recipe.keeps_old else 1)
     return replace(recipe, train=replace(how, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
 
 
-def adapt(recipe: Adaptation, out: Path) -> None:
+def config_of(model: Path | str) -> ModelConfig:
+    """What a model is, before it is loaded. Raises ModelError."""
+    return read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))
+
+
+def adapt(recipe: Adaptation, out: Path | str) -> None:
     """Make a pack in `out`. The run lies beside it in `out`.run; the same call continues one that was stopped.
 
     Raises whatever is wrong with pictures, names, model or folder before anything is trained.
     """
+    out = Path(out)
     if out.exists():
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
     run = out.with_name(f"{out.name}.run")
@@ -184,8 +196,12 @@ def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) ->
 
 
 def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
-    """Does the new character play parts in old stories?"""
-    return recipe.moves_weights and sums_up(model.config)
+    return is_cut_out(recipe, model.config)
+
+
+def is_cut_out(recipe: Adaptation, config: ModelConfig) -> bool:
+    """Does the new character play parts in old stories? Otherwise the squares in the middle of its pictures are looked at."""
+    return recipe.moves_weights and sums_up(config)
 
 
 def _hash(*batches: StoryBatch) -> str:

@@ -1,8 +1,8 @@
 """The pictures of a new character, with their captions: a folder that someone put together by hand.
 
 metadata.jsonl      {"file_name": "0.png", "text": "Rumo waves."}, a line for each picture
-or 0.txt            beside 0.png, its caption
-or nothing          then the caption is the name
+or else 0.txt       beside 0.png, its caption
+or nothing          then the caption is the name, as where a caption is blank
 """
 
 import json
@@ -26,8 +26,18 @@ def read_pictures(folder: Path, names: Sequence[str]) -> tuple[Frame, ...]:
     Raises DatasetError for too few or too many, a caption without a name; PictureError for what is no picture.
     """
     paths = picture_paths(folder)
-    told = _metadata(folder) if (folder / METADATA).exists() else None
-    return tuple(Frame(_caption(path, told, names), read_picture(path), (names[0],)) for path in paths)
+    told = _metadata(folder, paths) if (folder / METADATA).exists() else _beside(folder, paths)
+    return tuple(Frame(_caption(path, told[path.name], names), read_picture(path), (names[0],)) for path in paths)
+
+
+def passed_over(folder: Path) -> list[str]:
+    """What lies in the folder and is not read, though somebody may think so. Raises DatasetError as `picture_paths` does."""
+    pictures, texts = picture_paths(folder), _texts(folder)
+    captions = (
+        [folder / METADATA] if (folder / METADATA).exists() else [texts[path.stem] for path in pictures if path.stem in texts]
+    )
+    left = {path for path in folder.iterdir() if not path.name.startswith(".")}.difference(pictures, captions)
+    return sorted(path.name + "/" * path.is_dir() for path in left)
 
 
 def read_cutouts(folder: Path) -> list[Cutout]:
@@ -50,24 +60,31 @@ def picture_paths(folder: Path) -> list[Path]:
         raise DatasetError(f"{folder}: is no folder; expected one with {LEAST} to {MOST} pictures of the character")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
     if not LEAST <= len(paths) <= MOST:
-        raise DatasetError(f"{folder}: has {len(paths)} pictures; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
+        got = f"{len(paths)} picture{'s' * (len(paths) != 1)}"
+        raise DatasetError(f"{folder}: has {got}; expected {LEAST} to {MOST}, 4 or 5 different ones are best")
     return paths
 
 
-def _caption(path: Path, told: dict[str, str] | None, names: Sequence[str]) -> str:
-    beside = path.with_suffix(".txt")
-    if told is not None and path.name not in told:
-        raise DatasetError(f"{path.parent / METADATA}: has no line for {path.name}; add one, or take the picture away")
-    caption = told[path.name] if told is not None else ""
-    caption = caption or (_text(beside, "a caption in UTF-8") if beside.exists() else f"{names[0].capitalize()}.")
-    caption = " ".join(caption.split())
+def _caption(path: Path, told: str, names: Sequence[str]) -> str:
+    caption = " ".join(told.split()) or f"{names[0].capitalize()}."
     if set(names).isdisjoint(words_of(caption)):
         raise DatasetError(f"{path}: its caption {caption!r} does not say {' or '.join(names)}; expected the name in each caption")
     return caption
 
 
-def _metadata(folder: Path) -> dict[str, str]:
-    """The captions by file name."""
+def _beside(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
+    """The captions by the pictures' file names, of those that have a .txt."""
+    texts = _texts(folder)
+    return {path.name: _text(texts[path.stem], "a caption in UTF-8") if path.stem in texts else "" for path in paths}
+
+
+def _texts(folder: Path) -> dict[str, Path]:
+    """Files of text by their names without an ending, which may be in capitals."""
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".txt"}
+
+
+def _metadata(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
+    """The captions by the pictures' file names."""
     path, found = folder / METADATA, {}
     for number, line in enumerate(_text(path, "a line of JSON for each picture").split("\n"), 1):
         if not line.strip():
@@ -83,6 +100,12 @@ def _metadata(folder: Path) -> dict[str, str]:
         except BROKEN as error:
             expected = '{"file_name": "0.png", "text": "Rumo waves."}'
             raise DatasetError(f"{path}, line {number}: cannot be understood ({error}); expected {expected}") from error
+    pictures = [one.name for one in paths]
+    if untold := [name for name in pictures if name not in found]:
+        raise DatasetError(f"{path}: has no line for {untold[0]}; add one, or take the picture away")
+    if absent := [name for name in found if name not in pictures]:
+        got = f"has a line for {absent[0]}, which is no picture in this folder"
+        raise DatasetError(f"{path}: {got}; add the picture, or take the line away")
     return found
 
 

@@ -72,15 +72,14 @@ def _in_one_line(box: str, command: str) -> str:
 
 
 def _likest(rows: list[str], command: str) -> str:
-    """Of similar options, each with the commands that have it below, the first that this command has, or else the first."""
-    outermost = _outermost(rows)
-    last = outermost[0]
+    """Of similar options, each with the commands that have it below, the first that this command has, if it has any."""
+    outermost, last = _outermost(rows), ""
     for row in rows:
         if row.strip() in outermost:
             last = row.strip()
         elif row.strip().startswith(f"in arldm {command}"):
             return last
-    return outermost[0]
+    return ""
 
 
 def _parts(box: str) -> list[list[str]]:

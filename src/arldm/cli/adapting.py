@@ -70,15 +70,11 @@ class Adapt:
 
     def __call__(self) -> int:
         from arldm.adapt.adapt import adapt
-        from arldm.adapt.pictures import picture_paths
-        from arldm.cli.packs import recipe_of
-        from arldm.cli.telling import tell_of_margins
-        from arldm.pictures import read_picture
+        from arldm.cli.packs import recipe_of, tell_of_pictures
 
         try:
             recipe = recipe_of(self)
-            for path in picture_paths(self.pictures):
-                tell_of_margins(path, read_picture(path))
+            tell_of_pictures(recipe)
             adapt(recipe, self.out)
         except ConfigError as error:
             raise ConfigError(_in_own_words(str(error))) from error

@@ -8,13 +8,14 @@ from typing import Self
 from PIL import Image
 
 from arldm.config import TellConfig, to_dict
-from arldm.errors import ConfigError, OutputError
+from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.pictures import read_picture
 from arldm.provenance import Origin, has_origin, pixel_hash, read_origin
 from arldm.story import Story
 from arldm.story_files import StoryFolder, read_held
 
 RANDOM = -1  # as a seed
+MADE = ("history", "packs", "model")  # what a model is, of what a frame may differ in
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +77,38 @@ class Telling:
         """The config to draw what is missing with, a random seed being the one of those frames that are there and stay.
 
         made: the hash of the model, its packs, and the history that they are to be drawn with. Raises ConfigError where all frames
-        that are there were drawn otherwise: half of the story would be another one.
+        that are there were drawn otherwise: half of the story would be another one, or nothing of it would be as asked for; and
+        where a frame that is drawn again was another model's, which a forgotten pack makes of it, too.
         """
+        for number in sorted(self.again):
+            self._check_again(number, config, made)
         missing = self.missing - self.again
-        paths = {*self.folder.path.glob("[0-9]*.png")} - {self.folder.picture(number) for number in self.again} if missing else ()
+        paths = {*self.folder.path.glob("[0-9]*.png")} - {self.folder.picture(number) for number in self.again}
         there = [read_origin(path) for path in sorted(paths) if has_origin(path)]
-        if not there:
+        if not there or (self.again and not missing):
             return config
         if config.seed == RANDOM:
             config = replace(config, seed=there[0].config.seed)
         differences = [_differs(one, config, made) for one in there]
         if all(differences):
             name, was, now = differences[0][0]
-            got = f"frame {there[0].frame} was drawn with {name} {was}, and frame {min(missing)} would be with {now}"
-            way = f"--frames {_listed(missing)} if that is meant"
-            raise ConfigError(f"{self.folder.path}: {got}; expected the same options, {way}, or another --out")
+            got = f"frame {there[0].frame} was drawn with {name} {was}, and "
+            got += f"frame {min(missing)} would be with {now}" if missing else f"{now} is asked for, but all is drawn"
+            way = f"--frames {_listed(missing)} if that is meant, " if missing else ""
+            raise ConfigError(f"{self.folder.path}: {got}; expected the same options, {way}or another --out")
         return config
+
+    def _check_again(self, number: int, config: TellConfig, made: tuple[str, tuple[str, ...], str]) -> None:
+        """Its old picture is lost. Other steps or another seed are what it is drawn again for."""
+        path = self.folder.picture(number)
+        try:
+            found = _differs(read_origin(path), config, made) if path.exists() and has_origin(path) else []
+        except PictureError:  # broken, which is why it is drawn again
+            return
+        for name, was, now in found:
+            if name in MADE:
+                got = f"was drawn with {name} {was}, and would be drawn again with {now}"
+                raise ConfigError(f"{path}: {got}; expected the same {name}, another --out, or take it away if that is meant")
 
 
 def _known_as(folder: Path, held: Story | None, story: Story, again: Collection[int]) -> Story:

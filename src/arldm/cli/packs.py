@@ -1,7 +1,7 @@
 """What `arldm adapt` and `arldm pack` do, and packs given on other command lines."""
 
 import math
-import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,9 +42,22 @@ def recipe_of(options: "Adapt") -> Adaptation:
     train |= {name: given for name in ("learning_rate", "precision") if (given := getattr(options, name))}
     more = {name: getattr(options, name) for name in ("epochs", "keep_old", "rank", "author", "licence", "include_pictures")}
     recipe = adaptation(options.pictures, options.name, options.like, options.model, options.mode, train=train, **more)
-    if recipe.keeps_old:
+    if recipe.keep_old:  # and by a mode that needs none
         _check_old(recipe.keep_old)
     return recipe
+
+
+def tell_of_pictures(recipe: Adaptation) -> None:
+    """Say what of a folder and its pictures is not looked at. Raises DatasetError and PictureError."""
+    from arldm.adapt.adapt import config_of, is_cut_out
+    from arldm.adapt.pictures import passed_over, picture_paths
+    from arldm.cli.telling import tell_of_margins
+
+    if left := passed_over(recipe.pictures):
+        print(f"arldm: {recipe.pictures}: not read: {', '.join(left)}", file=sys.stderr)
+    if not is_cut_out(recipe, config_of(recipe.model)):
+        for path in picture_paths(recipe.pictures):
+            tell_of_margins(path, read_picture(path))
 
 
 def _check_old(keep_old: str) -> None:
@@ -82,12 +95,14 @@ def load_model(folder: Path | str, packs: Sequence[str] = ()) -> ARLDM:
 
 def parsed(text: str) -> tuple[Path, float]:
     """ "DIR:0.7" as a folder and a weight. Raises ConfigError."""
-    if Path(text).is_dir():  # whatever its name ends in
+    folder, colon, said = text.rpartition(":")
+    if Path(text).is_dir() or not colon:  # whatever its name ends in
         return Path(text), 1.0
-    found = re.fullmatch(r"(.+?)(?::(-?\d*\.?\d+))?", text)
-    if found is None:
-        raise ConfigError(f"--pack: got {text!r}; expected a pack's folder, with a weight perhaps: DIR:0.7")
-    weight = float(found[2]) if found[2] else 1.0
-    if not 0 <= weight <= MOST:
-        raise ConfigError(f"--pack: got weight {weight:g} in {text!r}; expected 0 to {MOST:g}, 1 is all of it")
-    return Path(found[1]), weight
+    try:
+        weight = float(said)
+    except ValueError:
+        weight = math.nan
+    if not folder or not 0 <= weight <= MOST:
+        got = f"got weight {said} in {text!r}" if folder else f"got {text!r}"
+        raise ConfigError(f"--pack: {got}; expected a pack's folder, with a weight of 0 to {MOST:g} perhaps: DIR:0.7")
+    return Path(folder), weight

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from arldm.cli.continuing import RANDOM, Telling
 from arldm.cli.packs import load_model
 from arldm.config import TellConfig
-from arldm.errors import ConfigError, PictureError
+from arldm.errors import ConfigError, ModelError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.pictures import read_picture
 from arldm.provenance import Origin, has_origin, origin, pixel_hash, read_origin
@@ -49,7 +49,8 @@ def _told(options: "Tell") -> int:
         config = replace(config, seed=random.SystemRandom().randrange(2**31))
     telling.folder.finish(_drawn(options, telling, model, made, config))
     if not telling.drawn:
-        print(f"{options.out}: all is drawn; --frames 0,1 --take 1 draws these anew")
+        whose = f"all pictures are those of {options.script}" if telling.was is None else "all is drawn"
+        print(f"{options.out}: {whose}; --frames 0,1 --take 1 draws these anew")
     print(options.out / "strip.png")
     return 0
 
@@ -130,7 +131,10 @@ class _Models:
         """The one that drew a frame, ready to draw it again. Raises ConfigError where it is another, or draws elsewhere."""
         key = (self._options.model or made.model, *(self._options.pack or made.packs))
         if key not in self._held:
-            loaded = load_model(key[0], key[1:])
+            try:
+                loaded = load_model(key[0], key[1:])
+            except ModelError as error:
+                raise ModelError(f"{error}, or give its folder with --model, and those of its packs with --pack") from error
             self._held[key] = loaded, loaded.hash()
         model, model_hash = self._held[key]
         if model_hash != made.model_hash:

@@ -13,7 +13,7 @@ pictures/                            what it was made from, if its author wanted
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -123,17 +123,32 @@ def _seal(card: Card) -> dict[str, str]:
     return {"pack": json.dumps({name: getattr(card, name) for name in SEALED})}
 
 
+def _unsealed(card: Card, written: dict[str, str] | None) -> str:
+    """What of the card its file of tensors says otherwise."""
+    if written == _seal(card):
+        return ""
+    try:
+        was = json.loads((written or {})["pack"])
+        return " and ".join(name for name in SEALED if list(was[name]) != list(getattr(card, name))) or ", ".join(SEALED)
+    except BROKEN:  # whoever wrote that
+        return ", ".join(SEALED)
+
+
 def read_card(folder: Path) -> Card:
     """The card of a pack. Raises ModelError."""
     path = folder / CARD
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or "format" not in found:
+            raise ValueError("it says no format")
         if found.pop("format") != FORMAT:
             writer = found.get("arldm", "of another version")
             raise ModelError(
                 f"{path}: of another format, written by arldm {writer}; this is arldm {version('arldm')}, install that one"
             )
-        found.pop("arldm")
+        found.pop("arldm", None)
+        if odd := set(found) ^ {one.name for one in fields(Card)}:
+            raise ValueError(f"{min(odd)} is {'missing' if min(odd) not in found else 'nothing that a card says'}")
         card = Card(**{**found, "names": tuple(found["names"]), "pictures": tuple(found["pictures"])})
         if not isinstance(card.files, dict):
             raise ValueError(f"files {str(card.files)[:40]}")
@@ -141,8 +156,10 @@ def read_card(folder: Path) -> Card:
         words = (card.like, card.base, card.author, card.licence, *card.pictures, *dict(card.files), *dict(card.files).values())
         if card.mode not in get_args(Mode) or not named or not all(isinstance(word, str) for word in words):
             raise ValueError(f"mode {card.mode}, names {card.names}, or values of another type")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(f"{path}: not there; expected a pack of `arldm adapt`, check the path") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check who may read it") from error
     except BROKEN as error:
         raise ModelError(f"{path}: is not the card of a pack ({said(error)}); fetch the pack again") from error
     return card
@@ -165,11 +182,13 @@ def read_pack(folder: Path) -> Pack:
                     f"{path}: has SHA-256 {got[:16]}, its card says {wanted[:16]}; it was altered, fetch the pack again"
                 )
             tensors[name] = load(data)
-            if safe_open(path, "pt").metadata() != _seal(card):
-                raise ModelError(
-                    f"{folder / CARD}: says another {', '.join(SEALED)} than its {name}; it was altered, fetch the pack again"
-                )
-        except (OSError, SafetensorError) as error:
+            if other := _unsealed(card, safe_open(path, "pt").metadata()):
+                raise ModelError(f"{folder / CARD}: says another {other} than its {name}; it was altered, fetch the pack again")
+        except OSError as error:
+            raise ModelError(
+                f"{path}: cannot be read ({error.strerror}); check who may read it, or fetch the pack again"
+            ) from error
+        except SafetensorError as error:
             raise ModelError(f"{path}: cannot be read ({said(error)}); fetch the pack again") from error
     return Pack(card, tensors[TENSORS], tensors.get(LORA, {}))
 

@@ -47,7 +47,7 @@ class Widened:
 def take_up(model: "ARLDM", pack: Pack, weight: float) -> None:
     """Teach a model what a pack knows; deltas of several packs add up. Raises ModelError, ConfigError, and then changes nothing."""
     card = pack.card
-    if not 0 <= weight <= MOST:
+    if not isinstance(weight, int | float) or not 0 <= weight <= MOST:
         raise ConfigError(f"pack of {card.name!r}: got weight {weight}; expected 0 to {MOST:g}, 1 is all of it")
     base = model.widened.hash if model.widened else model.hash()
     if card.base != base:

@@ -16,14 +16,12 @@ from arldm.errors import PictureError
 from arldm.pictures import flattened
 from arldm.toonsv.canvas import LIGHT
 from arldm.toonsv.cast import COLOURS, HUES, NAMES, PLACES, PROPS, SIDES, TIMES, WEATHERS, Figure, Place, Prop, Scene
+from arldm.toonsv.drawings import PLAIN, Box, Drawing, drawn, touched
 from arldm.toonsv.figures import ARMS, LIFT
 from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 
 SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
 TALL = 150.0  # of SIZE; a drawing of any size is made as tall as somebody of the cast
-OPAQUE = 128  # of 255
-SHEET = 0.95  # of its box; what is not transparent, fills more than that and has a white border is a sheet of paper
-PLAIN = 24  # of 255; what differs less from the colour of the border is background
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
 CAPPED_SKY = 12.0  # rain in a window by night, of which an ear hides some, differs by less from whom else it may be
@@ -31,9 +29,6 @@ HEADS_FREE: tuple[str, ...] = ("stand", "run", "sit", "jump", "hold")  # actions
 HAND = 3  # pixels, from the middle of a hand
 BESIDE = 2  # pixels; nearer than this, one may be in front of the other
 LEAST, MOST = 0.01, 0.5  # of a picture, that a figure may cover
-SPECK = 0.01  # of the largest part of a drawing
-
-Box = tuple[int, int, int, int]  # left, top, right and bottom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +50,6 @@ class Head:
     lift: float  # as in LIFT
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    """A drawing without what is behind it."""
-
-    figure: Image.Image  # RGBA
-    box: Box | None  # where on its sheet; None where there is nothing
-
-
 def cut_outs(pictures: Sequence[Image.Image]) -> Iterator[Cutout]:
     """The one figure of each picture, RGB or RGBA, in their order.
 
@@ -71,14 +58,16 @@ def cut_outs(pictures: Sequence[Image.Image]) -> Iterator[Cutout]:
     Drawings on sheets of one size have one scale and one ground: who sits is less tall than who stands, and who jumps is above
     where others stand.
     """
-    drawings = [_drawn(picture) for picture in pictures]
+    drawings = [drawn(picture) for picture in pictures]
     for picture, drawing in zip(pictures, drawings, strict=True):
         beside = [other for other, sheet in zip(drawings, pictures, strict=True) if sheet.size == picture.size]
+        if drawing is not None and not drawing.alone:
+            raise PictureError("two figures stand side by side; expected one character, cut the sheet in two")
         found = _placed(picture) if drawing is None else _stood(drawing, [other.box for other in beside if other and other.box])
         if found is None or not LEAST < found.opaque.mean() < MOST:
             raise PictureError(
-                "the character cannot be told from what is behind it; expected a transparent background, "
-                "one plain colour, or a picture of ToonSV's world with nobody else in it"
+                f"the character cannot be told from what is behind it{touched(picture)}; expected a transparent background, "
+                "one plain colour all around, or a picture of ToonSV's world with nobody else in it"
             )
         yield found
 
@@ -157,58 +146,7 @@ def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene,
     return Image.fromarray((pixels * opaque + np.asarray(behind, np.float32) * (1 - opaque)).round().astype(np.uint8))
 
 
-def _drawn(picture: Image.Image) -> _Drawing | None:
-    """What is not transparent, or not of the one colour of the whole border and joined to it. None where there is neither.
-
-    A sheet of white paper is no figure, though it may lie on nothing: a screenshot of a window does.
-    """
-    if picture.mode == "RGBA" and np.median(_border(alpha := np.asarray(picture.getchannel("A")))) < OPAQUE:
-        drawing = _cropped(np.asarray(picture.convert("RGB")), alpha)
-        on_paper = _drawn(flattened(drawing.figure)) if _is_paper(drawing.figure) else None
-        if drawing.box is None or on_paper is None:
-            return drawing
-        return replace(on_paper, box=on_paper.box and _moved(on_paper.box, *drawing.box[:2]))
-    pixels = np.asarray(flattened(picture))
-    border = _border(pixels).astype(np.int16)
-    colour = np.median(border, 0)
-    if (abs(border - colour).max(-1) > PLAIN).any():
-        return None
-    parts = np.zeros(pixels.shape[:2], np.int32)
-    ndimage.label(abs(pixels - colour).max(-1) <= PLAIN, output=parts)
-    return _cropped(pixels, np.where(parts != parts[0, 0], 255, 0).astype(np.uint8))
-
-
-def _border(pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
-
-
-def _is_paper(figure: Image.Image) -> bool:
-    """Is it a rectangle with a white border?"""
-    pixels = np.asarray(figure)
-    if not pixels.size or (pixels[..., 3] >= OPAQUE).mean() <= SHEET:
-        return False
-    return bool((np.median(_border(pixels), 0) >= 255 - PLAIN).all())
-
-
-def _moved(box: Box, right: int, down: int) -> Box:
-    return box[0] + right, box[1] + down, box[2] + right, box[3] + down
-
-
-def _cropped(pixels: np.ndarray, alpha: np.ndarray) -> _Drawing:
-    box = _box(alpha >= OPAQUE)
-    return _Drawing(Image.fromarray(np.dstack((pixels, alpha)), "RGBA").crop(box), box)
-
-
-def _box(seen: np.ndarray) -> Box | None:
-    """Where the figure is, and not a speck of dust, a signature or a number of the page."""
-    parts = np.zeros(seen.shape, np.int32)
-    ndimage.label(seen, output=parts)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0  # what is not seen
-    return Image.fromarray((sizes > SPECK * sizes.max())[parts]).getbbox()
-
-
-def _stood(drawing: _Drawing, boxes: Sequence[Box]) -> Cutout | None:
+def _stood(drawing: Drawing, boxes: Sequence[Box]) -> Cutout | None:
     """A drawing in the middle, the tallest of the boxes being as tall as the cast, the lowest on the ground."""
     if drawing.box is None:
         return None
