@@ -77,16 +77,17 @@ def pixel_hash(picture: Image.Image) -> str:
     return hashlib.sha256(f"{picture.size}".encode() + flattened(picture).tobytes()).hexdigest()[:16]
 
 
-def has_origin(path: Path) -> bool:
-    """Does this picture say what it was made from? Raises PictureError for what is no picture."""
-    return _said(path) is not None
-
-
 def read_origin(path: Path) -> Origin:
     """The origin that a frame carries. Raises PictureError where there is none."""
-    text = _said(path)
-    if text is None:
+    if (found := origin_in(path)) is None:
         raise PictureError(f"{path}: does not say what it was made from; expected a frame that arldm drew with metadata")
+    return found
+
+
+def origin_in(path: Path) -> Origin | None:
+    """The origin that a picture carries, if it does. Raises PictureError where that cannot be understood, and for no picture."""
+    if (text := _said(path)) is None:
+        return None
     try:
         found = {"captions": (), "past": (), **json.loads(text)}
         found.pop("batch", None)  # which was always one, and told by earlier versions

@@ -10,7 +10,7 @@ from PIL import Image
 from arldm.config import TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError, PictureError
 from arldm.pictures import read_picture
-from arldm.provenance import Origin, has_origin, pixel_hash, read_origin
+from arldm.provenance import Origin, origin_in, pixel_hash
 from arldm.story import Story
 from arldm.story_files import StoryFolder, read_held
 
@@ -84,7 +84,7 @@ class Telling:
             self._check_again(number, config, made)
         missing = self.missing - self.again
         paths = {*self.folder.path.glob("[0-9]*.png")} - {self.folder.picture(number) for number in self.again}
-        there = [read_origin(path) for path in sorted(paths) if has_origin(path)]
+        there = [found for path in sorted(paths) if (found := origin_in(path))]
         if not there or (self.again and not missing):
             return config
         if config.seed == RANDOM:
@@ -102,10 +102,10 @@ class Telling:
         """Its old picture is lost. Other steps or another seed are what it is drawn again for."""
         path = self.folder.picture(number)
         try:
-            found = _differs(read_origin(path), config, made) if path.exists() and has_origin(path) else []
+            was_made = origin_in(path) if path.exists() else None
         except PictureError:  # broken, which is why it is drawn again
             return
-        for name, was, now in found:
+        for name, was, now in _differs(was_made, config, made) if was_made else ():
             if name in MADE:
                 got = f"was drawn with {name} {was}, and would be drawn again with {now}"
                 raise ConfigError(f"{path}: {got}; expected the same {name}, another --out, or take it away if that is meant")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from arldm.errors import ConfigError
 from arldm.model.enlarge import Enlarger
-from arldm.provenance import has_origin, pixel_hash, read_origin
+from arldm.provenance import origin_in, pixel_hash
 from arldm.story import Story
 from arldm.story_files import frame_path
 
@@ -37,7 +37,5 @@ def enlarged(story: Story, folder: Path) -> Story:
 
 def _is_ours(picture: Image.Image, path: Path) -> bool:
     """Is it what the embedded model drew there? Somebody may have painted over it, or put another in its place."""
-    if not path.exists() or not has_origin(path):
-        return False
-    made = read_origin(path)
-    return made.model == "toonsv" and made.pixels == pixel_hash(picture)
+    made = origin_in(path) if path.exists() else None
+    return made is not None and made.model == "toonsv" and made.pixels == pixel_hash(picture)

@@ -18,7 +18,7 @@ from arldm.config import TellConfig
 from arldm.errors import ConfigError, ModelError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.pictures import read_picture
-from arldm.provenance import Origin, has_origin, origin, pixel_hash, read_origin
+from arldm.provenance import Origin, origin, origin_in, pixel_hash
 from arldm.sample import tell
 from arldm.story import Frame, Story
 from arldm.story_files import check_cast, frame_path, is_told, read_script, read_told
@@ -109,7 +109,7 @@ def replay(options: "Replay") -> int:
 def _origins(story: Story, folder: Path) -> dict[int, Origin]:
     """What the frames that arldm drew were made from. Raises PictureError where that cannot be told, or not be done again."""
     paths = [frame_path(folder, number) for number in range(len(story.frames))]
-    found = {number: read_origin(path) for number, path in enumerate(paths) if path.exists() and has_origin(path)}
+    found = {number: made for number, path in enumerate(paths) if path.exists() and (made := origin_in(path))}
     if not found:
         raise PictureError(f"{folder}: no frame says what it was made from; expected a story told with metadata")
     missing = [number for number, frame in enumerate(story.frames) if frame.picture is None]
