@@ -18,9 +18,9 @@ from arldm.cli import main as arldm
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, pixels
 from arldm.story import Story
-from arldm.story_files import write_known
 from arldm.toonsv import painted, plot, story
 from arldm.toonsv.redrawn import forgotten, otherwise
+from arldm.truth_files import write_known
 
 TABLE = Path(os.environ.get("TABLE", "runs/out/table"))
 STEP = 37  # stories between a frame and the next one that is dealt with it; no divisor of any usual number of stories

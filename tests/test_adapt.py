@@ -222,7 +222,7 @@ class TestBadInput:
         with pytest.raises(ConfigError, match=f"--{option}: got {got}; expected"):
             recipe_of(Adapt(**named | {option.replace("-", "_"): got}))  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize(("mode", "option"), [("full", "rank"), ("token", "rank"), ("pin", "epochs"), ("pin", "learning_rate")])
+    @pytest.mark.parametrize(("mode", "option"), [("full", "rank"), ("token", "rank"), ("pin", "epochs"), ("pin", "precision")])
     def test_options_that_are_nothing_to_a_mode(self, toy_folder: Path, rumo: Path, tmp_path: Path, mode: str, option: str) -> None:
         named = {"model": str(toy_folder), "pictures": rumo, "name": ("rumo",), "like": "momo", "out": tmp_path / "pack"}
         with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')}: is nothing to --mode {mode}; leave it out"):
@@ -237,6 +237,8 @@ class TestBadInput:
         for odd, said in (
             ({"names": ["Rumo", "rumo"]}, "--name 'rumo': got twice"),
             ({"names": []}, "--name: got none"),
+            ({"rank": 0}, "--rank: got 0; expected 1 or more"),
+            ({"epochs": -3}, "--epochs: got -3; expected 0 or more"),
             (
                 {"model": "toonsv", "like": "the"},
                 "--like the: is nobody whom the model draws; expected one of tilo, fenna, .*, child",
@@ -248,6 +250,7 @@ class TestBadInput:
             with pytest.raises(ConfigError, match=said):
                 adaptation(**{"pictures": rumo, "names": ["rumo"], "like": "Momo", "model": toy_folder} | odd)
         assert adaptation(rumo, ["RUMO"], "Momo", toy_folder).like == "momo"
+        assert adaptation(rumo, ["rumo"], "tilo", Path("toonsv")).train == adaptation(rumo, ["rumo"], "tilo").train
         assert adaptation(str(rumo), "Zork", "momo", toy_folder) == adaptation(rumo, ["zork"], "momo", toy_folder)
         adapt(pinned, str(tmp_path / "said"))  # type: ignore[arg-type]
         assert (tmp_path / "said" / CARD).exists()
@@ -264,6 +267,9 @@ class TestBadInput:
         shutil.rmtree(tmp_path / "pack")
         adapt(recipe(toy_folder, shutil.copytree(rumo, tmp_path / "moved"), "token"), tmp_path / "pack")  # wherever they lie
         shutil.rmtree(tmp_path / "pack")
+        larger = recipe(toy_folder, rumo, "token")
+        with pytest.raises(ConfigError, match=r"--batch-size is 4; .* was begun with 2"):  # of which it depends what is read
+            adapt(replace(larger, train=replace(TRAIN, batch_size=4)), tmp_path / "pack")
         (rumo / "a.txt").write_text("Rumo jumps.")
         with pytest.raises(ConfigError, match=r"--pictures-hash is .* was begun with"):
             adapt(recipe(toy_folder, rumo, "token"), tmp_path / "pack")
@@ -320,8 +326,11 @@ class TestBadInput:
                 adapt(recipe(toy_folder, rumo, "token"), tmp_path / "pack")
         assert not (tmp_path / "pack").exists()
         half = tmp_path / ".pack.123.new"
+        other = tmp_path / ".pack.v2.123.new"  # of an adaptation to "pack.v2" beside this one
         half.mkdir()  # as a killed process leaves it
+        other.mkdir()
         monkeypatch.setattr(School, "__call__", full)  # what was learned is not learned again
         adapt(recipe(toy_folder, rumo, "token", licence="CC0-1.0"), tmp_path / "pack")
         assert read_card(tmp_path / "pack").name == "rumo"
         assert not half.exists()
+        other.rmdir()  # it is there

@@ -21,7 +21,7 @@ from arldm.evaluate.survey.methods import told_by_method
 from arldm.model.arldm import ARLDM
 from arldm.model.text import CaptionTokenizer
 from arldm.model.vocabulary import train_bert_tokenizer, train_clip_tokenizer
-from arldm.provenance import read_origin
+from arldm.provenance import origin_in, read_origin
 from arldm.recipes import TINY
 from arldm.toonsv import plot, split_hash
 from conftest import build, picture
@@ -134,6 +134,15 @@ def test_half_a_story_is_not_continued_otherwise(tell: Run, tmp_path: Path, refu
     assert not (out / "001.png").exists()
     assert tell(out, "--seed", "-1") == 0  # the same command
     assert files(out) == whole
+    for name in ("002.png", "strip.png"):
+        (out / name).unlink()
+    assert tell(tmp_path / "other", "--seed", 7) == 0
+    shutil.copy(tmp_path / "other" / "000.png", out / "000-before.png")  # a picture of one's own is no frame
+    capfd.readouterr()
+    refused(tell(out, "--seed", 7), "frame 2 would be with 7")
+    assert tell(out, "--seed", "-1") == 0
+    (out / "000-before.png").unlink()
+    assert files(out) == whole
     assert tell(out, "--frames", "2", "--seed", 5) == 0
     assert read_origin(out / "002.png").config.seed == 5
     (out / "002.png").unlink()
@@ -161,7 +170,34 @@ def test_a_told_story_as_a_script_has_all_its_pictures(tell: Run, tmp_path: Path
     assert tell(tmp_path / "told") == 0
     capfd.readouterr()
     assert tell(tmp_path / "copy", script=tmp_path / "told") == 0
-    assert f"copy: all pictures are those of {tmp_path / 'told'}; --frames 0,1" in capfd.readouterr().out
+    said = f"copy: all pictures are given, or those of {tmp_path / 'told'}; --frames 0,1 --take 1 draws these anew"
+    assert said in capfd.readouterr().out
+    picture(5).save(tmp_path / "mine.png")
+    assert tell(tmp_path / "mine", "--picture", tmp_path / "mine.png", script=tmp_path / "told") == 0
+    assert "; --frames 1,2 --take 1 draws these anew" in capfd.readouterr().out
+    assert origin_in(tmp_path / "mine" / "000.png") is None
+
+
+def test_a_copy_of_a_told_story_says_what_it_was_made_from_and_is_replayed(tell: Run, tmp_path: Path, script: Path, capfd) -> None:
+    """Its frames said nothing, and where a caption had been changed since, it had another id: other noise."""
+    assert tell(tmp_path / "told") == 0
+    script.write_text(SCRIPT.replace("They sit down.", "They jump."))
+    assert tell(tmp_path / "told", "--frames", "2") == 0
+    assert tell(tmp_path / "copy", "--frames", "2", "--take", 1, script=tmp_path / "told") == 0
+    for name in ("000.png", "001.png"):
+        assert read_origin(tmp_path / "copy" / name) == read_origin(tmp_path / "told" / name)
+    capfd.readouterr()
+    assert main(["replay", str(tmp_path / "copy")]) == 0
+    assert capfd.readouterr().out.count("identical") == 3
+
+
+def test_replay_knows_captions_that_were_changed_since(tell: Run, tmp_path: Path, capfd) -> None:
+    out = tmp_path / "told"
+    assert tell(out) == 0
+    (out / "story.json").write_text((out / "story.json").read_text().replace("They sit down.", "They jump."))
+    capfd.readouterr()
+    assert main(["replay", str(out)]) == 1
+    assert capfd.readouterr().out.splitlines()[-1] == "002.png: was drawn after other captions than these"
 
 
 def test_options_of_other_commands_are_not_proposed(refused) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import tracemalloc
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -30,8 +31,8 @@ from arldm.evaluate.report import score
 from arldm.evaluate.webpage import column, page
 from arldm.model.noise import seeded
 from arldm.story import Story
-from arldm.story_files import write_known
 from arldm.toonsv import stories as toonsv
+from arldm.truth_files import write_known
 from arldm.writing import checksum
 from conftest import picture, story
 from test_similarity import write_clip
@@ -65,6 +66,20 @@ def sets(tmp_path: Path) -> list[Path]:
 
 
 class TestStore:
+    def test_another_process_that_waited_adds_to_the_rows_at_once(self, sets: list[Path], tmp_path: Path, monkeypatch) -> None:
+        """They were mapped after the lock was let go, and a half row was a traceback."""
+        paths = find(sets[0]).frames
+
+        @contextmanager
+        def let_go_to_another(path: Path):
+            yield
+            with (path.parent / "rows").open("ab") as rows:
+                rows.write(b"half")
+
+        monkeypatch.setattr("arldm.evaluate.features.locked", let_go_to_another)
+        features, _ = Store(tmp_path / "cache", Means()).features(paths, digests(paths))
+        assert len(np.concatenate(list(features.chunks()))) == len(paths)
+
     def test_a_picture_is_looked_at_once(self, sets: list[Path], tmp_path: Path) -> None:
         paths, network = find(sets[0]).frames, Means()
         features, sizes = Store(tmp_path / "cache", network).features(paths, digests(paths), batch=5)
@@ -393,6 +408,10 @@ class TestReaderJudge:
         assert not tells_facts(known(find(sets[0])))
         copy = Path(shutil.copytree(toons[0], tmp_path / "copy"))
         path = copy / "test-000000" / "truth.json"
+        away = path.rename(copy / "truth.json")
+        with pytest.raises(DatasetError, match=r"test-000000: has no truth.json, as other stories have \(1 such\)"):
+            tells_facts(known(find(copy)))
+        away.rename(path)
         path.write_text('[[["zuzi", "present", "yes", "rumour"]], [], []]')
         with pytest.raises(ScriptError, match=r"truth.json: holds no facts .*write the stories again"):
             known(find(copy))

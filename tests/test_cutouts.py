@@ -10,9 +10,10 @@ from PIL import Image
 
 from arldm.errors import PictureError
 from arldm.toonsv.cast import Figure, Place, Prop, Scene
-from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_out, cut_outs, head, pose, put
+from arldm.toonsv.cutouts import HEADS_FREE, SIZE, TALL, behind, cut_outs, head, pose, put
 from arldm.toonsv.paint import GROUND, paint, standing
 from arldm.toonsv.scenes import random_scene
+from newcomers import cut_out
 
 MOUSE = Figure("pako", "happy", "wave", "blue")
 BEACH = Scene(Place("beach", "rose", "palm", "left"), "rain", "day", (MOUSE,), aside=1)
@@ -222,6 +223,16 @@ def test_two_on_one_sheet_are_refused(colour: str | None) -> None:
         next(found)
     for other in (smaller, above):  # a thing that it holds, a hat in the air
         assert cut_out(sheet(alone, other, colour=colour)).opaque.any()
+
+
+def test_a_drawing_that_flies_is_refused() -> None:
+    """Of drawings anywhere on sheets of one size the higher ones lost their heads."""
+    low, leaping, flying = (sheet((80, top, 110, top + 60)) for top in (90, 66, 20))
+    assert all(found.opaque.any() for found in cut_outs([low, leaping]))
+    found = cut_outs([low, flying])
+    next(found)
+    with pytest.raises(PictureError, match=r"stands much higher on its sheet than another one.*crop each sheet to its figure"):
+        next(found)
 
 
 def test_where_a_sheet_is_not_plain_is_said() -> None:

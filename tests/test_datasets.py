@@ -214,7 +214,7 @@ def test_halves_that_a_killed_process_left_are_swept_away(tmp_path: Path) -> Non
     write_pororo(tmp_path / "in")
     imported("pororo", tmp_path)
     whole = tree(tmp_path / "out")
-    for name in (".corpus.json.12", "clips/.data-00000-of-00001.arrow.345", "stories/train/.state.json.6"):
+    for name in (".corpus.json.12.new", "clips/.data-00000-of-00001.arrow.345.new", "stories/train/.state.json.6.new"):
         (tmp_path / "out" / name).write_bytes(b"half")
     with (tmp_path / "out/shards.jsonl").open("a") as file:
         file.write('{"shard": 0, "sha')

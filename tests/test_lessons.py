@@ -45,13 +45,13 @@ from arldm.model.pack import NEWCOMER, read_pack
 from arldm.model.widening import add_words, take_up, texts
 from arldm.story import Frame, Story
 from arldm.toonsv import painted
-from arldm.toonsv.cutouts import SIZE, cut_out
+from arldm.toonsv.cutouts import SIZE
 from arldm.toonsv.plot import plot
 from arldm.toonsv.questions import FREE, TO_DRAW, kind
 from arldm.toonsv.recast import portraits
 from arldm.toonsv.world import TRAINED
 from conftest import TINY, build, noise
-from newcomers import TRAIN, recipe, shown
+from newcomers import TRAIN, cut_out, recipe, shown
 
 
 def test_new_names_are_words_of_their_own(deciding: ARLDM) -> None:

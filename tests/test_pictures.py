@@ -13,7 +13,7 @@ from PIL import Image
 
 from arldm.errors import ConfigError, PictureError
 from arldm.evaluate.pictures import Pictures, aligned, find, opened, write_vistorybench
-from arldm.story_files import write_known
+from arldm.truth_files import write_known
 from conftest import picture, story
 
 Refused = Callable[[Path, str], None]
@@ -47,6 +47,12 @@ class TestLayouts:
         assert found.layout == "a folder for each story"
         assert list(found.stories) == ["00000-s0", "00001-s1", "00010-s10"]
         assert all([one.name for one in frames] == ["000.png", "001.png"] for frames in found.stories.values())
+
+    def test_pages_and_copies_are_no_frames_of_a_told_story(self, tmp_path: Path) -> None:
+        """`arldm page told -o told/page.png` added a frame to what was judged."""
+        write_known(story(2, given=2), tmp_path / "told")
+        drawn(tmp_path / "told", "page.png", "001-before.png")
+        assert names(find(tmp_path), tmp_path) == {"told": ["told/000.png", "told/001.png"]}
 
     def test_a_strip_of_another_program_is_a_picture(self, tmp_path: Path) -> None:
         assert len(find(drawn(tmp_path, "a/1.png", "a/strip.png")).frames) == 2

@@ -10,9 +10,10 @@ from arldm.adapt.recasting import FRAMES, SHOWN, Part, parts_like, recastings
 from arldm.model.text import words_of
 from arldm.toonsv import plot
 from arldm.toonsv.cast import EXTRA_KINDS, NAMES, PAIR_ACTIONS, PROPS, Scene
-from arldm.toonsv.cutouts import HEADS_FREE, cut_out
+from arldm.toonsv.cutouts import HEADS_FREE
 from arldm.toonsv.paint import paint
 from arldm.toonsv.recast import portraits
+from newcomers import cut_out
 
 PICTURES = [shot.scene for shot in portraits("pako", 0)]
 CUTOUTS = [cut_out(paint(scene)) for scene in PICTURES]
@@ -135,6 +136,16 @@ def test_who_has_a_name_has_no_article() -> None:
     assert any("Anna" in caption for caption in captions)
     assert not any(re.search(r"(?i)\b(an?|the) anna|child|\banna", caption.replace("Anna", "")) for caption in captions)
     assert not any(re.search(r"\b(An?|a|The|the) Anna", caption) for caption in captions)
+
+
+def test_a_noun_in_the_part_of_one_with_a_name_has_an_article() -> None:
+    """A wizard like Fenna was "Wizard", though its pictures' captions say "the wizard"."""
+    stories = recastings(CUTOUTS, DONE, ("wizard",), "fenna", 8, 0, article=True)
+    captions = [frame.caption for story in stories for frame in story.new.frames if "izard" in frame.caption]
+    assert any(caption.startswith("The wizard") for caption in captions)
+    assert any(" the wizard" in caption for caption in captions)
+    assert all(re.search(r"(^|[.!?] )The wizard|[a-z,] the wizard", caption) for caption in captions)
+    assert not any(re.search(r"Wizard|(?<!he )wizard", caption) for caption in captions)
 
 
 @pytest.mark.parametrize("kind", EXTRA_KINDS)

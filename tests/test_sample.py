@@ -180,6 +180,13 @@ def test_ddim_takes_as_many_steps_as_are_asked_for(model, steps: int) -> None:
     assert timesteps[-1] >= 0
 
 
+@pytest.mark.parametrize("scheduler", ["dpm++", "unipc"])
+def test_counts_of_which_a_sampler_makes_one_more_are_refused(model, scheduler: str) -> None:
+    with pytest.raises(ConfigError, match=r"steps is 61, of which .* makes 62; expected one more or less"):
+        build_sampler(TellConfig(steps=61, scheduler=scheduler), model.schedule)
+    assert len(build_sampler(TellConfig(steps=60, scheduler=scheduler), model.schedule).timesteps) == 60
+
+
 @pytest.mark.parametrize("scheduler", ["ddim", "dpm++", "unipc"])
 def test_bf16_is_near_float32_and_the_same_again(model, scheduler: str) -> None:
     exact = array(next(tell(model, story(1), TellConfig(steps=6, scheduler=scheduler))))

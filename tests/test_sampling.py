@@ -84,7 +84,7 @@ def test_what_a_killed_process_had_begun_is_swept_away(saved: str, tmp_path: Pat
     sampled(saved, tmp_path / "out")
     whole = tree(tmp_path / "out")
     (tmp_path / "out/00004-test-000004" / STRIP).unlink()
-    (tmp_path / "out/00004-test-000004/.000.png.123").write_bytes(b"half")
+    (tmp_path / "out/00004-test-000004/.000.png.123.new").write_bytes(b"half")
     sampled(saved, tmp_path / "out")
     assert tree(tmp_path / "out") == whole
 

@@ -27,9 +27,9 @@ from arldm.story_files import (
     read_held,
     read_script,
     read_told,
-    write_known,
 )
 from arldm.toonsv import story as known
+from arldm.truth_files import write_known
 from arldm.writing import check_writable, put, replacing_folder, sweep
 from conftest import picture
 
@@ -511,12 +511,13 @@ def test_a_disk_that_safetensors_finds_full_is_said_in_one_line(tmp_path: Path) 
 
 
 def test_what_a_killed_process_left_is_swept_away_and_what_it_had_set_aside_comes_back(tmp_path: Path) -> None:
-    for name in (".model.12.new", ".model.12.old", "kept", ".kept.13.new", ".kept.13.old", ".git", ".story.json.14"):
+    for name in (".model.12.new", ".model.12.old", "kept", ".kept.13.new", ".kept.13.old", ".git", ".story.json.14.new"):
         (tmp_path / name).mkdir()
         put(tmp_path / name / "file", name.encode())
-    put(tmp_path / ".note.json.15", b"half")
+    put(tmp_path / ".note.json.15.new", b"half")
+    put(tmp_path / ".venv3.12", b"mine")  # not what such a process leaves
     sweep(tmp_path)
-    assert sorted(one.name for one in tmp_path.iterdir()) == [".git", "kept", "model"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".git", ".venv3.12", "kept", "model"]
     assert (tmp_path / "model" / "file").read_bytes() == b".model.12.old"
     assert (tmp_path / "kept" / "file").read_bytes() == b"kept"
 

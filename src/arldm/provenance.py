@@ -14,7 +14,7 @@ from arldm.errors import BROKEN, ConfigError, PictureError
 from arldm.pictures import FORMATS, flattened
 from arldm.story import Story
 
-CHUNK = "arldm"
+LINE, CHUNK = "parameters", "arldm"
 PACKAGES = ("arldm", "torch", "diffusers", "transformers", "pillow")
 
 
@@ -42,7 +42,7 @@ class Origin:
         c = self.config
         line = f"Steps: {c.steps}, Sampler: {c.scheduler}, CFG scale: {c.guidance}, Seed: {c.seed}, Size: {size[0]}x{size[1]}"
         parameters = f"{self.captions[-1]}\n{line}, Model hash: {self.model_hash}"
-        chunks = {"parameters": parameters, CHUNK: json.dumps(to_dict(self), ensure_ascii=False)}
+        chunks = {LINE: parameters, CHUNK: json.dumps(to_dict(self), ensure_ascii=False)}
         return {name: _writable(text) for name, text in chunks.items()}
 
 
@@ -86,7 +86,7 @@ def read_origin(path: Path) -> Origin:
 
 def origin_in(path: Path) -> Origin | None:
     """The origin that a picture carries, if it does. Raises PictureError where that cannot be understood, and for no picture."""
-    if (text := _said(path)) is None:
+    if (text := chunks_in(path).get(CHUNK)) is None:
         return None
     try:
         found = {"captions": (), "past": (), **json.loads(text)}
@@ -98,11 +98,12 @@ def origin_in(path: Path) -> Origin | None:
         ) from error
 
 
-def _said(path: Path) -> str | None:
+def chunks_in(path: Path) -> dict[str, str]:
+    """What a PNG says that it was made from, as text chunks, for a copy of it. Raises PictureError for what is no picture."""
     try:
         quietly = warnings.catch_warnings(action="ignore")  # a size that Pillow warns of is only looked at
         with quietly, Image.open(path, formats=FORMATS) as image:
-            return image.info.get(CHUNK) if image.format == "PNG" else None
+            return {name: image.info[name] for name in (LINE, CHUNK) if name in image.info} if image.format == "PNG" else {}
     except FileNotFoundError as error:
         raise PictureError(f"{path}: not there; expected a frame that arldm drew") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:

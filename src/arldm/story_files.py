@@ -12,16 +12,16 @@ from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from PIL import Image, PngImagePlugin
 
 from arldm.errors import BROKEN, OutputError, PictureError, ScriptError, said
 from arldm.pictures import encoded, read_picture, strip
-from arldm.story import Fact, Frame, Source, Story
+from arldm.story import Frame, Story
 from arldm.writing import check_free, put
 
-STORY, TRUTH, STRIP = "story.json", "truth.json", "strip.png"
+STORY, STRIP = "story.json", "strip.png"
 LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
 
 
@@ -99,13 +99,13 @@ def identified(frames: Sequence[Frame], title: str, name: str) -> Story:
     return Story(digest[:12], tuple(frames), title)
 
 
-def _from_json(text: str, path: Path, known: bool = False) -> Story:
-    """The story, `known` by the id that it was told with, if it has been told."""
+def _from_json(text: str, path: Path) -> Story:
+    """The story, known by the id that it was told with, if it has been told: that seeds the noise."""
     try:
         found = json.loads(text)
         frames = [_frame(entry, path, "id" in found) for entry in found["frames"]]
         story = identified(frames, _text(found.get("title")) or "", path.name)
-        return replace(story, id=_id(found)) if known and "id" in found else story
+        return replace(story, id=_id(found)) if "id" in found else story
     except BROKEN as error:
         raise ScriptError(
             f'{path}: is not a story ({error}); expected {{"title": "", "frames": [{{"caption": ""}}, ...]}}'
@@ -123,16 +123,21 @@ def _frame(entry: dict[str, Any], path: Path, told: bool) -> Frame:
     caption, picture, lettering = (_text(entry.get(name)) for name in ("caption", "picture", "lettering"))
     if caption is None:
         raise ScriptError(f"{path}: a frame has the caption {entry['caption']!r}; expected words")
-    names = entry.get("characters") or []
-    if not isinstance(names, list):
-        raise TypeError(f"characters are {names!r}, expected a list")
-    characters = tuple((_text(name) or "").lower() for name in names)
+    characters = _cast(entry)
     if "" in characters:
-        raise TypeError(f"characters are {names!r}, expected names")
+        raise TypeError(f"characters are {entry['characters']!r}, expected names")
     where = _inside(path.parent, picture) if picture else None
     if where is not None and told and not where.exists():
         where = None
     return Frame(caption, read_picture(where) if where else None, characters, lettering)
+
+
+def _cast(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Who is in a frame of a story.json."""
+    names = entry.get("characters") or []
+    if not isinstance(names, list):
+        raise TypeError(f"characters are {names!r}, expected a list")
+    return tuple((_text(name) or "").lower() for name in names)
 
 
 def _text(value: object) -> str | None:
@@ -158,6 +163,11 @@ def _inside(folder: Path, name: str) -> Path:
 def frame_path(folder: Path, number: int) -> Path:
     """Where frame `number` of a told story lies."""
     return folder / f"{number:03}.png"
+
+
+def is_frame(path: Path) -> bool:
+    """Has it the name of a frame of a told story?"""
+    return re.fullmatch(r"\d{3,}", path.stem) is not None
 
 
 class StoryFolder:
@@ -226,11 +236,7 @@ def read_outline(folder: Path, id: str | None = None) -> Story:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
         frames = [
-            Frame(
-                _text(one["caption"]) or "",
-                characters=tuple(_text(name) or "" for name in one.get("characters") or ()),
-                lettering=_text(one.get("lettering")),
-            )
+            Frame(_text(one["caption"]) or "", characters=_cast(one), lettering=_text(one.get("lettering")))
             for one in found.get("frames", ())
         ]
         known = _id(found) if id is None or "id" in found else id
@@ -249,7 +255,7 @@ def read_held(folder: Path) -> Story | None:
 
 def read_told(folder: Path) -> Story:
     """A told story with the pictures that it has so far, and its own id. Raises ScriptError, PictureError."""
-    return _from_json(_read(folder / STORY), folder / STORY, known=True)
+    return _from_json(_read(folder / STORY), folder / STORY)
 
 
 def check_apart(path: Path, folder: Path) -> None:
@@ -271,30 +277,3 @@ def write_story(story: Story, path: Path) -> None:
     for number, picture in enumerate(story.pictures):
         folder.keep(number, picture, {})
     folder.finish(story.pictures)
-
-
-def write_known(story: Story, path: Path) -> None:
-    """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
-    write_story(story, path)
-    facts = [[[fact.entity, fact.attribute, fact.value, fact.source] for fact in frame.facts] for frame in story.frames]
-    put(path / TRUTH, (json.dumps(facts, indent=1) + "\n").encode())
-
-
-def read_facts(folder: Path) -> list[tuple[Fact, ...]]:
-    """What is true in each frame of a known story; nothing where no truth.json lies. Raises ScriptError."""
-    path = folder / TRUTH
-    if not path.exists():
-        return []
-    try:
-        return [tuple(_fact(entry) for entry in frame) for frame in json.loads(path.read_text(encoding="utf-8"))]
-    except BROKEN as error:
-        raise ScriptError(
-            f"{path}: holds no facts ({error}); expected what `arldm toonsv` wrote, write the stories again"
-        ) from error
-
-
-def _fact(entry: Sequence[str]) -> Fact:
-    entity, attribute, value, source = entry
-    if not all(isinstance(word, str) for word in entry) or source not in get_args(Source):
-        raise ValueError(f"got {entry!r}, expected entity, attribute, value, source")
-    return Fact(entity, attribute, value, source)  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise OutputError(f"{path}: cannot be written, for it is no file; expected the name of a new one, or of one to be replaced")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
@@ -204,7 +204,7 @@ def locked(path: Path) -> BinaryIO:
 
 def sweep(folder: Path) -> None:
     """`clear` what killed processes had begun to write below a folder, which nobody else may be writing into."""
-    for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+(\.new|\.old)?", one.name)]:
+    for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+\.(new|old)", one.name)]:
         clear(half)
 
 

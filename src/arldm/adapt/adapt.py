@@ -7,6 +7,7 @@ paper's; of a model that sums up what it reads, U-Net, context and the name), lo
 
 import glob
 import math
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,7 +56,8 @@ from arldm.story import Story
 from arldm.toonsv.cast import EXTRA_KINDS
 from arldm.toonsv.world import TRAINED
 from arldm.train import checkpoint
-from arldm.train.engine import set_up
+from arldm.train.checks import RANGES, check_ranges
+from arldm.train.engine import denormals_flushed, set_up
 from arldm.train.loop import fit
 from arldm.train.record import Sample
 from arldm.weight_files import fastest_device
@@ -66,6 +68,7 @@ HOLD = 1.0  # how much it counts what is read, beside what is drawn: more would 
 FURTHER = 1.1  # times what was learned is the pack, where the character played parts: surer, and two still go into one story
 HOW_MADE = ("pictures", "model", "keep_old")  # options that are paths: nobody is to learn from a pack where it was made
 ROLES = (*TRAINED, *(kind for kind in EXTRA_KINDS if " " not in kind))  # whom the embedded model draws and calls by one word
+OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf)}  # not as in training
 APART = ("author", "licence", "include_pictures")  # options of the pack alone
 
 
@@ -87,6 +90,7 @@ def adaptation(
     """
     if mode not in get_args(Mode):
         raise ConfigError(f"--mode: got {mode!r}; expected one of {', '.join(get_args(Mode))}")
+    check_ranges({"epochs": epochs, **(train or {}), **more}, RANGES | OTHER_RANGES)
     if "steps" in (train or {}):
         raise ConfigError("--train.steps: is told by --epochs; leave it out")
     config = config_of(model)
@@ -103,7 +107,7 @@ def adaptation(
 
 def config_of(model: Path | str) -> ModelConfig:
     """What a model is, before it is loaded. Raises ModelError."""
-    return read_config(EMBEDDED / "toonsv" if model == "toonsv" else Path(model))
+    return read_config(EMBEDDED / "toonsv" if str(model) == "toonsv" else Path(model))
 
 
 def adapt(recipe: Adaptation, out: Path | str) -> None:
@@ -116,13 +120,14 @@ def adapt(recipe: Adaptation, out: Path | str) -> None:
         raise OutputError(f"{out}: is there already; expected a new folder for the pack, choose another --out")
     run = out.with_name(f"{out.name}.run")
     set_up(recipe.train)  # now: what is read before the training takes as many threads
-    with kept_alone(run):
+    with denormals_flushed(), kept_alone(run):
         _adapt(recipe, out, run)
 
 
 def _adapt(recipe: Adaptation, out: Path, run: Path) -> None:
     for half in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
-        clear(half)
+        if re.fullmatch(r"\d+", half.name[len(out.name) + 2 : -len(".new")]):  # and not of a pack "name.2"
+            clear(half)
     frames = read_pictures(recipe.pictures, recipe.names)
     story = Story(recipe.names[0], frames)
     pack = _made(recipe, story, run)
@@ -139,7 +144,7 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
     model = ARLDM.from_pretrained(recipe.model).to(fastest_device())
     model.conditioner.check_length(len(story.frames))  # they are told as one story
     base = model.hash()
-    if _cast_in(recipe, model):
+    if is_cut_out(recipe, model.config):
         add_words(model, DECOYS, recipe.like)
         fresh(model, DECOYS, recipe.train.seed)
     add_words(model, recipe.names, recipe.like)
@@ -147,17 +152,18 @@ def _made(recipe: Adaptation, story: Story, run: Path) -> Pack:
     tensors = _pinned(model, recipe, story) if pinned else _learned(model, recipe, story, run, base)
     lora = lora_weights(model) if recipe.mode == "lora" else {}
     hashes = tuple(map(pixel_hash, story.pictures))
-    made_with = to_dict(recipe) | {name: Path(getattr(recipe, name)).name for name in HOW_MADE}
+    kept = recipe if recipe.keeps_old else replace(recipe, keep_old="")
+    made_with = to_dict(kept) | {name: Path(getattr(kept, name)).name for name in HOW_MADE}
     card = Card(recipe.names, recipe.like, recipe.mode, base, hashes, recipe.author, recipe.licence, made_with=made_with)
     pack = Pack(card, tensors, lora)
-    return pack.further(FURTHER) if _cast_in(recipe, model) else pack
+    return pack.further(FURTHER) if is_cut_out(recipe, model.config) else pack
 
 
 def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: str) -> dict[str, Tensor]:
     """Train; the tensors of the pack. Raises ConfigError where the run was begun with other pictures, captions or weights."""
     before = {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
     new = model.batch([story])
-    old = of_old(model, recipe, FRAMES if _cast_in(recipe, model) else len(story.frames))
+    old = of_old(model, recipe, FRAMES if is_cut_out(recipe, model.config) else len(story.frames))
     lesson, same = _lessons(model, recipe, story, new)
     was = Former.of(model) if isinstance(lesson, Summed) else None
     drawn = recipe.drawn(sums_up(model.config))
@@ -176,9 +182,10 @@ def _learned(model: ARLDM, recipe: Adaptation, story: Story, run: Path, base: st
         return Sample(_drawn(model, story))
 
     options = {name: value for name, value in to_dict(recipe).items() if name not in (*APART, *HOW_MADE)}  # of paths, what is there
+    options["batch_size"] = recipe.train.batch_size  # which elsewhere is but how a run is carried out
     learned_from = {"pictures_hash": _hash(new, lesson.stories), "old_hash": old and _hash(old.stories), "model_hash": base}
     fit(Adapting(model, was), school, recipe.train, run, options=options | learned_from, preview=preview)
-    decoys = len(DECOYS) if _cast_in(recipe, model) else 0
+    decoys = len(DECOYS) if is_cut_out(recipe, model.config) else 0
     return _moved(model, before, len(recipe.names), decoys, whole=recipe.mode == "full") | met
 
 
@@ -189,14 +196,10 @@ def _lessons(model: ARLDM, recipe: Adaptation, story: Story, new: StoryBatch) ->
     is meant by "he" depends on who was there, and another new name means somebody else.
     """
     seed = recipe.train.seed
-    if not _cast_in(recipe, model):
+    if not is_cut_out(recipe, model.config):
         return Lesson(in_orders(new, seed)), None
     lesson, before = of_character(model, story.frames, read_cutouts(recipe.pictures), recipe.names, recipe.like, seed)
     return lesson, together((before, decoyed(model, before, lesson.stories, recipe.names))) if recipe.keeps_old else None
-
-
-def _cast_in(recipe: Adaptation, model: ARLDM) -> bool:
-    return is_cut_out(recipe, model.config)
 
 
 def is_cut_out(recipe: Adaptation, config: ModelConfig) -> bool:

@@ -12,8 +12,9 @@ from arldm.story import Frame, Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import EXTRA_KINDS, PAIR_ACTIONS, PROPS, Scene
 from arldm.toonsv.cutouts import HEADS_FREE, Cutout, Head, head, pose, put
+from arldm.toonsv.events import PRONOUNS
 from arldm.toonsv.plot import Shot, plot
-from arldm.toonsv.recast import PRONOUNS, renamed
+from arldm.toonsv.recast import renamed
 from arldm.toonsv.world import TRAINED, Dice
 
 FRAMES = 5
@@ -63,10 +64,11 @@ def recastings(
     """So many stories of ToonSV's training split in which a part is played by the character that has been cut out.
 
     `actions` says of each cutout what it does; what none of them does, a body does that has the head of one. The part is that of
-    somebody like the word `like`: of the same pronoun, or any other stranger for a stranger. The names are nouns with an `article`,
-    or have none.
+    somebody like the word `like`: of the same pronoun, or for a stranger a stranger's. The names are nouns with an `article`, or
+    have none.
     """
-    called = names if article else [name.capitalize() for name in names]
+    unnamed = like in EXTRA_KINDS  # whom captions call by a noun already
+    called = [name if unnamed else f"the {name}" for name in names] if article else [name.capitalize() for name in names]
     parts = parts_like(like)
     shown = [_shown(cutout, action, like) for cutout, action in zip(cutouts, actions, strict=True)]
     found = (

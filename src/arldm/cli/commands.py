@@ -123,8 +123,8 @@ class Draw:
     def __call__(self) -> int:
         from tqdm import tqdm
 
-        from arldm.story_files import write_known
         from arldm.toonsv import stories
+        from arldm.truth_files import write_known
 
         known_stories = stories(self.split, self.stories, self.frames, self.size)  # complains before a bar is shown
         with tqdm(known_stories, total=self.stories, unit="story", leave=False) as bar:  # wiped away before an error is told

@@ -18,7 +18,7 @@ from arldm.evaluate.pictures import Pictures, aligned, called, find, write_visto
 from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
 from arldm.story import Story
-from arldm.story_files import write_known
+from arldm.truth_files import write_known
 from arldm.writing import check_writable, put
 
 if TYPE_CHECKING:

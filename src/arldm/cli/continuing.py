@@ -83,8 +83,9 @@ class Telling:
         for number in sorted(self.again):
             self._check_again(number, config, made)
         missing = self.missing - self.again
-        paths = {*self.folder.path.glob("[0-9]*.png")} - {self.folder.picture(number) for number in self.again}
-        there = [found for path in sorted(paths) if (found := origin_in(path))]
+        kept = [number for number in range(len(self.story.frames)) if number not in self.drawn]
+        paths = [path for number in kept if (path := self.folder.picture(number)).exists()]
+        there = [found for path in paths if (found := origin_in(path))]
         if not there or (self.again and not missing):
             return config
         if config.seed == RANDOM:

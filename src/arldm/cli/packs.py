@@ -16,11 +16,9 @@ from arldm.provenance import pixel_hash
 from arldm.story_files import STORY
 from arldm.weight_files import fastest_device
 
-#: where they are not as in training
-OTHER_RANGES: dict[str, tuple[float, float]] = {"epochs": (0, math.inf), "rank": (1, math.inf)}
 UNHEEDED = dict.fromkeys(("full", "token"), ("rank",)) | {
     "lora": (),
-    "pin": ("rank", "epochs", "learning_rate", "ema_decay", "optimizer", "gradient_checkpointing", "preview_every"),
+    "pin": ("rank", "epochs", "learning_rate", "ema_decay", "precision", "optimizer", "gradient_checkpointing", "preview_every"),
 }
 NUMBERS = ("ema_decay", "seed", "threads", "preview_every")  # options that are those of training
 
@@ -31,17 +29,14 @@ if TYPE_CHECKING:
 def recipe_of(options: "Adapt") -> Adaptation:
     """The recipe that the options mean. Raises ConfigError."""
     from arldm.adapt.adapt import adaptation
-    from arldm.train.checks import RANGES, check_ranges  # what trains need not be there to tell with a pack
 
-    numbers = {name: getattr(options, name) for name in ("epochs", "learning_rate", "rank", *NUMBERS)}
-    check_ranges(numbers, RANGES | OTHER_RANGES)
-    for name in UNHEEDED[options.mode]:
-        if getattr(options, name) != getattr(type(options), name):
-            raise ConfigError(f"--{name.replace('_', '-')}: is nothing to --mode {options.mode}; leave it out")
     train = {name: getattr(options, name) for name in ("optimizer", "gradient_checkpointing", *NUMBERS)}
     train |= {name: given for name in ("learning_rate", "precision") if (given := getattr(options, name))}
     more = {name: getattr(options, name) for name in ("epochs", "keep_old", "rank", "author", "licence", "include_pictures")}
     recipe = adaptation(options.pictures, options.name, options.like, options.model, options.mode, train=train, **more)
+    for name in UNHEEDED[options.mode]:
+        if getattr(options, name) != getattr(type(options), name):
+            raise ConfigError(f"--{name.replace('_', '-')}: is nothing to --mode {options.mode}; leave it out")
     if recipe.keep_old:  # and by a mode that needs none
         _check_old(recipe.keep_old)
     return recipe

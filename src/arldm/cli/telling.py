@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from arldm.config import TellConfig
 from arldm.errors import ConfigError, ModelError, PictureError
 from arldm.model.arldm import ARLDM
 from arldm.pictures import read_picture
-from arldm.provenance import Origin, origin, origin_in, pixel_hash
+from arldm.provenance import Origin, chunks_in, origin, origin_in, pixel_hash
 from arldm.sample import tell
 from arldm.story import Frame, Story
 from arldm.story_files import check_cast, frame_path, is_told, read_script, read_told
@@ -39,7 +39,8 @@ def tell_script(options: "Tell") -> int:
 
 def _told(options: "Tell") -> int:
     again = numbers(options.frames, "--frames")
-    telling = Telling.into(options.out, _asked_for(options, again), again)
+    asked, given = _asked_for(options, again)
+    telling = Telling.into(options.out, asked, again)
     use_threads(options.threads)
     model = load_model(options.model, options.pack)
     check_cast(telling.story, model.tokenizer.words, NAMES)
@@ -49,10 +50,16 @@ def _told(options: "Tell") -> int:
         config = replace(config, seed=random.SystemRandom().randrange(2**31))
     telling.folder.finish(_drawn(options, telling, model, made, config))
     if not telling.drawn:
-        whose = f"all pictures are those of {options.script}" if telling.was is None else "all is drawn"
-        print(f"{options.out}: {whose}; --frames 0,1 --take 1 draws these anew")
+        print(f"{options.out}: {_why_none(options, telling, given)}")
     print(options.out / "strip.png")
     return 0
+
+
+def _why_none(options: "Tell", telling: Telling, given: Collection[int]) -> str:
+    """Why nothing was drawn, and what would be drawn for the asking."""
+    some = [str(number) for number in range(len(telling.story.frames)) if number not in given][:2]
+    whose = f"all pictures are given, or those of {options.script}" if telling.was is None else "all is drawn"
+    return f"{whose}; --frames {','.join(some)} --take 1 draws {'these' if some[1:] else 'this one'} anew" if some else whose
 
 
 def _drawn(options: "Tell", telling: Telling, model: ARLDM, made: tuple[str, str], config: TellConfig) -> list[Image.Image]:
@@ -66,22 +73,31 @@ def _drawn(options: "Tell", telling: Telling, model: ARLDM, made: tuple[str, str
             pictures.append(_picture(frame))
             for line in telling.replaced if number == 0 else ():
                 print(f"arldm: {options.out}: {line}", file=sys.stderr)
-            chunks = {}
-            if options.metadata and number in telling.drawn:
+            if number not in telling.drawn:
+                chunks = _carried(options, number)
+            else:
                 facts = origin(telling.story, number, pictures, config, model=made, threads=torch.get_num_threads(), **how)
                 chunks = facts.chunks(pictures[-1].size)
-            telling.keep(number, pictures[-1], chunks)
+            telling.keep(number, pictures[-1], chunks if options.metadata else {})
     return pictures
 
 
-def _asked_for(options: "Tell", again: frozenset[int]) -> Story:
-    """The script's story with all pictures that are given, none of which is to be drawn again."""
+def _carried(options: "Tell", number: int) -> dict[str, str]:
+    """What a frame of a told story that is told on says of itself; a given picture is nobody's."""
+    if number < len(options.picture) or not is_told(options.script):
+        return {}
+    folder = options.script if options.script.is_dir() else options.script.parent
+    return chunks_in(path) if (path := frame_path(folder, number)).exists() else {}
+
+
+def _asked_for(options: "Tell", again: frozenset[int]) -> tuple[Story, Collection[int]]:
+    """The script's story with all pictures that there are, and which of them are given: none of these is to be drawn again."""
     story = _with_given(read_script(options.script), options.picture)
     given = range(len(options.picture)) if is_told(options.script) else [k for k, one in enumerate(story.frames) if one.picture]
     if wrong := sorted(again.intersection(given)):
         giver = "--picture" if wrong[0] < len(options.picture) else options.script
         raise ConfigError(f"--frames: got {wrong[0]}, which {giver} gives; expected frames that are drawn")
-    return story
+    return story, given
 
 
 def replay(options: "Replay") -> int:
@@ -100,7 +116,9 @@ def replay(options: "Replay") -> int:
         frames = [replace(one, picture=None if k >= number else one.picture) for k, one in enumerate(story.frames[: number + 1])]
         *_, drawn = tell(models.that_drew(number, made), replace(story, frames=tuple(frames)), made.config, take=made.take)
         same, from_these = pixel_hash(_picture(drawn)) == hashes[number], made.past in ((), tuple(hashes[:number]))
-        found = "identical" if same else "different" if from_these else "was drawn after other frames than these"
+        said = made.captions in ((), tuple(one.caption for one in frames))
+        other = "different" if from_these and said else f"was drawn after other {'captions' if from_these else 'frames'} than these"
+        found = "identical" if same else other
         print(f"{number:03}.png: {found}", flush=True)
         equal &= same
     return 0 if equal else 1

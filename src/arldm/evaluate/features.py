@@ -98,10 +98,10 @@ class Store:
                     self._look(some, len(places))
                     places |= {digest: len(places) + number for number, digest in enumerate(some)}
                     bar.update(len(some))
+            rows = np.memmap(self._rows, "<f4", "r").reshape(-1, self._network.width)  # before another process adds to them
+            entries = np.memmap(self._index, ENTRY, "r")
         order = np.array([places[digest] for digest in digests], dtype=np.int64)
-        entries = np.memmap(self._index, ENTRY, "r")[order]
-        rows = np.memmap(self._rows, "<f4", "r").reshape(-1, self._network.width)
-        return Features(rows, order), np.stack([entries["width"], entries["height"]], axis=1)
+        return Features(rows, order), np.stack([entries["width"][order], entries["height"][order]], axis=1)
 
     @property
     def _rows(self) -> Path:

@@ -20,8 +20,9 @@ from arldm.evaluate.pictures import Pictures, called, opened
 from arldm.evaluate.reader import EMBEDDED, WEIGHTS, Reader
 from arldm.evaluate.similarity import Encoder, cross_consistency, paired, self_consistency
 from arldm.story import Frame, Story
-from arldm.story_files import STORY, read_facts, read_outline
+from arldm.story_files import STORY, read_outline
 from arldm.toonsv.questions import QUESTIONS, reading
+from arldm.truth_files import TRUTH, read_facts
 from arldm.weight_files import fastest_device
 from arldm.writing import checksum
 
@@ -214,8 +215,11 @@ def check_told(reference: Pictures) -> None:
 
 
 def tells_facts(stories: Sequence[Story]) -> bool:
-    """Is there a truth to be read in every story?"""
-    return all(any(frame.facts for frame in story.frames) for story in stories)
+    """Is there a truth to be read in the stories? Raises DatasetError where there is in some of them."""
+    untold = [story.id for story in stories if not any(frame.facts for frame in story.frames)]
+    if untold and len(untold) < len(stories):
+        raise DatasetError(f"{untold[0]}: has no {TRUTH}, as other stories have ({len(untold)} such); expected one in each")
+    return not untold
 
 
 def _known(name: str, pictures: Sequence[Path]) -> Story:

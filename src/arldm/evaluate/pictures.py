@@ -20,7 +20,7 @@ from PIL import Image
 
 from arldm.errors import BROKEN, ConfigError, PictureError, ScriptError
 from arldm.pictures import ENDINGS, decoded
-from arldm.story_files import STORY, STRIP, read_outline
+from arldm.story_files import STORY, is_frame, read_outline
 from arldm.writing import put
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
@@ -93,10 +93,10 @@ def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    """A folder's own pictures in the order of the numbers in their names; the strip of a told story is none."""
+    """A folder's own pictures in the order of the numbers in their names; of a told story its frames, no strip and no page."""
     told = (folder / STORY).exists()
     held = (one for one in folder.iterdir() if one.suffix.lower() in ENDINGS and not one.name.startswith("."))
-    return tuple(_natural(one for one in held if not (told and one.name == STRIP)))
+    return tuple(_natural(one for one in held if not told or is_frame(one)))
 
 
 def _natural(paths: Iterator[Path]) -> list[Path]:

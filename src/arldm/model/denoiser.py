@@ -69,6 +69,9 @@ def build_sampler(config: TellConfig, schedule: DDPMScheduler) -> Sampler:
         sampler.set_timesteps(config.steps)
     if config.scheduler == "ddim":  # by rounding, some counts (61) get one step more, to timestep -1, which is read as pure noise
         sampler.timesteps = sampler.timesteps[: config.steps]
+    elif len(sampler.timesteps) != config.steps:
+        got = f"steps is {config.steps}, of which {config.scheduler} makes {len(sampler.timesteps)}"
+        raise ConfigError(f"{got}; expected one more or less")
     return sampler
 
 

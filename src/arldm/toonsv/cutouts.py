@@ -22,6 +22,7 @@ from arldm.toonsv.paint import CELL, GROUND, SCALE, Standing, paint, standing
 
 SIZE, SEARCHED = 256, 64  # pixels of a side: of a cutout, and of what is compared when a place is looked for
 TALL = 150.0  # of SIZE; a drawing of any size is made as tall as somebody of the cast
+HIGHEST = 75  # of SIZE; a drawing's feet above the ground, in a jump
 DIFFERENT = 8  # of 255, in a picture without noise
 CAPPED = 48.0  # of 255; more than that is somebody else, however much
 CAPPED_SKY = 12.0  # rain in a window by night, of which an ear hides some, differs by less from whom else it may be
@@ -70,11 +71,6 @@ def cut_outs(pictures: Sequence[Image.Image]) -> Iterator[Cutout]:
                 "one plain colour all around, or a picture of ToonSV's world with nobody else in it"
             )
         yield found
-
-
-def cut_out(picture: Image.Image) -> Cutout:
-    """The one figure of one picture."""
-    return next(cut_outs([picture]))
 
 
 def put(scene: Scene, number: int, cutout: Cutout) -> Image.Image:
@@ -147,12 +143,18 @@ def _laid(cutout: Cutout, opaque: np.ndarray, behind: Image.Image, scene: Scene,
 
 
 def _stood(drawing: Drawing, boxes: Sequence[Box]) -> Cutout | None:
-    """A drawing in the middle, the tallest of the boxes being as tall as the cast, the lowest on the ground."""
+    """A drawing in the middle, the tallest of the boxes being as tall as the cast, the lowest on the ground.
+
+    Raises PictureError for one that is higher up than anybody jumps, if it is to be seen at all.
+    """
     if drawing.box is None:
         return None
     scale = min(TALL / max(bottom - top for _, top, _, bottom in boxes), SIZE / max(right - left for left, _, right, _ in boxes))
     width, height = (max(1, round(scale * side)) for side in drawing.figure.size)
     above = round(scale * (max(bottom for *_, bottom in boxes) - drawing.box[3]))
+    if above > HIGHEST:
+        got = "stands much higher on its sheet than another one on a sheet of this size, as if it flew"
+        raise PictureError(f"{got}; expected all on one ground, crop each sheet to its figure, with a margin")
     page = Image.new("RGBA", (SIZE, SIZE))
     figure = drawing.figure.resize((width, height), Image.Resampling.LANCZOS)
     page.paste(figure, ((SIZE - width) // 2, round(GROUND) - height - above))

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from arldm.errors import ConfigError
 from arldm.story import Fact
-from arldm.toonsv.cast import CAST, EXTRA_KINDS, NAMES, Key, Look, truth
+from arldm.toonsv.cast import EXTRA_KINDS, NAMES, Key, Look, truth
+from arldm.toonsv.events import PRONOUNS
 from arldm.toonsv.plot import Shot, plot
 from arldm.toonsv.world import Dice
 
 STRANGER = EXTRA_KINDS[0]
 CALLED = ("the gentleman", "the visitor", "that fellow")  # whom ToonSV itself calls a stranger
-PRONOUNS = {character.name: character.pronoun for character in CAST}
 
 
 def recast(shots: list[Shot], parts: Mapping[str, str]) -> list[Shot]:
@@ -41,11 +41,11 @@ def starring(split: str, names: tuple[str, ...], frames: int = 5) -> Iterator[tu
 
 
 def renamed(caption: str, pattern: str, names: Sequence[str], dice: Dice) -> str:
-    """A caption with one of the names, by lot, wherever it has the pattern; with a capital where that has one."""
+    """A caption with one of the names, by lot, wherever it has the pattern; with a capital where a sentence begins."""
 
     def name(found: re.Match[str]) -> str:
-        word = dice.pick(names)
-        return word.capitalize() if found[0][0].isupper() else word
+        word, before = dice.pick(names), caption[: found.start()].rstrip()
+        return word if before and before[-1] not in ".!?" else word[0].upper() + word[1:]
 
     return re.sub(pattern, name, caption)
 

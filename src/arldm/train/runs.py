@@ -3,8 +3,6 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-import torch
-
 from arldm.errors import ConfigError
 from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
 from arldm.train.asked import asked
@@ -13,7 +11,7 @@ from arldm.train.checks import check_recipe
 from arldm.train.context import context
 from arldm.train.decoder import decoder
 from arldm.train.encoders import encoders
-from arldm.train.engine import set_up
+from arldm.train.engine import denormals_flushed, set_up
 from arldm.train.enlarger import enlarger
 from arldm.train.loop import check_claim
 from arldm.train.peers import together
@@ -42,18 +40,12 @@ def run(recipe: Recipe, out: Path) -> None:
     check_recipe(recipe)
     _check_apart(recipe, out)
     state = set_up(recipe.train)  # now: stories and stills are encoded before the training begins
-    # gradients of what hardly matters yet are full of numbers below 1e-38, with which processors are ten times as slow; here, since
-    # threads that begin later do as the first one does
-    torch.set_flush_denormal(True)
-    try:
-        with together(), kept_alone(out) if state.is_main_process else nullcontext():
-            with state.main_process_first():
-                if state.is_main_process:
-                    _sweep(out)
-                check_claim(out, asked(recipe))
-            _train(recipe, out)
-    finally:
-        torch.set_flush_denormal(False)
+    with denormals_flushed(), together(), kept_alone(out) if state.is_main_process else nullcontext():
+        with state.main_process_first():
+            if state.is_main_process:
+                _sweep(out)
+            check_claim(out, asked(recipe))
+        _train(recipe, out)
 
 
 def _check_apart(recipe: Recipe, out: Path) -> None:
