@@ -586,6 +586,28 @@ def test_vist_stories_that_miss_something_are_left_out(tmp_path: Path) -> None:
     assert report["incomplete"] == 2  # one for want of a photograph, one of a description
 
 
+def test_a_vist_of_one_kind_of_captions_is_read(tmp_path: Path) -> None:
+    """Without dii it was a traceback after everything had been read."""
+    import h5py
+
+    write_h5(tmp_path / "in", "vist")
+    with h5py.File(tmp_path / "in", "a") as file:
+        for split in ("train", "val", "test"):
+            del file[f"{split}/dii"]
+    archive = imported("h5", tmp_path)
+    assert archive.report["stories"] == {"train": 3, "val": 3, "test": 3}
+    assert archive.stories("val")[1].frames[0].caption == "sis 21"
+    with pytest.raises(DatasetError, match="has no captions 'dii'; expected one of sis"):
+        archive.stories("val", "dii")
+
+
+def test_stories_of_an_archive_are_a_sequence(tmp_path: Path) -> None:
+    write_h5(tmp_path / "in", "pororo")
+    stories = imported("h5", tmp_path).stories("test")
+    assert [story.id for story in stories[1:]] == [stories[1].id, stories[2].id]
+    assert [story.id for story in stories[::-2]] == [stories[2].id, stories[0].id]
+
+
 def test_separators_inside_captions_of_the_old_files_are_seen(tmp_path: Path) -> None:
     import h5py
 

@@ -142,6 +142,16 @@ class TestPower:
         assert needed is not None
         assert power(0.05, spread, needed, 1000, 5) == pytest.approx(0.8, abs=0.01)
 
+    def test_few_pairs_by_each_cost_no_power(self) -> None:
+        """Where votes were as many as raters and stories, power fell from 0.84 to 0.28, and intervals had one degree of freedom."""
+        spread = assumed(0.15, 0.2, 0.2, 0.3)
+        powers = [power(0.15, spread, raters, 200, 2) for raters in range(100, 260, 4)]
+        assert powers == sorted(powers)
+        few, many = (raters_needed(0.15, spread, stories, 2) for stories in (100, 200))
+        assert few is not None
+        assert many is not None
+        assert many <= few
+
     @pytest.mark.parametrize("stories", [40, 1000])
     def test_a_planned_study_has_its_power(self, stories: int) -> None:
         variances = assumed(0.3, 0.2, 0.2, 0.3)

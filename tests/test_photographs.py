@@ -192,6 +192,19 @@ def test_photographs_that_somebody_brought_are_not_fetched(tmp_path: Path, servi
     assert sorted(path.name for path in (tmp_path / "images").glob("*.jpg")) == ["b.jpg"]
 
 
+def test_equal_pictures_that_somebody_brought_are_left_alone(tmp_path: Path, serving) -> None:
+    """Five of the same bytes were taken for what a server sends in the place of a photograph, and deleted."""
+    server = serving({})
+    names = [f"p{number}" for number in range(6)]
+    write_annotations(tmp_path, server, names)
+    (tmp_path / "images/mine").mkdir(parents=True)
+    for name in names:
+        (tmp_path / f"images/mine/{name}.png").write_bytes(b"the same")
+    for _ in range(2):
+        assert fetch_photographs(tmp_path, 2, pause=0.01) == {"fetched": 6}
+    assert len(list((tmp_path / "images/mine").iterdir())) == 6
+
+
 def test_a_busy_server_does_not_make_the_smaller_one_do(tmp_path: Path, serving) -> None:
     """It was kept, and the original never asked for again."""
     server = serving({"/a_o": [*[(503, b"", {})] * 8, (200, jpeg(1), {})], "/a_m": [(200, jpeg(2), {})]})

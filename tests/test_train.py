@@ -167,11 +167,11 @@ def test_no_whole_checkpoint_is_one_line(tmp_path: Path, harm: str) -> None:
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
-    for name in (".checkpoint-4242", ".checkpoint-0000002.4242.new", f".checkpoint-0000003.{os.getpid()}.new"):
+    for name in (".checkpoint-best", ".checkpoint-0000002.4242.new", f".checkpoint-0000003.{os.getpid()}.new"):
         (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-0000099").mkdir()  # broken, and from beyond
     checkpoint.save(tmp_path, 3, {"weights": {"a": torch.ones(2)}}, {}, keep=2)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000003"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".checkpoint-best", "checkpoint-0000003"]  # the first is somebody's
 
 
 def test_copies_of_checkpoints_are_left_alone(tmp_path: Path) -> None:
@@ -293,6 +293,14 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_other_options_are_refused(unbroken: Path) -> None:
     with pytest.raises(ConfigError, match=r"--train.learning-rate is 0.02; .* was begun with 0.01, keep it or choose"):
         fit(toy(), batches, replace(TRAIN, learning_rate=0.02), unbroken)
+
+
+def test_a_refused_continuation_writes_nothing(unbroken: Path) -> None:
+    """Its batch size stood in config.json, where one looks for what to go back to."""
+    before = (unbroken / "config.json").read_bytes()
+    with pytest.raises(ConfigError, match="items a step"):
+        fit(toy(), batches, replace(TRAIN, batch_size=3 * TRAIN.batch_size), unbroken)
+    assert (unbroken / "config.json").read_bytes() == before
 
 
 def test_another_machines_precision_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,8 +204,13 @@ def locked(path: Path) -> BinaryIO:
 
 def sweep(folder: Path) -> None:
     """`clear` what killed processes had begun to write below a folder, which nobody else may be writing into."""
-    for half in [one for one in folder.rglob(".*") if re.fullmatch(r"\..+\.\d+\.(new|old)", one.name)]:
+    for half in [one for one in folder.rglob(".*") if is_half(one)]:
         clear(half)
+
+
+def is_half(path: Path) -> bool:
+    """Has it the name of what a process had begun to write, or of what it had set aside meanwhile?"""
+    return re.fullmatch(r"\..+\.\d+\.(new|old)", path.name) is not None
 
 
 def clear(half: Path) -> None:

@@ -108,6 +108,8 @@ def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "Toon
     else:
         dataset = split.fingerprint
     chosen = {name: getattr(options, name) for name in names}
+    if not isinstance(split, ToonStories):
+        chosen["captions"] = split.captions  # those that were not named, too
     made = {"model_hash": model.hash(), "history": model.history, "device": model.device.type, "sampling": to_dict(config)}
     return {"dataset": dataset, **chosen, **made}
 

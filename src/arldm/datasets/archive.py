@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, load_from_disk
@@ -102,7 +102,13 @@ class ArchiveStories(Sequence[Story]):
     def __len__(self) -> int:
         return len(self.outlines)
 
-    def __getitem__(self, index: int) -> Story:  # type: ignore[override]
+    @overload
+    def __getitem__(self, index: int) -> Story: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Story]: ...
+    def __getitem__(self, index: int | slice) -> Story | list[Story]:
+        if isinstance(index, slice):
+            return [self.story(one) for one in range(*index.indices(len(self)))]
         return self.story(index)
 
     def story(self, index: int, draw: int = 0) -> Story:

@@ -21,7 +21,7 @@ from arldm.pictures import decoded
 
 FRAMES = 5
 MOST = 1_000_000  # stories; the largest that was published has 20,132
-KINDS = ("sis", "dii", "text")  # of captions
+LONGEST = {"sis": 100, "dii": 65, "text": 91}  # tokens of captions, by their kind
 PICTURES = tuple(f"image{number}" for number in range(FRAMES))
 
 
@@ -32,12 +32,16 @@ def read_h5(source: Path) -> Corpus:
     with as_published(source), _opened(source) as file:
         if absent := [split for split in SPLITS if split not in file]:
             raise ValueError(f"it has no group {absent[0]}, only {', '.join(list(file)[:5]) or 'nothing'}")
-        kinds = [kind for kind in KINDS[:2] if f"train/{kind}" in file] or ["text"]
+        kinds = [kind for kind in ("sis", "dii") if f"train/{kind}" in file] or ["text"]
         clips: dict[str, Clip] = {}
         broken: list[str] = []
         stories = {split: tuple(_stories(file, source, split, kinds, clips, broken)) for split in SPLITS}
-    longest = {"sis": 100, "dii": 65} if "text" not in kinds else {"captions": 91}
+    longest = {_called(kind): LONGEST[kind] for kind in kinds}
     return Corpus("h5", tuple(clips[id] for id in sorted(clips)), stories, _stills, longest, broken=tuple(broken))
+
+
+def _called(kind: str) -> str:
+    return "captions" if kind == "text" else kind
 
 
 def _stories(file, source: Path, split: str, kinds: list[str], clips: dict[str, Clip], broken: list[str]) -> Iterator[Outline]:
@@ -46,7 +50,7 @@ def _stories(file, source: Path, split: str, kinds: list[str], clips: dict[str, 
     if len(counts) != 1 or max(counts) > MOST:
         raise ValueError(f"the columns of {split} have {sorted(counts)} rows, expected as many in each, and at most {MOST:,}")
     for row in range(counts.pop()):
-        captions = {kind if kind != "text" else "captions": _captions(columns[kind][row]) for kind in kinds}
+        captions = {_called(kind): _captions(columns[kind][row]) for kind in kinds}
         if wrong := [texts for texts in captions.values() if len(texts) != FRAMES]:
             broken.append(f"story {split}-{row:05}: {len(wrong[0])} captions between its separators")
             continue
@@ -64,7 +68,7 @@ def _column(file: h5py.File, split: str, name: str) -> h5py.Dataset:
     found = file.get(f"{split}/{name}") if all(isinstance(link, h5py.HardLink) for link in linked) else None
     if not isinstance(found, h5py.Dataset) or found.ndim != 1:
         raise ValueError(f"{split} has no column {name}")
-    texts, kind = name in KINDS, h5py.check_vlen_dtype(found.dtype)
+    texts, kind = name in LONGEST, h5py.check_vlen_dtype(found.dtype)
     if kind != (str if texts else np.uint8):
         raise ValueError(f"{split}/{name} holds {found.dtype}, expected {'texts' if texts else 'pictures as bytes'}")
     return found

@@ -42,6 +42,7 @@ class Entry:
     sha256: str = ""
     failure: str = ""
     gone: bool = False
+    brought: bool = False  # by somebody, whose it is
 
 
 class GoneError(Exception):
@@ -81,7 +82,7 @@ def _fetched(folder: Path, wanted: dict[str, tuple[str, ...]], fetcher: "Fetcher
     sweep(folder)
     brought = {photo: path for photo, path in pictures_below(folder).items() if photo in wanted and photo not in known}
     for photo, path in tqdm(brought.items(), desc="what is there", unit="photo", leave=False, disable=not brought):
-        known[photo] = Entry(photo, path.relative_to(folder).as_posix(), checksum(path))
+        known[photo] = Entry(photo, path.relative_to(folder).as_posix(), checksum(path), brought=True)
     todo = [photo for photo in wanted if photo not in known]
     put(folder / LEDGER, "".join(map(journal.line, known.values())).encode())  # a line that was begun would spoil the next
     with (
@@ -178,10 +179,10 @@ class Fetcher:
 
 
 def _without_placeholders(folder: Path, entries: list[Entry]) -> list[Entry]:
-    counts = Counter(entry.sha256 for entry in entries if entry.file)
+    counts = Counter(entry.sha256 for entry in entries if entry.file and not entry.brought)
     kept = []
     for entry in entries:
-        if entry.file and counts[entry.sha256] >= REPEATED:
+        if entry.file and not entry.brought and counts[entry.sha256] >= REPEATED:
             (folder / entry.file).unlink(missing_ok=True)
             kept.append(Entry(entry.photo, failure="no longer available", gone=True))
         else:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from arldm.errors import BROKEN, ModelError, said
 from arldm.train.sharing import whole
-from arldm.writing import checksum, clear, replacing_folder
+from arldm.writing import checksum, clear, is_half, replacing_folder
 
 STATE = "state.json"
 Tensors = Mapping[str, Tensor]
@@ -66,7 +66,7 @@ def save(run: Path, step: int, parts: Mapping[str, Tensors], facts: dict[str, An
     """
     final = run / f"checkpoint-{step:07d}"
     with replacing_folder(final) as beside:
-        for stale in set(run.glob(".checkpoint-*")) - {beside}:  # of a process that was killed while it wrote
+        for stale in set(filter(is_half, run.glob(".checkpoint-*"))) - {beside}:  # of a process that was killed while it wrote
             clear(stale)
         _write(beside, step, parts, facts)
     past = [folder for folder in folders(run) if folder.name <= final.name]

@@ -68,9 +68,11 @@ def fit(
     accelerator = build_accelerator(config)
     with together():
         learner = Learner(module, config, accelerator)  # first: it may refuse an option, which then is not the run's
+        asked_for = options or {"train": to_dict(config)}
+        check_claim(out, asked_for)
+        learner.resume(out)  # before anything is written: it may refuse, too
         with accelerator.main_process_first():
-            claim(out, options or {"train": to_dict(config)})
-        learner.resume(out)
+            claim(out, asked_for)
         with Record(out, config, learner.step, learner.main) as record, _stopping() as asked:
             while learner.step < config.steps:
                 _step(learner, batches, out, record, preview, asked)

@@ -17,13 +17,12 @@ from arldm.train.loop import check_claim
 from arldm.train.peers import together
 from arldm.train.reader import reader
 from arldm.train.toonsv import toonsv
-from arldm.writing import clear, kept_alone
+from arldm.writing import clear, is_half, kept_alone
 
 #: what a run writes has such a name until it is whole
 HALF_WRITTEN = (
     ".checkpoint-*",
-    ".model.*.new",
-    ".model.*.old",
+    ".model.*",
     ".*.safetensors.*",
     ".config.json.*",
     ".accuracy.json.*",
@@ -83,5 +82,5 @@ def _train(recipe: Recipe, out: Path) -> None:
 
 def _sweep(out: Path) -> None:
     """Clear what a killed process had begun to write, and nothing else: `out` may be any folder."""
-    for half in [path for pattern in HALF_WRITTEN for path in out.glob(pattern)]:
+    for half in [path for pattern in HALF_WRITTEN for path in out.glob(pattern) if is_half(path)]:
         clear(half)

@@ -41,7 +41,8 @@ class Variances:
             return max(1.0, votes - 1.0 if rest else min(raters, stories) - 1.0)
         squares = rater**2 / max(raters - 1, 1) * bool(self.rater) + story**2 / max(stories - 1, 1) * bool(self.story)
         if self.rater and self.story:
-            squares += rest**2 / max(votes - raters - stories + 1, 1)
+            # of fewer votes than raters and stories the analysis of variance leaves chance none; an estimate has some all the same
+            squares += rest**2 / max(votes - raters - stories + 1, min(raters, stories) - 1, 1)
         return max(1.0, self.of_mean(per_rater, per_story, votes) ** 2 / squares)
 
 
