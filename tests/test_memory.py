@@ -83,14 +83,15 @@ def test_a_real_step_takes_what_its_rehearsal_did(train: TrainConfig, given: int
     assert training_peak(TINY, train, FRAMES, given, gpu=False).total == pytest.approx(counted(train, given), rel=0.01)
 
 
-def test_a_real_telling_takes_what_its_rehearsal_did() -> None:
+@pytest.mark.parametrize("stories", [2, 20])  # more than are decoded at once, of which four times as much was predicted
+def test_a_real_telling_takes_what_its_rehearsal_did(stories: int) -> None:
     with Tracker() as tracker:
         model = ARLDM.build(TINY, *blank_tokenizers(TINY)).eval()
         caption = " ".join(["1"] * (TINY.text.max_tokens - 2))
-        told = [Story(name, (Frame(caption),) * FRAMES) for name in "ab"]
+        told = [Story(str(number), (Frame(caption),) * FRAMES) for number in range(stories)]
         tracker.peak = 0
         assert len(list(tell_batch(model, told, TellConfig(steps=2)))) == FRAMES
-    assert sampling_peak(TINY, 2).total == pytest.approx(tracker.peak, rel=0.03)
+    assert sampling_peak(TINY, stories).total == pytest.approx(tracker.peak, rel=0.03)
 
 
 def test_the_tracker_counts_what_torchs_own_does() -> None:
@@ -159,6 +160,17 @@ class TestPlan:
         with tqdm(disable=True) as bar:
             found = fitting.training(total(self.HALF.train, gpu=True), self.WORK, bar)
         assert [setting for setting, _ in found] == [self.HALF]
+
+    def test_a_larger_batch_may_take_less(self) -> None:
+        """Gradients stand beside others where there are several batches a step; with one story at a time too large, all were."""
+        whole, parts = (
+            replace(MIXED, gradient_checkpointing=True, batch_size=2 // parts, gradient_accumulation_steps=parts)
+            for parts in (1, 2)
+        )
+        assert total(whole, gpu=True) < total(parts, gpu=True)
+        with tqdm(disable=True) as bar:
+            found = fitting.training(total(whole, gpu=True), self.WORK, bar)
+        assert found[-1][0] == fitting.Setting(whole)
 
     def test_too_little_for_anything_says_the_least(self) -> None:
         with pytest.raises(ConfigError, match=r"too little for this model; sampling takes 1GB, training 1GB at least"):

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from arldm.config import TellConfig
 from arldm.errors import ConfigError, ModelError
-from arldm.model.arldm import ARLDM, AT_ONCE
+from arldm.model.arldm import ARLDM
 from arldm.model.batch import image, length_of, normalised, small
 from arldm.model.condition import Condition, PastTokens
 from arldm.model.denoiser import build_autocast, build_sampler, guided, paired, predict
@@ -159,7 +159,7 @@ def _draw(
                 latents = sampler.step(said, time, latents, return_dict=False)[0]  # type: ignore[arg-type]
                 if on_step is not None:
                     on_step(frame, step)
-    pictures = torch.cat([model.latents.decode(some) for some in latents.split(AT_ONCE)])
+    pictures = model.latents.decode(latents)
     if not pictures.isfinite().all():
         raise ModelError(f"frame {frame} is no numbers; expected weights that are, in float32 or bfloat16, fetch the model again")
     return [image(picture) for picture in pictures]

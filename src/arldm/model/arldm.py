@@ -21,7 +21,7 @@ from arldm.model.condition import Condition, Conditioner, PastTokens
 from arldm.model.denoiser import build_schedule, build_unet, predict
 from arldm.model.folder import read_model, write_model
 from arldm.model.history import HistoryEncoder
-from arldm.model.latents import Latents
+from arldm.model.latents import AT_ONCE, Latents
 from arldm.model.noise import rand, seeded
 from arldm.model.pack import read_pack
 from arldm.model.prior import Prior
@@ -30,7 +30,6 @@ from arldm.model.widening import Widened, let_go, tables, take_up
 from arldm.story import Story
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
-AT_ONCE = 8  # pictures that are encoded or decoded; activations of one take half a GiB at 512 px
 
 
 class ARLDM(nn.Module, PushToHubMixin):

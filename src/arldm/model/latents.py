@@ -25,6 +25,7 @@ from arldm.model.patches import PrincipalPatches
 STATISTICS = "statistics.json"
 FINISH_WIDTH = 64  # channels
 EDGE = 4.0  # how much more an outline counts than a flat area
+AT_ONCE = 8  # pictures that are encoded or decoded; activations of one take half a GiB at 512 px
 
 
 class Latents(nn.Module):
@@ -60,7 +61,7 @@ class Latents(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents (n, channel, h, w) to pictures (n, 3, h * downsample, w * downsample) in [-1, 1]."""
-        return self.unclamped(latents).clamp(-1, 1)
+        return torch.cat([self.unclamped(some).clamp(-1, 1) for some in latents.split(AT_ONCE)])
 
     def unclamped(self, latents: Tensor) -> Tensor:
         """The same in about [-1, 1], for losses: a clamp takes the gradient from what is too bright."""

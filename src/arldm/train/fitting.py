@@ -78,7 +78,11 @@ def settings(train: TrainConfig) -> tuple[Setting, ...]:
 
 
 def training(room: float, work: Work, bar: "tqdm[NoReturn]") -> list[tuple[Setting, Peak]]:
-    """Settings that were tried, with their peaks; the last one is the fastest that fits, or the smallest of all."""
+    """Settings that were tried, with their peaks, each by the batch that takes least; the last one is the fastest that fits, by the
+    largest batch that fits, or the smallest of all.
+
+    A larger batch may take less: where one makes a step, no gradients stand beside those that are made.
+    """
 
     def peak(setting: Setting) -> Peak:
         bar.set_description(str(setting))
@@ -88,15 +92,15 @@ def training(room: float, work: Work, bar: "tqdm[NoReturn]") -> list[tuple[Setti
 
     tried: list[tuple[Setting, Peak]] = []
     for setting in settings(work.train):
-        batches = [
-            replace(setting, train=replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch))
-            for batch in range(1, work.stories + 1)
-            if work.stories % batch == 0
-        ]
-        tried.append((batches[0], peak(batches[0])))
-        if tried[-1][1].total <= room:
-            largest = batches[bisect_right(batches, room, key=lambda one: peak(one).total) - 1]
-            return tried if largest == batches[0] else [*tried, (largest, peak(largest))]
+        found: list[tuple[Setting, Peak]] = []
+        for batch in (one for one in range(work.stories, 0, -1) if work.stories % one == 0):
+            train = replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch)
+            found.append((replace(setting, train=train), peak(replace(setting, train=train))))
+            if found[-1][1].total <= room:
+                return [*tried, found[-1]]
+            if found[-1][1].total - found[-1][1].working > room:  # whatever the batch
+                break
+        tried.append(min(found, key=lambda pair: pair[1].total))
     return tried
 
 
