@@ -92,13 +92,18 @@ def training(room: float, work: Work, bar: "tqdm[NoReturn]") -> list[tuple[Setti
 
     tried: list[tuple[Setting, Peak]] = []
     for setting in settings(work.train):
+        batches = [
+            replace(setting, train=replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch))
+            for batch in range(work.stories, 0, -1)
+            if work.stories % batch == 0
+        ]
         found: list[tuple[Setting, Peak]] = []
-        for batch in (one for one in range(work.stories, 0, -1) if work.stories % one == 0):
-            train = replace(setting.train, batch_size=batch, gradient_accumulation_steps=work.stories // batch)
-            found.append((replace(setting, train=train), peak(replace(setting, train=train))))
+        for one in batches:
+            found.append((one, peak(one)))
             if found[-1][1].total <= room:
                 return [*tried, found[-1]]
             if found[-1][1].total - found[-1][1].working > room:  # whatever the batch
+                found.append((batches[-1], peak(batches[-1])))
                 break
         tried.append(min(found, key=lambda pair: pair[1].total))
     return tried
