@@ -105,12 +105,13 @@ def test_the_enlarger_run_leaves_one_that_doubles(recipe: ToonSV, tmp_path: Path
 
 @pytest.mark.parametrize("history", ["pictures", "none"])
 def test_the_toonsv_run_leaves_a_model_that_tells(recipe: ToonSV, tmp_path: Path, history: str) -> None:
-    for name in (".model.123.new", ".model.124.old", ".checkpoint-125"):  # of processes that were killed
+    for name in (".model.123.new", ".model.124.old", ".checkpoint-0000125.125.new"):  # of processes that were killed
         (tmp_path / name).mkdir()
-    (tmp_path / ".git").mkdir()  # of the user
+    mine = (".git", ".checkpoint-best", ".my.safetensors.bak")  # of the user
+    for name in mine:
+        (tmp_path / name).mkdir()
     run(replace(recipe, model=replace(TINY, history=history)), tmp_path)
-    assert not [*tmp_path.glob(".model.*"), *tmp_path.glob(".checkpoint-*")]
-    assert (tmp_path / ".git").exists()
+    assert {one.name for one in tmp_path.glob(".*")} == set(mine)
     model = ARLDM.from_pretrained(tmp_path / "model")
     assert model.config == replace(TINY, history=history)
     told = list(tell(model, story("test", 0, 3, 64), TellConfig(steps=1), frames=[2]))
