@@ -22,7 +22,7 @@ import arldm.train.read
 import arldm.train.reader
 import arldm.train.toonsv
 from arldm.config import History, ModelConfig, TellConfig, TrainConfig, from_dict, to_dict
-from arldm.errors import ConfigError, ModelError, OutputError
+from arldm.errors import CaptionError, ConfigError, ModelError, OutputError
 from arldm.evaluate.report import METRICS
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import ReadBatch
@@ -138,12 +138,21 @@ def test_a_run_goes_on_from_what_it_began_with(recipe: ToonSV, tmp_path: Path) -
         run(own, tmp_path / "run")
 
 
-def test_scenes_are_refused_where_nobody_can_tell_them(recipe: ToonSV, tmp_path: Path) -> None:
+def test_what_the_model_cannot_learn_is_refused_before_anything_is_drawn(recipe: ToonSV, tmp_path: Path) -> None:
+    fresh, absolute = replace(recipe, cache=tmp_path), replace(TINY, positions="absolute", window=3)
+    with pytest.raises(ConfigError, match="story has 5 frames; absolute positions end at 4"):
+        run(replace(fresh, model=absolute), tmp_path / "run")
+    with pytest.raises(CaptionError, match=r"has \d+ tokens; the limit is 8"):
+        run(replace(fresh, model=replace(TINY, text=replace(TINY.text, max_tokens=8))), tmp_path / "run")
     with pytest.raises(ConfigError, match=r"--scenes 4: expected a model with a summary of 29 and --freeze"):
-        run(replace(recipe, scenes=4), tmp_path)
-    frozen = replace(recipe, scenes=4, freeze=("text_encoder", "history_encoder", "conditioner"))
+        run(replace(fresh, scenes=4), tmp_path / "run")
     with pytest.raises(ConfigError, match=r"--scenes 4: expected at least 5"):
-        run(frozen, tmp_path)
+        run(replace(fresh, scenes=4, freeze=("text_encoder", "history_encoder", "conditioner")), tmp_path / "run")
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_scenes_are_refused_where_no_story_shows_what_they_have(recipe: ToonSV, tmp_path: Path) -> None:
+    frozen = replace(recipe, freeze=("text_encoder", "history_encoder", "conditioner"))
     with pytest.raises(ConfigError, match=r"--scenes 8: found"):
         run(replace(frozen, scenes=8), tmp_path)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch, assemble, floats, small
 from arldm.rendered import Rows, drawn, look
+from arldm.sample import check_length
 from arldm.toonsv import plot
 
 
@@ -61,7 +62,13 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5, *, encoded: bool = True) -> CachedStories:
-    """The first `stories` stories of a split; kept in `folder`, continued if interrupted. `encoded`: by the model's autoencoder."""
+    """The first `stories` stories of a split; kept in `folder`, continued if interrupted. `encoded`: by the model's autoencoder.
+
+    Raises CaptionError, ConfigError, before anything is drawn, where the model cannot tell such stories.
+    """
+    check_length(model, frames)
+    captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
+    ids = (*model.tokenizer.encode(captions), *model.past_tokenizer.encode(captions))
     config, size = model.config, model.config.picture_size
     side, seen = size // config.latents.downsample, config.past.picture_size
     name, origin = f"{split}-{stories}x{frames}", look(size, split, frames)
@@ -75,8 +82,6 @@ def cached(model: ARLDM, folder: Path, split: str, stories: int, frames: int = 5
             latents.put(first, in_latents(model, pictures))
         smalls.put(first, np.stack([small(Image.fromarray(picture), seen).numpy() for picture in pictures]))
         first += len(pictures)
-    captions = [shot.caption for story in range(stories) for shot in plot(split, story, frames)]
-    ids = (*model.tokenizer.encode(captions), *model.past_tokenizer.encode(captions))
     none = np.empty((stories * frames, 0), np.float16)
     return CachedStories(frames, none if latents is None else latents.array, smalls.array, ids, name, origin)
 

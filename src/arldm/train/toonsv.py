@@ -30,7 +30,7 @@ from arldm.train.loop import fit
 from arldm.train.read import ReadStories, read, reads_once
 from arldm.train.record import Sample
 from arldm.train.scenes import Scenes
-from arldm.train.stories import CachedStories, cached
+from arldm.train.stories import cached
 from arldm.weight_files import fill, read_weights
 
 VOCABULARY_STORIES = 2000  # whose captions make the tokenizers
@@ -41,6 +41,7 @@ SHOWN = 2  # of them, in a sample picture
 def toonsv(recipe: ToonSV, out: Path) -> None:
     """Train AR-LDM on ToonSV; leaves `out/model`, a folder that `--model` takes."""
     model, cache = begin(recipe), recipe.cache or out / "cache"
+    _check_scenes(model, recipe)
     model.latents = _autoencoder(recipe)
     with PartialState().main_process_first():
         stories = cached(model, cache, "train", recipe.stories, recipe.frames)
@@ -49,7 +50,8 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         told = DetailedStories(data, weights(cache, "train", range(recipe.stories), recipe.frames, side, recipe.details))
         untold = None
         if recipe.scenes:
-            scenes = Scenes.drawn(model, _lending(data, recipe), truth, recipe.scenes, cache)
+            assert isinstance(data, ReadStories)
+            scenes = Scenes.drawn(model, data, truth, recipe.scenes, cache)
             untold = DetailedStories(scenes, weights(cache, "train", scenes.indices, 1, side, recipe.details))
 
     def batches(number: int) -> DetailedBatch:
@@ -63,16 +65,15 @@ def toonsv(recipe: ToonSV, out: Path) -> None:
         model.save_pretrained(out / "model", torch.float16)
 
 
-def _lending(data: CachedStories | ReadStories, recipe: ToonSV) -> ReadStories:
-    """The stories, if they can lend tokens to scenes. Raises ConfigError."""
-    if not isinstance(data, ReadStories):
+def _check_scenes(model: ARLDM, recipe: ToonSV) -> None:
+    """Can stories lend tokens to scenes, if there are to be any? Raises ConfigError."""
+    if recipe.scenes and not reads_once(model):
         raise ConfigError(
             f"--scenes {recipe.scenes}: expected a model with a summary of {len(TO_DRAW)} and "
             "--freeze text_encoder history_encoder conditioner"
         )
-    if recipe.scenes < recipe.frames:
+    if 0 < recipe.scenes < recipe.frames:
         raise ConfigError(f"--scenes {recipe.scenes}: expected at least {recipe.frames}, for so many stand in the place of a story")
-    return data
 
 
 def judged(model: ARLDM, frames: int) -> Callable[[], Sample]:
