@@ -376,6 +376,7 @@ def test_a_report_says_what_was_found(tmp_path: Path) -> None:
         for name, frame in (("a0.png", 2), ("a0.png", 3)):
             file.write(json.dumps({"file_name": name, "text": "word " * 80, "story": "long", "frame": frame}) + "\n")
         file.write(json.dumps({"file_name": "a1.png", "text": "Alone.", "story": "short"}) + "\n")
+        file.write(json.dumps({"file_name": "a1.png", "text": " ", "story": "long", "frame": 4}) + "\n")
     report = imported("folder", tmp_path).report
     assert report["stories"] == {"train": 2, "val": 0, "test": 1}
     assert report["broken"][0] == "story short: 1 frame"
@@ -383,6 +384,7 @@ def test_a_report_says_what_was_found(tmp_path: Path) -> None:
     assert report["incomplete"] == 1
     assert report["duplicated"] == ["train/a0.png = test/c1.png"]
     assert report["too_long"] == ["train/a0.png (captions): 82 tokens or more of 77"]
+    assert report["empty_captions"] == ["train/a1.png (captions)"]
     assert report["leaks"] == [{"story": "c", "clips": ["test/c1.png"], "episodes": []}]
 
 

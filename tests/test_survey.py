@@ -257,6 +257,8 @@ class TestVotes:
         study, folder = own
         vote_once(study, folder)
         file = sqlite3.connect(folder / VOTES)
+        kept = [name for _, name, *_ in file.execute("pragma table_info(votes)")]
+        assert kept == ["rater", "pair", "question", "answer", "browser", "seconds"]  # as raters are told: nothing else
         for change in ("update votes set answer = 'b'", "delete from votes"):
             with pytest.raises(sqlite3.IntegrityError, match="votes are not"):
                 file.execute(change)
@@ -265,8 +267,8 @@ class TestVotes:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            ("insert into votes values ('nobody', 'p', 'quality', 'a', '', 0, '')", r"row 4 \(rater nobody, pair p, quality: a\)"),
-            ("insert into votes select rater, pair, 'beauty', 'a', '', 0, '' from votes limit 1", "row 4 .* is no answer"),
+            ("insert into votes values ('nobody', 'p', 'quality', 'a', '', 0)", r"row 4 \(rater nobody, pair p, quality: a\)"),
+            ("insert into votes select rater, pair, 'beauty', 'a', '', 0 from votes limit 1", "row 4 .* is no answer"),
             ("insert into votes select * from votes limit 1", "row 4 answers quality of pair .* again; fetch"),
             ("update study set id = 'other'", "holds votes of study other, this one is"),
             ("drop table votes", "cannot be read .* expected a study's votes"),
@@ -288,7 +290,7 @@ class TestVotes:
         vote_once(study, folder)
         with closing(sqlite3.connect(folder / VOTES, isolation_level=None)) as file:
             for foreign in ("nobody", "else"):
-                file.execute("insert into votes values (?, 'p', 'quality', 'a', '', 0, '')", (foreign,))
+                file.execute("insert into votes values (?, 'p', 'quality', 'a', '', 0)", (foreign,))
             with pytest.raises(SurveyError, match=r"row 4 .* take out") as refusal:
                 Votes(folder, study)
             file.executescript(str(refusal.value).split('"')[1])

@@ -59,7 +59,7 @@ def told(report: dict) -> list[str]:
     lines.append(f"clips: {report['clips']:,} with {report['stills']:,} stills")
     if report["incomplete"]:
         lines.append(f"stories left out for want of a picture or a text: {report['incomplete']:,}")
-    for name in ("missing", "broken", "duplicated", "too_long", "leaks"):
+    for name in ("missing", "broken", "duplicated", "too_long", "empty_captions", "leaks"):
         entries = report[name]
         examples = "; ".join(one if isinstance(one, str) else json.dumps(one) for one in entries[:SHOWN])
         more = "; ..." if len(entries) > SHOWN else ""

@@ -1,7 +1,7 @@
 """What an import found: the stories that can be told, and what was missing, broken, repeated, over-long or leaking."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from arldm.datasets.corpus import Corpus, Outline
@@ -35,6 +35,7 @@ def make_report(corpus: Corpus, shards: Sequence[Shard]) -> tuple[dict[str, Any]
         "broken": [*corpus.broken, *(f"{id}: {reason}" for id, reason in unread.items() if reason != MISSING)],
         "duplicated": [*duplicated, *_repeated(digests)],
         "too_long": _too_long(corpus, stories),
+        "empty_captions": sorted({f"{clip} ({kind})" for clip, kind, caption in _captions(stories) if not caption}),
         "leaks": _leaks(corpus, stories, digests),
     }
     return report, stories
@@ -47,14 +48,19 @@ def _repeated(digests: dict[str, str]) -> list[str]:
 
 def _too_long(corpus: Corpus, stories: dict[str, tuple[Outline, ...]]) -> list[str]:
     found = {
-        f"{clip} ({kind}): {tokens(caption)} tokens or more of {longest}"
-        for outlines in stories.values()
-        for outline in outlines
-        for kind, longest in corpus.longest.items()
-        for clip, caption in zip(outline.clips, outline.captions[kind], strict=True)
-        if tokens(caption) > longest
+        f"{clip} ({kind}): {tokens(caption)} tokens or more of {corpus.longest[kind]}"
+        for clip, kind, caption in _captions(stories)
+        if tokens(caption) > corpus.longest[kind]
     }
     return sorted(found)
+
+
+def _captions(stories: dict[str, tuple[Outline, ...]]) -> Iterator[tuple[str, str, str]]:
+    """Every caption, with its clip and of which kind it is."""
+    for outlines in stories.values():
+        for outline in outlines:
+            for kind, captions in outline.captions.items():
+                yield from ((clip, kind, caption) for clip, caption in zip(outline.clips, captions, strict=True))
 
 
 def tokens(caption: str) -> int:

@@ -17,7 +17,7 @@ _SCHEMA = """
 create table if not exists study (id text primary key) strict;
 create table if not exists votes (
     rater text not null, pair text not null, question text not null, answer text not null,
-    browser text not null, seconds real not null, at text not null default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    browser text not null, seconds real not null,
     primary key (rater, pair, question)
 ) strict;
 create trigger if not exists votes_stay before update on votes begin select raise(abort, 'votes are not changed'); end;
