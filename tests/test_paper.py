@@ -451,6 +451,10 @@ def test_what_is_not_there_is_one_line(place: Path, tmp_path: Path, capsys: pyte
             "--out: .*run lies in --dataset .*archive; exp",
         ),
         (
+            ["--dataset", str(place / "archive"), "--cache", str(place / "archive/cache")],
+            "--cache: .*cache lies in --dataset .*archive; exp",
+        ),
+        (
             ["--dataset", str(place / "archive"), "--judges.classifier-scaling", "unit"],
             "given without --judges.classifier; expected",
         ),

@@ -370,6 +370,9 @@ def test_conditions_are_read_again_only_by_other_encoders(recipe: ToonSV, tmp_pa
         model.conditioner.types.weight.add_(1)
     read(model, stories, tmp_path, true)
     assert len(calls) == 9
+    ids, *others = stories.captions
+    read(model, replace(stories, captions=(ids.flip(0), *others)), tmp_path, true)
+    assert len(calls) == 12  # the captions may change where the scenes do not
 
 
 def test_the_toonsv_run_with_all_but_the_unet_frozen(recipe: ToonSV, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def read(model: ARLDM, stories: CachedStories, folder: Path, shown: Tensor) -> R
     weights = [fingerprint(part) for part in _parts(model)]
     read_by = hashlib.sha256(repr((weights, model.config, model.history)).encode()).hexdigest()[:16]
     shape = (len(stories) * stories.frames, model.config.summary, model.config.text.width)
-    told = hashlib.sha256(shown.numpy().tobytes()).hexdigest()[:16]
+    told = hashlib.sha256(b"".join(one.numpy().tobytes() for one in (shown, *stories.captions))).hexdigest()[:16]
     rows = Rows(folder, f"{stories.name}-decided-{read_by}", shape, np.float32, f"{stories.origin} {told}")
     training, device = model.training, model.device
     model.eval().to(PartialState().device)

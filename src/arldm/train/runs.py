@@ -50,8 +50,9 @@ def run(recipe: Recipe, out: Path) -> None:
 def _check_apart(recipe: Recipe, out: Path) -> None:
     """An archive is known by what lies in its folder, and may not become another while a run writes."""
     dataset = getattr(recipe, "dataset", None)
-    if isinstance(dataset, Path) and out.resolve().is_relative_to(dataset.resolve()):
-        raise ConfigError(f"--out: {out} lies in --dataset {dataset}; expected a folder outside of it, choose another")
+    for option, folder in (("--out", out), ("--cache", getattr(recipe, "cache", None))):
+        if dataset is not None and folder is not None and folder.resolve().is_relative_to(dataset.resolve()):
+            raise ConfigError(f"{option}: {folder} lies in --dataset {dataset}; expected a folder outside of it, choose another")
 
 
 def _train(recipe: Recipe, out: Path) -> None:
