@@ -1,6 +1,7 @@
 """A new character from a few pictures: what is read, how a run goes on, and what is refused."""
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,6 +100,9 @@ def test_an_epoch_draws_the_new_story_once(tmp_path: Path, mode: Mode, kept: str
     options = Adapt(str(tmp_path / "base"), tmp_path, ("rumo",), "momo", tmp_path / "out", mode, kept, epochs=30)
     assert recipe_of(options).train.steps == steps
     assert adaptation(tmp_path, ["rumo"], "momo", str(tmp_path / "base"), mode, epochs=30, keep_old=kept) == recipe_of(options)
+    halves = {"gradient_accumulation_steps": 2}
+    half = adaptation(tmp_path, ["rumo"], "momo", str(tmp_path / "base"), mode, epochs=30, keep_old=kept, train=halves)
+    assert half.train.steps == math.ceil(steps / 2)
 
 
 def test_pictures_of_any_mode_are_read(tmp_path: Path) -> None:

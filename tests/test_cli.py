@@ -207,6 +207,8 @@ class TestRefusedTelling:
         monkeypatch.setattr(ImageFile.ImageFile, "load", once(MemoryError(), ImageFile.ImageFile.load, 1))
         refused([*TELL, "--picture", "10000.png"], "10000.png: has 10000 x 10000 pixels; expected at most 64 million")
         refused([*TELL, "--picture", "30000.png"], "30000.png: is far too large", "expected at most 64 million pixels")
+        Image.new("RGB", (2001, 2)).save("wide.png")  # in a strip, as high as what is drawn, it would be as large as that
+        refused([*TELL, "--picture", "wide.png"], "wide.png: has 2001 x 2 pixels; expected sides of which none is 1000 times")
         refused(["show", "10000.png"], "10000.png: does not say what it was made from")
         refused(["show", "30000.png"], "30000.png: is not a picture")
 
@@ -466,6 +468,14 @@ class TestShowAndReplayAndPage:
         (told / "000.png").unlink()
         refused(["replay", "told"], "000.png: not there, and frames after it are; expected all before them, run `arldm tell` again")
 
+    def test_a_frame_that_its_story_has_forgotten(self, refused: Refused, told: Path) -> None:
+        """It was drawn again, and compared with nothing: a traceback."""
+        path = told / "story.json"
+        held = json.loads(path.read_text())
+        held["frames"][-1]["picture"] = None
+        path.write_text(json.dumps(held))
+        refused(["replay", "told"], "002.png: is not told of in story.json; expected all before them, run `arldm tell` again")
+
     def test_an_altered_frame_without_metadata_is_noticed_by_those_after_it(self, told: Path, capsys) -> None:
         picture(9).save(told / "001.png")
         assert main(["replay", "told"]) == 1
@@ -634,5 +644,15 @@ class TestWorldAndTraining:
         for path in (desk / "run").glob("checkpoint-*/*.safetensors"):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         refused(TRAIN, "run: none of its 2 checkpoints is whole", "delete the folder to start again")
-        (desk / "run" / "config.json").write_text("{")
-        refused(TRAIN, "config.json: is not the config of a run; choose another --out")
+        for text in ("{", '{"model_type": "clip"}'):  # such as every model of transformers has
+            (desk / "run" / "config.json").write_text(text)
+            refused(TRAIN, "config.json: is not the config of a run; choose another --out")
+
+    @pytest.mark.parametrize("name", ["model/mine.txt", "metrics.jsonl", "samples/mine.png"])
+    def test_what_lies_in_a_folder_that_holds_no_run_stays(self, refused: Refused, desk: Path, name: str) -> None:
+        """A project's own `model` was replaced, its log emptied."""
+        mine = desk / "run" / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        refused(TRAIN, f"run: holds {name.split('/')[0]} and no run, which would write over it; expected a new folder")
+        assert mine.read_text() == "mine"

@@ -35,13 +35,15 @@ from arldm.toonsv import story
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, FREE, TO_DRAW, kind
 from arldm.train import run
+from arldm.train.asked import asked
 from arldm.train.autoencoder import Crops, load_autoencoder, save_autoencoder
 from arldm.train.context import evened
 from arldm.train.decoder import Decoding, squares
+from arldm.train.encoders import worn
 from arldm.train.read import read, reads_once
 from arldm.train.stories import cached, turn
 from arldm.train.toonsv import begin, shown
-from arldm.writing import alone_in
+from arldm.writing import alone_in, replacing_folder
 
 TRAIN = TrainConfig(
     steps=4,
@@ -74,8 +76,9 @@ def test_options_that_cannot_be_are_refused_whoever_gives_them(tmp_path: Path) -
         run(replace(Encoders(), model=replace(RECIPES["toonsv-encoders"].model, history="captions")), tmp_path / "run")
     with pytest.raises(ConfigError, match="--latents: no autoencoder can be built of them"):
         run(replace(Autoencoder(), latents=replace(Autoencoder().latents, channels=48)), tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"--train.shift 3.0: is nothing to this recipe; leave it out"):
-        run(replace(Reader(), train=replace(Reader().train, shift=3.0)), tmp_path / "run")
+    for changed, said in (({"shift": 3.0}, "--train.shift 3.0"), ({"preview_every": 9}, "--train.preview-every 9")):
+        with pytest.raises(ConfigError, match=rf"{said}: is nothing to this recipe; leave it out"):
+            run(replace(Reader(), train=replace(Reader().train, **changed)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -134,7 +137,7 @@ def test_a_run_goes_on_from_what_it_began_with(recipe: ToonSV, tmp_path: Path) -
     other = load_autoencoder(own.autoencoder)
     other.shift += 1
     save_autoencoder(other, own.autoencoder)
-    with pytest.raises(ConfigError, match=r"--starts-from.autoencoder is '\w+'; .* was begun with '\w+'"):
+    with pytest.raises(ConfigError, match=r"--autoencoder: .*autoencoder.safetensors holds others than what .*run was begun with"):
         run(own, tmp_path / "run")
 
 
@@ -253,8 +256,35 @@ def test_a_summary_of_other_facts_is_refused_before_anything_is_drawn(summary: i
     with pytest.raises(
         ConfigError, match=rf"--model.summary {summary} .*expected a context, and a summary of {len(TO_DRAW)} tokens"
     ):
-        run(Encoders(replace(TINY, summary=summary), TRAIN, 6, 4, 40), tmp_path / "run")
+        run(Encoders(replace(TINY, summary=summary), replace(TRAIN, preview_every=0), 6, 4, 40), tmp_path / "run")
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_pictures_of_odd_sides_are_worn(recipe: ToonSV) -> None:
+    """Softened, they lost a row: a traceback, once all had been drawn."""
+    odd, even = (worn(torch.zeros(2, 3, side, side), torch.Generator().manual_seed(0)) for side in (105, 104))
+    assert odd.shape == (2, 3, 105, 105)
+    assert 0 < odd.std() < 2 * even.std()
+
+
+def test_the_embedded_model_is_known_by_its_name_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`arldm toonsv toonsv` makes a folder of that name, which was taken for the model that a run starts from."""
+    held = asked(Enlarger())["starts_from"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toonsv").mkdir()
+    (tmp_path / "toonsv" / "story.json").write_text("{}")
+    assert asked(Enlarger())["starts_from"] == held
+    assert set(held) == {"model"}
+
+
+def test_a_folder_is_replaced_though_a_killed_process_of_this_number_had_set_it_aside(tmp_path: Path) -> None:
+    """In containers numbers come again."""
+    for folder in (tmp_path / "model", tmp_path / f".model.{os.getpid()}.old"):
+        folder.mkdir()
+        (folder / "before").touch()
+    with replacing_folder(tmp_path / "model") as folder:
+        (folder / "now").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "now"]
 
 
 def test_the_context_learns_on_alone(recipe: ToonSV, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

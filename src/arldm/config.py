@@ -88,7 +88,7 @@ class DenoiserConfig:
 class ModelConfig:
     """A whole AR-LDM."""  # the class' defaults are the paper's: Stable Diffusion 1.5 and BLIP-large
 
-    name: str = "paper"
+    name: str = "paper"  # for people; the model's hash has it, too
     picture_size: int = 512  # pixels
     history: History = "pictures"
     positions: Positions = "absolute"
@@ -96,7 +96,7 @@ class ModelConfig:
     context: int = 0  # layers in which queries read caption and history together, before the U-Net does; 0, as in the paper
     summary: int = 0  # queries, which sum up what they read and to which alone the U-Net attends; 0 if there is no context
     choices: int = 0  # values, at most, among which a token of the summary is decided by lot where nothing tells it; 0 = none is
-    memory: int = 0  # past frames that the context reads; 0 = no more than the window
+    memory: int = 0  # past frames that the context reads, if there is one; 0 = no more than the window
     text: TextConfig = TextConfig()
     past: HistoryConfig = HistoryConfig()
     latents: LatentConfig = LatentConfig()
@@ -205,7 +205,7 @@ def flat(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[t
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """The config of `kind` that `to_dict` wrote. A missing key is as by default.
 
-    Raises ConfigError on an unknown one, or on a value of another type.
+    Raises ConfigError on an unknown one, or on a value of another type; TypeError where one without a default is missing.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict):
@@ -223,6 +223,8 @@ def _value(name: str, hint: Any, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{name} is {value!r}; expected a list")
         hints = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
+        if len(value) != len(hints):
+            raise ConfigError(f"{name} is {value!r}; expected {len(hints)} values")
         return tuple(_value(name, *pair) for pair in zip(hints, value, strict=True))
     if get_origin(hint) is dict and not isinstance(value, dict):
         raise ConfigError(f"{name} is {value!r}; expected values by name")

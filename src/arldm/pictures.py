@@ -15,6 +15,7 @@ from arldm.errors import PictureError, said
 FORMATS = ("WEBP", "PNG", "JPEG", "GIF", "BMP", "TIFF")  # Pillow would try forty, one of which starts Ghostscript
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # of their files
 LARGEST = 64_000_000  # pixels; a picture is refused by its header, before it is decoded
+LONGEST = 1000  # times as long as the other side; one pixel high, it would be enlarged to a row of gigabytes
 GUTTER = 8  # pixels between the frames of a strip
 
 
@@ -34,6 +35,9 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
             if image.width * image.height > LARGEST:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
+            if max(image.size) > LONGEST * min(image.size):
+                got = f"{image.width} x {image.height} pixels"
+                raise PictureError(f"{name}: has {got}; expected sides of which none is {LONGEST} times the other, cut it")
             image.load()
             with suppress(Exception):  # what is broken of what a camera wrote beside the picture
                 ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so

@@ -61,9 +61,9 @@ def fill(part: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
     part.load_state_dict(found, strict=True, assign=True)
 
 
-def save_half(module: nn.Module, path: Path) -> None:
+def save_half(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a module's weights in half precision, whole or not at all. Raises OutputError."""
-    put(path, save({name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}))
+    put(path, save({name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}, metadata))
 
 
 def fastest_device() -> torch.device:

@@ -114,6 +114,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         for written in [*beside.rglob("*"), beside]:
             _sync(written)
         if path.exists():
+            shutil.rmtree(old, ignore_errors=True)  # likewise
             path.rename(old)
         try:
             beside.rename(path)

@@ -5,7 +5,6 @@ paper's; of a model that sums up what it reads, U-Net, context and the name), lo
 (`token`, Textual Inversion), nothing at all (`pin`).
 """
 
-import glob
 import math
 import re
 import shutil
@@ -102,7 +101,8 @@ def adaptation(
     if sums_up(config) and recipe.like not in ROLES:
         raise ConfigError(f"--like {like}: is nobody whom the model draws; expected one of {', '.join(ROLES)}")
     stories = (epochs or drawn[mode]) * (OLD / (OLD - 1) if recipe.keeps_old else 1)
-    return replace(recipe, train=replace(how, steps=math.ceil(stories / recipe.drawn(sums_up(config)))))
+    drawn_a_step = recipe.drawn(sums_up(config)) * how.gradient_accumulation_steps
+    return replace(recipe, train=replace(how, steps=math.ceil(stories / drawn_a_step)))
 
 
 def config_of(model: Path | str) -> ModelConfig:
@@ -125,8 +125,8 @@ def adapt(recipe: Adaptation, out: Path | str) -> None:
 
 
 def _adapt(recipe: Adaptation, out: Path, run: Path) -> None:
-    for half in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
-        if re.fullmatch(r"\d+", half.name[len(out.name) + 2 : -len(".new")]):  # and not of a pack "name.2"
+    for half in out.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(out.name)}\.\d+\.new", half.name):  # and not of a pack "name.2"
             clear(half)
     frames = read_pictures(recipe.pictures, recipe.names)
     story = Story(recipe.names[0], frames)

@@ -131,10 +131,9 @@ def _origins(story: Story, folder: Path) -> dict[int, Origin]:
     if not found:
         raise PictureError(f"{folder}: no frame says what it was made from; expected a story told with metadata")
     missing = [number for number, frame in enumerate(story.frames) if frame.picture is None]
-    if missing and missing[0] < max(found):
-        raise PictureError(
-            f"{paths[missing[0]]}: not there, and frames after it are; expected all before them, run `arldm tell` again"
-        )
+    if missing and missing[0] <= max(found):
+        got = "is not told of in story.json" if (path := paths[missing[0]]).exists() else "not there, and frames after it are"
+        raise PictureError(f"{path}: {got}; expected all before them, run `arldm tell` again")
     return found
 
 

@@ -69,7 +69,7 @@ def add_names(tokenizer: CaptionTokenizer, names: Iterable[str]) -> None:
 def beginnings(tokenizer: CaptionTokenizer, names: Mapping[str, str], size: int) -> list[list[int]]:
     """The ids of the words that each new token, from id `size` on, begins as."""
     new = sorted((tokenizer.id(name), words) for name, words in names.items() if tokenizer.id(name) >= size)
-    return [tokenizer.tokenizer(words, add_special_tokens=False)["input_ids"] for _, words in new]  # type: ignore[misc]
+    return [tokenizer.ids(words) for _, words in new]
 
 
 def grown(table: Tensor, rows: Iterable[list[int]], size: int, where: Path) -> Tensor:

@@ -1,4 +1,4 @@
-"""A pack: what a model needs to know one more character. How it lies on disk, and how a model takes it up and lets it go.
+"""A pack on disk: what a model needs to know one more character. (widening.py takes it up and lets it go.)
 
 card.json                            who it is, which model it is for, hashes of the files below
 pack.safetensors                     token.*   how the embeddings of its names differ from those of the word they began as

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from arldm.config import LatentConfig, from_dict, to_dict
@@ -21,10 +21,9 @@ from arldm.pictures import grid
 from arldm.recipes import Autoencoder
 from arldm.rendered import rendered
 from arldm.train.asked import asked
-from arldm.train.checkpoint import halved
 from arldm.train.loop import fit
 from arldm.train.record import Sample
-from arldm.writing import put
+from arldm.weight_files import save_half
 
 NAME = "autoencoder.safetensors"
 
@@ -73,8 +72,7 @@ class Crops:
 def save_autoencoder(module: Latents, path: Path) -> None:
     """Write weights, statistics and config into one file."""
     # halved now, as it will be in the model's folder: so all that follows is made with just this one
-    state = {name: halved(tensor) for name, tensor in module.state_dict().items()}
-    put(path, save(state, {"latents": json.dumps(to_dict(module.config))}))
+    save_half(module, path, {"latents": json.dumps(to_dict(module.config))})
 
 
 def load_autoencoder(path: Path) -> Latents:

@@ -227,7 +227,7 @@ class FactReading(nn.Module):
 def worn(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """Pictures (.., 3, size, size) softened and made noisy, each as much as chance has it."""
     flat, device = pictures.flatten(0, -4), generator.device
-    soft = F.interpolate(F.avg_pool2d(flat, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+    soft = F.interpolate(F.avg_pool2d(flat, 2), flat.shape[-2:], mode="bilinear", align_corners=False)
     strength, wear = (torch.rand(len(flat), 1, 1, 1, generator=generator, device=device).to(flat.device) for _ in range(2))
     noise = torch.randn(flat.shape, generator=generator, device=device).to(flat.device)
     return (torch.lerp(flat, soft, wear) + NOISE * strength * noise).view_as(pictures)

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from arldm.train.step import Batch
 from arldm.writing import put
 
 CONFIG = "config.json"
+STARTS_FROM = "starts_from."  # before the name of an option, in a config: what the files hold that it names
 #: how a run is carried out, not what is learned: these may be others when it is continued
 CARRIED_OUT = {
     f"train.{name}"
@@ -42,6 +43,8 @@ CARRIED_OUT = {
         *("checkpoint_every", "checkpoints_total_limit", "preview_every", "report_to"),
     )
 } | {"cache", *(f"judges.{one.name}" for one in fields(Judges))}
+#: what a run leaves beside its config; without one they are somebody else's
+WRITTEN = ("metrics.jsonl", "samples", "logs", "model", "accuracy.json")
 #: options that have other names now: a run that was begun with these would go on with others
 RENAMED = {f"train.{name}" for name in ("batch", "warmup", "clip", "dropout", "ema", "muon", "checkpoints")}
 
@@ -111,28 +114,43 @@ def claim(out: Path, options: dict[str, Any]) -> None:
 
 
 def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """What the run in `out` was begun with, {} where there is none. Raises ConfigError if an option is now another."""
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out}: is a file; expected a folder for the run, choose another --out")
-    path = out / CONFIG
-    held = _read(path) if path.exists() else {}
-    begun = {".".join(path): value for path, value in flat(held)}
+    """What the run in `out` was begun with, {} where there is none.
+
+    Raises ConfigError if an option is now another, or what the run starts from, wherever it lies; and OutputError where `out` holds
+    what a run would write over.
+    """
+    held = _begun(out)
+    begun, now = ({".".join(path): value for path, value in flat(one)} for one in (held, options))
     if lost := sorted(begun.keys() & RENAMED):
         got = f"{out}: was begun by an earlier version, with {lost[0]}"
         raise ConfigError(f"{got}; expected a run of this one, finish it with that one or choose another --out")
-    for path, value in flat(options):
-        name = ".".join(path)
-        if name in begun and begun[name] != value and name not in CARRIED_OUT:
+    for name, value in now.items():
+        if name not in begun or begun[name] == value or name in CARRIED_OUT:
+            continue
+        if name.startswith(STARTS_FROM):
+            option = name.removeprefix(STARTS_FROM)
+            got = f"--{option}: {now[option]} holds others than what {out} was begun with"
+            raise ConfigError(f"{got}; expected the same files, bring them back or choose another --out")
+        if begun.get(held_there := STARTS_FROM + name) is None or begun[held_there] != now.get(held_there):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is {value!r}; {out} was begun with {begun[name]!r}, keep it or choose another --out")
     return held
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except BROKEN as error:
-        raise ConfigError(f"{path}: is not the config of a run; choose another --out") from error
+def _begun(out: Path) -> dict[str, Any]:
+    """The config of the run in `out`, {} where there is none. Raises ConfigError, OutputError where something else is there."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out}: is a file; expected a folder for the run, choose another --out")
+    path = out / CONFIG
+    if path.exists():
+        with suppress(*BROKEN):
+            if "train" in (held := dict(json.loads(path.read_text()))):
+                return held
+        raise ConfigError(f"{path}: is not the config of a run; choose another --out")
+    if taken := [name for name in WRITTEN if (out / name).is_file() or any((out / name).glob("*"))]:
+        got = f"holds {taken[0]} and no run, which would write over it"
+        raise OutputError(f"{out}: {got}; expected a new folder, choose another --out")
+    return {}
 
 
 def _due(step: int, every: int) -> bool:
