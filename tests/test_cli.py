@@ -207,10 +207,13 @@ class TestRefusedTelling:
         monkeypatch.setattr(ImageFile.ImageFile, "load", once(MemoryError(), ImageFile.ImageFile.load, 1))
         refused([*TELL, "--picture", "10000.png"], "10000.png: has 10000 x 10000 pixels; expected at most 64 million")
         refused([*TELL, "--picture", "30000.png"], "30000.png: is far too large", "expected at most 64 million pixels")
-        Image.new("RGB", (2001, 2)).save("wide.png")  # in a strip, as high as what is drawn, it would be as large as that
-        refused([*TELL, "--picture", "wide.png"], "wide.png: has 2001 x 2 pixels; expected sides of which none is 1000 times")
         refused(["show", "10000.png"], "10000.png: does not say what it was made from")
         refused(["show", "30000.png"], "30000.png: is not a picture")
+
+    def test_a_picture_far_too_long_for_a_strip(self, refused: Refused, desk: Path) -> None:
+        """Made as high as what is drawn, it had millions of pixels in a row."""
+        Image.new("RGB", (2001, 2)).save(desk / "wide.png")
+        refused([*TELL, "--picture", "wide.png"], "wide.png: has 2001 x 2 pixels; expected sides of which none is 1000 times")
 
     @pytest.mark.parametrize("kind", ["DDS", "TIFF"])
     def test_pictures_of_which_pillow_complains_in_its_own_way(self, refused: Refused, desk: Path, kind: str) -> None:

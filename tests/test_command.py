@@ -577,6 +577,8 @@ def test_a_kept_evaluation_goes_on_where_it_was(worldly: Path, tmp_path: Path, c
     assert "002.png: not there; expected a picture" in capfd.readouterr().err
     (kept / "lost.png").rename(kept / "00000" / "002.png")
     notes = (kept / "told.json").read_text()
+    (kept / "told.json").write_text(json.dumps(json.loads(notes) | {"world": "another"}))
+    refused(main([*evaluate, "2"]), "was told with world another, this is", "choose another --keep")
     (kept / "told.json").write_text(json.dumps(json.loads(notes) | {"seconds": 3}))
     refused(main([*evaluate, "2"]), "told.json: seconds are 3; expected them by story")
     (kept / "told.json").write_text("[" * 100_000)  # nested too deep

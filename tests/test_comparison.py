@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from arldm.cli import main
 from arldm.errors import ConfigError, DatasetError, ModelError, PictureError, ScriptError
-from arldm.evaluate.characters import FIGURES, casts
+from arldm.evaluate.characters import FIGURES
 from arldm.evaluate.classifier import CharacterClassifier, classify
 from arldm.evaluate.comparison import compare, table
 from arldm.evaluate.features import ENTRY, Hashed, Store, digests
@@ -276,7 +276,7 @@ class TestJudges:
         assert ours["clip to truth"].value < 0.9999
         seen = classify(classifier.body, [opened(path) for path in method.frames])
         stories = [seen[first : first + 4] for first in range(0, 16, 4)]
-        truth = casts(truths, ["momo", "ann"], "truth")
+        truth = [[frame.characters for frame in story.frames] for story in truths]
         expected = {name: [*figure(truth, stories)] for name, figure in FIGURES.items()}
         assert {name: ours[name] for name in FIGURES} == {name: measure(some) for name, some in expected.items()}
         row = found.methods[1]
@@ -483,12 +483,12 @@ class TestCommand:
         assert len(find(tmp_path / "tree" / "one").frames) == 24
 
     def test_methods_of_one_name_have_a_tree_each(self, sets: list[Path], tmp_path: Path) -> None:
-        for number, folder in enumerate(("a", "b"), 1):
-            shutil.copytree(sets[number], tmp_path / folder / "ours")
+        for number, folder in enumerate(("a/ours", "b/ours", "c/ours-2"), 1):
+            shutil.copytree(sets[(number + 1) // 2], tmp_path / folder)
         options = ["--network", "reader", "--cache", str(tmp_path / "cache"), "--given", "1", "--tree", str(tmp_path / "tree")]
-        methods = [str(tmp_path / folder / "ours") for folder in ("a", "b")]
+        methods = [str(tmp_path / folder) for folder in ("a/ours", "b/ours", "c/ours-2")]
         assert main(["evaluate", "pictures", *methods, "--reference", str(sets[0]), *options]) == 0
-        assert {one.name for one in (tmp_path / "tree").iterdir()} == {"ours", "ours-2"}
+        assert {one.name for one in (tmp_path / "tree").iterdir()} == {"ours", "ours-2", "ours-2-2"}
         assert len(find(tmp_path / "tree" / "ours-2").frames) == 24  # given ones are shots, too
         assert not (tmp_path / "a" / "ours" / "base").exists()
 

@@ -30,7 +30,7 @@ from arldm.datasets.pororo import clip_id, read_pororo
 from arldm.datasets.report import tokens
 from arldm.datasets.vist import read_vist
 from arldm.errors import DatasetError, OutputError
-from arldm.writing import alone_in, put
+from arldm.writing import alone_in, put_json
 from published import SIDE, save_npy, still, write_flintstones, write_folder, write_h5, write_pororo, write_vist
 
 READERS = {"pororo": read_pororo, "flintstones": read_flintstones, "vist": read_vist, "folder": read_folder, "h5": read_h5}
@@ -135,11 +135,11 @@ class Interrupted:
     def __init__(self, function, moment: int) -> None:
         self.function, self.moment = function, moment
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments, **options):
         self.moment -= 1
         if self.moment < 0:
             raise KeyboardInterrupt
-        return self.function(*arguments)
+        return self.function(*arguments, **options)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -163,7 +163,7 @@ def test_an_import_interrupted_at_any_moment_and_continued_is_one_never_interrup
     for moment in range(30):
         out = tmp_path / f"put{moment}"
         with monkeypatch.context() as patch:
-            patch.setattr("arldm.datasets.importing.put", Interrupted(put, moment))
+            patch.setattr("arldm.datasets.importing.put_json", Interrupted(put_json, moment))
             try:
                 import_corpus(corpus, out, 1)
                 break
@@ -386,6 +386,15 @@ def test_a_report_says_what_was_found(tmp_path: Path) -> None:
     assert report["too_long"] == ["train/a0.png (captions): 82 tokens or more of 77"]
     assert report["empty_captions"] == ["train/a1.png (captions)"]
     assert report["leaks"] == [{"story": "c", "clips": ["test/c1.png"], "episodes": []}]
+
+
+def test_a_folder_whose_name_is_no_letters_is_imported(tmp_path: Path) -> None:
+    """What is broken is told with its path: a traceback in the end, and at each further try."""
+    source = tmp_path / os.fsdecode(b"caf\xe9")
+    write_folder(source)
+    (source / "train/b1.png").write_bytes(b"no picture")
+    import_corpus(read_folder(source), tmp_path / "out", 1)
+    assert "train/b1.png" in Archive(tmp_path / "out").report["broken"][0]
 
 
 def test_a_story_that_comes_twice_counts_once(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -203,6 +204,35 @@ def test_equal_pictures_that_somebody_brought_are_left_alone(tmp_path: Path, ser
     for _ in range(2):
         assert fetch_photographs(tmp_path, 2, pause=0.01) == {"fetched": 6}
     assert len(list((tmp_path / "images/mine").iterdir())) == 6
+
+
+def test_photographs_that_were_gone_and_then_brought_are_there(tmp_path: Path, serving) -> None:
+    """They stayed gone, with the published archives unpacked beside them."""
+    server = serving({})
+    write_annotations(tmp_path, server, ["a", "b"])
+    assert fetch_photographs(tmp_path, 2, pause=0.001) == {"status 404": 2}
+    (tmp_path / "images/train").mkdir()
+    (tmp_path / "images/train/a.jpg").write_bytes(jpeg(1))
+    assert fetch_photographs(tmp_path, 2, pause=0.001) == {"fetched": 1, "status 404": 1}
+    assert ledger(tmp_path)["a"]["file"] == "train/a.jpg"
+
+
+def test_what_was_under_way_when_all_was_interrupted_is_written_down(tmp_path: Path, serving, monkeypatch) -> None:
+    """It was taken for brought, and so what stands for a photograph for one."""
+    names = [f"gone{n}" for n in range(6)]
+    write_annotations(tmp_path, serving({f"/{name}_o": [(200, jpeg(1), {})] for name in names}), names)
+
+    def interrupted(futures: list[Future]) -> Iterator[Future]:
+        yield futures[0]
+        wait(futures)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(photographs, "as_completed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_photographs(tmp_path, 2, pause=0.01)
+    assert set(ledger(tmp_path)) == set(names)
+    assert fetch_photographs(tmp_path, 2, pause=0.01) == {"no longer available": 6}
 
 
 def test_a_busy_server_does_not_make_the_smaller_one_do(tmp_path: Path, serving) -> None:

@@ -112,6 +112,12 @@ class TestLayouts:
         for folder in (tmp_path, Path()):
             assert [path.stem for path in find(folder).frames] == ["1", "2", "10", "cover", "２"]
 
+    def test_folders_that_programs_keep_for_themselves_are_no_stories(self, tmp_path: Path) -> None:
+        drawn(tmp_path, "a/0.png", ".ipynb_checkpoints/0.png")
+        assert list(find(tmp_path).stories) == ["a"]
+        drawn(tmp_path / "tree", "ours/base/en/01/shots/shot_01.png", "ours/.old/en/02/shots/shot_01.png")
+        assert len(find(tmp_path / "tree" / "ours").stories) == 1
+
     def test_the_tree_that_is_written_is_read(self, tmp_path: Path) -> None:
         method = find(drawn(tmp_path / "ours", "first/1.png", "first/2.png", "second/1.png"))
         top = write_vistorybench(method, tmp_path / "outputs", "base", "en", "20261124-120000")

@@ -133,14 +133,13 @@ def test_siglip_pools_pictures_and_what_has_no_class_token_is_refused(tmp_path: 
 
 def test_a_character_counts_once_a_story_and_given_frames_are_not_judged() -> None:
     east, north = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    seen = [np.stack([east, east, north, east]), np.stack([east, north])]
-    casts = [[("a",), ("a", "b"), ("a",), ("b",)], [("a",), ("b",)]]
-    found = {(one.story, one.attribute): one.won for one in self_consistency(seen, casts)}
-    assert found == {(0, "a"): pytest.approx(1 / 3), (0, "b"): 1.0}  # of the second story nobody comes back
-    later = {(one.story, one.attribute): one.won for one in self_consistency(seen, casts, given=2)}
-    assert later == {(0, "a"): 0.0, (0, "b"): 1.0}  # not the pair of the two given ones
-    crossed = {(one.story, one.attribute): one.won for one in cross_consistency(seen, casts, {"a": np.stack([east, north])}, 2)}
-    assert crossed == {(0, "a"): 0.5}
+    seen, cast = np.stack([east, east, north, east]), [("a",), ("a", "b"), ("a",), ("b",)]
+    assert {one.attribute: one.won for one in self_consistency(seen, cast)} == {"a": pytest.approx(1 / 3), "b": 1.0}
+    assert not list(self_consistency(seen[1:3], [("a",), ("b",)]))  # nobody comes back
+    later = {one.attribute: one.won for one in self_consistency(seen, cast, given=2)}
+    assert later == {"a": 0.0, "b": 1.0}  # not the pair of the two given ones
+    crossed = {one.attribute: one.won for one in cross_consistency(seen, cast, {"a": np.stack([east, north])}, 2)}
+    assert crossed == {"a": 0.5}
 
 
 def test_what_stories_do_not_have_gives_no_figure(clip: EncoderJudge) -> None:

@@ -35,9 +35,6 @@ def decoded(file: Path | io.BytesIO, name: object) -> Image.Image:
             if image.width * image.height > LARGEST:
                 got = f"{image.width} x {image.height} pixels"
                 raise PictureError(f"{name}: has {got}; expected at most {LARGEST // 1_000_000} million, make it smaller")
-            if max(image.size) > LONGEST * min(image.size):
-                got = f"{image.width} x {image.height} pixels"
-                raise PictureError(f"{name}: has {got}; expected sides of which none is {LONGEST} times the other, cut it")
             image.load()
             with suppress(Exception):  # what is broken of what a camera wrote beside the picture
                 ImageOps.exif_transpose(image, in_place=True)  # photographs lie on their side, and say so
@@ -60,6 +57,9 @@ def _undecodable(name: object, error: Exception) -> PictureError:
 
 def flattened(picture: Image.Image, name: object = "picture") -> Image.Image:
     """A picture as RGB: what is transparent is white, and of greys of 16 bits the upper 8 count. Raises PictureError for others."""
+    if max(picture.size) > LONGEST * min(picture.size):
+        got = f"{picture.width} x {picture.height} pixels"
+        raise PictureError(f"{name}: has {got}; expected sides of which none is {LONGEST} times the other, cut it")
     try:
         picture.load()  # of a file that Pillow has but opened
     except Exception as error:  # whatever it stumbles over

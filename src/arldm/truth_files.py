@@ -8,7 +8,7 @@ from typing import get_args
 from arldm.errors import BROKEN, ScriptError
 from arldm.story import Fact, Source, Story
 from arldm.story_files import write_story
-from arldm.writing import put
+from arldm.writing import put_json
 
 TRUTH = "truth.json"
 
@@ -17,7 +17,7 @@ def write_known(story: Story, path: Path) -> None:
     """Write a story that has all its pictures, and the truth about it in truth.json. Raises OutputError."""
     write_story(story, path)
     facts = [[[fact.entity, fact.attribute, fact.value, fact.source] for fact in frame.facts] for frame in story.frames]
-    put(path / TRUTH, (json.dumps(facts, indent=1) + "\n").encode())
+    put_json(path / TRUTH, facts)
 
 
 def read_facts(folder: Path) -> list[tuple[Fact, ...]]:

@@ -30,6 +30,16 @@ def put(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def put_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all; of a path's bytes that are no letters, their numbers. Raises OutputError."""
+    put(path, text.encode(errors="backslashreplace"))
+
+
+def put_json(path: Path, value: Any, **options: Any) -> None:
+    """Write plain values as JSON, whole or not at all; `options` are json.dumps'. Raises OutputError."""
+    put_text(path, json.dumps(value, indent=1, **options) + "\n")  # an escaped byte is JSON's own escape, and can be read again
+
+
 def check_writable(path: Path, option: str) -> None:
     """Can a file be written there, when it is made hours later? Makes its folder. Raises OutputError."""
     try:
@@ -61,7 +71,7 @@ def claim(folder: Path, notes: str, made_with: dict[str, Any], what: str, option
     path = folder / notes
     if not path.exists():
         check_free(folder, notes, what, option)
-        put(path, (json.dumps(made_with, indent=1) + "\n").encode())
+        put_json(path, made_with)
         return made_with
     try:
         found = {**untold, **json.loads(path.read_bytes())}

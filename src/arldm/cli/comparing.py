@@ -1,6 +1,7 @@
 """`arldm evaluate pictures`, and `arldm evaluate truth`, which makes its reference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from arldm.evaluate.report import write
 from arldm.evaluate.webpage import page
 from arldm.story import Story
 from arldm.truth_files import write_known
-from arldm.writing import check_writable, put
+from arldm.writing import check_writable, put_text
 
 if TYPE_CHECKING:
     from arldm.cli.evaluations import EvaluatePictures, WriteTruth
@@ -50,14 +51,21 @@ def evaluate_pictures(options: "EvaluatePictures") -> int:
     if options.json is not None:
         write(options.json, report)
     if options.page is not None:
-        put(options.page, page(report, methods, reference.after(options.given)).encode())
+        put_text(options.page, page(report, methods, reference.after(options.given)))
     if options.tree is not None:
         time = strftime("%Y%m%d-%H%M%S", localtime())
-        for number, folder in enumerate(options.methods):  # as they were found: given frames are shots, too
-            again = [called(one) for one in options.methods[:number]].count(called(folder))
-            name = f"{called(folder)}-{again + 1}" if again else called(folder)
+        for name, folder in _apart(options.methods).items():  # as they were found: given frames are shots, too
             print(write_vistorybench(find(folder, name), options.tree, "base", "en", time))
     return 0
+
+
+def _apart(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their own names, with a number where several have one."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        names = (called(folder), *(f"{called(folder)}-{number}" for number in range(2, len(folders) + 1)))
+        found[next(name for name in names if name not in found)] = folder
+    return found
 
 
 def _check(options: "EvaluatePictures") -> None:
@@ -99,12 +107,13 @@ def _judges(options: "EvaluatePictures", reference: Pictures, truths: Sequence[S
 
 
 def _looks(folder: Path, truths: Sequence[Story]) -> Pictures:
-    """The reference pictures of characters, of whom one at least is in the stories."""
+    """The reference pictures of characters, by their names as stories have them, of whom one at least is there."""
     found, cast = find(folder), {who for story in truths for frame in story.frames for who in frame.characters}
-    if not cast & found.stories.keys():
+    looks = {who.lower(): pictures for who, pictures in found.stories.items()}
+    if not cast & looks.keys():
         expected = f"a folder for each character ({', '.join(sorted(cast)) or 'whom story.json names'})"
         raise ConfigError(f"--characters: {folder} holds {next(iter(found.stories))}, who is in no story; expected {expected}")
-    return found
+    return replace(found, stories=looks)
 
 
 def _sets(options: "EvaluatePictures") -> tuple[Pictures, list[Pictures]]:

@@ -49,6 +49,7 @@ def evaluate_toonsv(options: "EvaluateToonSV") -> int:
         "history": model.history,
         "given": options.given,
         "split": options.split,
+        "world": split_hash(options.split, which[:1], options.frames),  # of another version the same numbers are other stories
         "skipped": options.skip,
         "frames": options.frames,
         "held_out": options.held_out,

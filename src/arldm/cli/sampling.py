@@ -23,7 +23,7 @@ from arldm.model.arldm import ARLDM
 from arldm.sample import check_config, check_stories, tell_batch
 from arldm.story import Story
 from arldm.story_files import STRIP, write_story
-from arldm.toonsv import ToonStories
+from arldm.toonsv import ToonStories, split_hash
 from arldm.train.peers import together
 from arldm.writing import alone_in, claim, sweep
 
@@ -104,7 +104,7 @@ def _made_with(options: "Sample", model: ARLDM, config: TellConfig, split: "Toon
     """All that the bytes depend on, beside the number of stories."""
     names = ["split", "captions", "given", "batch", "threads"]
     if isinstance(split, ToonStories):
-        dataset, names = "toonsv", [*names, "frames"]
+        dataset, names = f"toonsv {split_hash(options.split, range(1), options.frames)[:16]}", [*names, "frames"]
     else:
         dataset = split.fingerprint
     chosen = {name: getattr(options, name) for name in names}

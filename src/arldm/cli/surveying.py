@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from arldm.cli.preparing import check_installed
 from arldm.errors import ConfigError, OutputError
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common, told_by_method
-from arldm.writing import put
+from arldm.writing import put_text
 
 if TYPE_CHECKING:
     from arldm.cli.people import SurveyNew, SurveyServe
@@ -93,7 +93,7 @@ def serve(options: "SurveyServe") -> int:
         address = options.address or f"http://{reached}:{listener.getsockname()[1]}"
         votes = Votes(options.study, study)
         try:
-            put(options.study / LINKS, "".join(f"{link}\n" for link in links(study, address)).encode())
+            put_text(options.study / LINKS, "".join(f"{link}\n" for link in links(study, address)))
             print(f"{address}: {len(study.raters)} raters' links are in {options.study / LINKS}; Ctrl-C ends", flush=True)
             app = survey_app(study, options.study, votes)
             uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])
@@ -125,6 +125,6 @@ def report(folder: Path) -> int:
     judged = judge(study, read_votes(folder, study))
     print(table(judged))
     for name, data in (("report.json", written(judged)), ("report.html", page(judged))):
-        put(folder / name, data.encode())
+        put_text(folder / name, data)
         print(folder / name)
     return 0

@@ -24,7 +24,7 @@ from arldm.datasets.corpus import Corpus, Outline
 from arldm.datasets.report import make_report
 from arldm.datasets.shards import REPORT, Shards
 from arldm.errors import OutputError
-from arldm.writing import alone_in, check_free, checksum, put, replacing, sweep
+from arldm.writing import alone_in, check_free, checksum, put_json, replacing, sweep
 
 FORMAT = 1  # of the archive; another number = other columns
 CORPUS = "corpus.json"
@@ -53,8 +53,8 @@ def import_corpus(corpus: Corpus, out: Path, workers: int = 0) -> dict[str, Any]
         report, stories = make_report(corpus, written)
         for split, outlines in stories.items():
             _write_stories(out / "stories" / split, outlines, tuple(corpus.longest))
-        put(out / "stories" / "dataset_dict.json", _json({"splits": list(stories)}))
-        put(out / REPORT, _json(report))
+        put_json(out / "stories" / "dataset_dict.json", {"splits": list(stories)}, ensure_ascii=False)
+        put_json(out / REPORT, report, ensure_ascii=False)
     return report
 
 
@@ -77,7 +77,7 @@ def _claim(out: Path, mine: dict[str, Any]) -> None:
                 return
         raise OutputError(f"{out}: holds another corpus, or this one made of other files; choose another folder, or delete it")
     check_free(out, CORPUS, "archive", "OUT")
-    put(path, _json(mine))
+    put_json(path, mine, ensure_ascii=False)
 
 
 def _write_stories(folder: Path, outlines: tuple[Outline, ...], kinds: tuple[str, ...]) -> None:
@@ -104,9 +104,5 @@ def _describe(folder: Path, features: Features, shards: dict[Path, str]) -> None
         "_output_all_columns": False,
         "_split": None,
     }
-    put(folder / "dataset_info.json", _json(info))
-    put(folder / "state.json", _json(state))
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    put_json(folder / "dataset_info.json", info, ensure_ascii=False)
+    put_json(folder / "state.json", state, ensure_ascii=False)

@@ -63,7 +63,7 @@ def addresses(source: Path) -> dict[str, tuple[str, ...]]:
 
 
 def fetch_photographs(source: Path, workers: int = 8, pause: float = 1.0) -> dict[str, int]:
-    """Fetch what is not there yet into `source/images`; how many came to which end. Raises DatasetError, OutputError.
+    """Fetch what is not there yet into `source/images`; how many came to which end. Raises DatasetError, OutputError, OSError.
 
     `pause`: seconds before a second try, doubled for each further one, unless the server asks for more.
     """
@@ -80,7 +80,8 @@ def _fetched(folder: Path, wanted: dict[str, tuple[str, ...]], fetcher: "Fetcher
         if entry.gone or (entry.file and (folder / entry.file).exists())
     }
     sweep(folder)
-    brought = {photo: path for photo, path in pictures_below(folder).items() if photo in wanted and photo not in known}
+    found = {photo: path for photo, path in pictures_below(folder).items() if photo in wanted}
+    brought = {photo: path for photo, path in found.items() if photo not in known or known[photo].gone}
     for photo, path in tqdm(brought.items(), desc="what is there", unit="photo", leave=False, disable=not brought):
         known[photo] = Entry(photo, path.relative_to(folder).as_posix(), checksum(path), brought=True)
     todo = [photo for photo in wanted if photo not in known]
@@ -90,14 +91,18 @@ def _fetched(folder: Path, wanted: dict[str, tuple[str, ...]], fetcher: "Fetcher
         tqdm(total=len(wanted), initial=len(wanted) - len(todo), unit="photo", leave=False) as bar,
         ThreadPoolExecutor(workers) as pool,
     ):
+        fetched = [pool.submit(fetcher.fetch, photo, wanted[photo]) for photo in todo]
         try:
-            for future in as_completed([pool.submit(fetcher.fetch, photo, wanted[photo]) for photo in todo]):
+            for future in as_completed(fetched):
                 entry = known[future.result().photo] = future.result()
                 ledger.write(journal.line(entry))
                 ledger.flush()
                 bar.update()
         finally:
             pool.shutdown(cancel_futures=True)
+            for future in fetched:  # those that were under way when all was interrupted have left their files, too
+                if not future.cancelled() and future.exception() is None and future.result().photo not in known:
+                    ledger.write(journal.line(future.result()))
     entries = _without_placeholders(folder, [known[photo] for photo in wanted])
     put(folder / LEDGER, "".join(map(journal.line, entries)).encode())
     return dict(Counter(entry.failure.partition(":")[0] or "fetched" for entry in entries))

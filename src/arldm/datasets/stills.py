@@ -8,6 +8,7 @@ from PIL import Image
 from arldm.datasets.corpus import Clip
 from arldm.errors import PictureError
 from arldm.pictures import decoded, flattened
+from arldm.pictures import encoded as picture_bytes
 
 MOST = 1000  # stills of a clip
 LARGEST = 64 * 2**20  # bytes of a photograph
@@ -18,9 +19,7 @@ def encoded(picture: Image.Image, name: object) -> bytes:
     """Lossless WebP: smaller than PNG, and faster both ways (docs/log.md). Raises PictureError if it is too wide or high for it."""
     if max(picture.size) > WIDEST:
         raise PictureError(f"{name}: is {picture.width} x {picture.height}; expected at most {WIDEST:,} a side, make it smaller")
-    buffer = io.BytesIO()
-    flattened(picture, name).save(buffer, "WEBP", lossless=True, method=0, quality=0)
-    return buffer.getvalue()
+    return picture_bytes(flattened(picture, name), "WEBP", lossless=True, method=0, quality=0)
 
 
 def unstacked(strip: Image.Image, side: int, name: object) -> list[bytes]:

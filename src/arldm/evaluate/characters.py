@@ -43,19 +43,17 @@ def recall(truth: Casts, found: Casts, given: int = 0) -> Iterator[Tally]:
 FIGURES = {"character F1": character_f1, "precision": precision, "recall": recall, "frame accuracy": frame_accuracy}
 
 
-def casts(stories: Sequence[Story], known: Collection[str], name: str) -> list[list[tuple[str, ...]]]:
-    """Who should be in each frame; `known` are those whom a classifier tells apart, `name` is what messages call the stories.
+def check_casts(stories: Sequence[Story], known: Collection[str], name: str) -> None:
+    """Can a classifier judge them? `known` are those whom it tells apart, `name` is what messages call the stories.
 
     Raises DatasetError where nobody is labelled, and ConfigError where somebody is whom the classifier does not know.
     """
-    rows = [[frame.characters for frame in story.frames] for story in stories]
-    labelled = {who for row in rows for frame in row for who in frame}
+    labelled = {who for story in stories for frame in story.frames for who in frame.characters}
     if not labelled:
         raise DatasetError(f"{name}: no frame says who is in it; expected labels, prepare it again from files that have them")
     if strangers := sorted(labelled - set(known)):
         got = f"{name}: shows {strangers[0]!r} ({len(strangers)} such)"
         raise ConfigError(f"{got}, whom the classifier does not know; expected {', '.join(sorted(known))}, give another classifier")
-    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ class Hashed:
 
     @classmethod
     def of(cls, pictures: Pictures) -> "Hashed":
-        """Read all files. Raises PictureError."""
+        """Read all files. Raises PictureError, and OSError for one that cannot be read."""
         return cls(pictures, digests(pictures.frames))
 
     @property

@@ -139,7 +139,7 @@ class _Network(nn.Module):
 
     def __init__(self, outputs: int, pool: nn.Module, last: nn.Module, thin: int) -> None:
         super().__init__()
-        self.outputs, self.thin = outputs, thin
+        self.outputs = outputs
         widths = [3, *(channels // thin for channels in (32, 32, 64, 80, 192))]
         self.Conv2d_1a_3x3 = Convolution(widths[0], widths[1], 3, 2)
         self.Conv2d_2a_3x3 = Convolution(widths[1], widths[2], 3, padded=False)

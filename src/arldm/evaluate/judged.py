@@ -116,16 +116,16 @@ class EncoderJudge:
         too) and to pictures of it."""
         cast = [frame.characters for frame in story.frames]
         captions = [self.captions.get(frame.caption) for frame in story.frames]
-        found: dict[str, Iterable[Tally]] = {f"{self.name} to truth": paired([seen], [true], given)} if len(true) else {}
+        found: dict[str, Iterable[Tally]] = {f"{self.name} to truth": paired(seen, true, given)} if len(true) else {}
         if self.captions:
             found[f"{self.name} to captions"] = (
                 Tally(0, frame, "pair", float(seen[frame] @ caption), 1)
                 for frame, caption in enumerate(captions)
                 if frame >= given and caption is not None
             )
-        found[f"{self.name} self"] = self_consistency([seen], [cast], given)
+        found[f"{self.name} self"] = self_consistency(seen, cast, given)
         if self.looks:
-            found[f"{self.name} cross"] = cross_consistency([seen], [cast], self.looks, given)
+            found[f"{self.name} cross"] = cross_consistency(seen, cast, self.looks, given)
         return found
 
 
@@ -141,10 +141,10 @@ class ClassifierJudge:
     def of(cls, path: Path | str, known: Sequence[Story], source: str, names: Sequence[str] = (), scaling: Scaling = "") -> Self:
         """Read a file as `CharacterClassifier.from_file`, to judge stories that messages call `source`.
 
-        Raises ModelError, and as `characters.casts`.
+        Raises ModelError, and as `characters.check_casts`.
         """
         body = CharacterClassifier.from_file(path, names, scaling).to(fastest_device())
-        characters.casts(known, body.names, source)  # better said now than after hours
+        characters.check_casts(known, body.names, source)  # better said now than after hours
         return cls(body, checksum(Path(path)))
 
     @property

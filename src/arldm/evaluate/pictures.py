@@ -21,7 +21,7 @@ from PIL import Image
 from arldm.errors import BROKEN, ConfigError, PictureError, ScriptError
 from arldm.pictures import ENDINGS, decoded
 from arldm.story_files import STORY, is_frame, read_outline
-from arldm.writing import put
+from arldm.writing import put, put_json
 
 STORYDALLE = re.compile(r"gen_sample_(\d+)_(\d+)")  # adymaharana/storydalle, eval_char_clf.sh
 NAMES = "stories.json"  # in a tree that we wrote: what its numbered stories were called
@@ -77,7 +77,7 @@ def called(folder: Path) -> str:
 
 def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
     loose = _pictures(folder)
-    below = {one.name: pictures for one in _natural(folder.iterdir()) if one.is_dir() and (pictures := _pictures(one))}
+    below = {one.name: pictures for one in _natural(folder.iterdir()) if _is_shown(one) and (pictures := _pictures(one))}
     if (folder / STORY).exists():
         return "a told story", {called(folder): loose} if loose else {}
     if loose and below:
@@ -90,6 +90,11 @@ def _found(folder: Path) -> tuple[str, dict[str, tuple[Path, ...]]]:
     if loose:
         return LOOSE, {one.name: (one,) for one in loose}
     return "ViStoryBench's tree", _vistorybench(folder)
+
+
+def _is_shown(folder: Path) -> bool:
+    """Is it a folder, and none that programs keep for themselves?"""
+    return folder.is_dir() and not folder.name.startswith(".")
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
@@ -118,8 +123,8 @@ def _vistorybench(folder: Path) -> dict[str, tuple[Path, ...]]:
     """{mode}/{language}/{time}/{story}/shots below a method's folder, some of them missing; of several times the latest."""
     runs: dict[str, dict[tuple[str, ...], Path]] = defaultdict(dict)  # by time
     for one in _natural(folder.rglob("*")):
-        if one.name in SHOTS and one.is_dir() and _pictures(one):
-            parts = one.parent.relative_to(folder).parts
+        parts = one.parent.relative_to(folder).parts
+        if one.name in SHOTS and one.is_dir() and not any(part.startswith(".") for part in parts) and _pictures(one):
             time = next((part.replace("_", "-") for part in parts if TIMESTAMP.fullmatch(part)), "")
             runs[time][tuple(part for part in parts if not TIMESTAMP.fullmatch(part))] = one
     kinds = sorted({"/".join(place[:-1]) for run in runs.values() for place in run})
@@ -156,7 +161,7 @@ def write_vistorybench(pictures: Pictures, out: Path, mode: str, language: str, 
         for frame, path in enumerate(story, 1):
             put(top / f"{number:02}" / "shots" / f"shot_{frame:02}{path.suffix.lower()}", path.read_bytes())
     names = {f"{number:02}": name for number, name in enumerate(pictures.stories, 1)}
-    put(top / NAMES, (json.dumps(names, indent=1, ensure_ascii=False) + "\n").encode())
+    put_json(top / NAMES, names, ensure_ascii=False)
     return top
 
 
@@ -192,8 +197,10 @@ def _count(data: bytes) -> int:
 def aligned(method: Pictures, reference: Pictures, given: int = 0) -> Pictures:
     """The method's stories in the reference's order and by its names, without the first `given` frames.
 
-    Stories belong together by the first number in their names, or by name where a set has none. They may have their drawn frames
-    alone, as StoryDALL-E writes them, or the given ones, too, but all alike. Raises ConfigError, which names what differs.
+    Stories belong together by the first number in their names, or by name where one has none or two of a set have the same. They
+    may have their drawn frames alone, as StoryDALL-E writes them, or the given ones, too, but all alike.
+
+    Raises ConfigError, which names what differs.
     """
     by_number = _numbers(method) and _numbers(reference)
     ours, theirs = (_keyed(one, bool(by_number)) for one in (method, reference))

@@ -18,7 +18,7 @@ from arldm.errors import BROKEN, ModelError, said
 from arldm.toonsv.cast import Key
 from arldm.toonsv.questions import ABSENT, FAMILIES, QUESTIONS, reading
 from arldm.weight_files import save_half
-from arldm.writing import put
+from arldm.writing import put_json
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "reader"
 SIZE = 128  # pixels it looks at
@@ -104,7 +104,7 @@ class Reader(nn.Module):
     def save_pretrained(self, folder: Path) -> None:
         """Write weights in half precision, and the questions they answer."""
         save_half(self, folder / WEIGHTS)
-        put(folder / CONFIG, (json.dumps({"values": VALUES}, indent=1) + "\n").encode())
+        put_json(folder / CONFIG, {"values": VALUES})
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:

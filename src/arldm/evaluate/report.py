@@ -1,6 +1,5 @@
 """From pictures to a report: every picture is read and every fact counted."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from arldm.evaluate.fid import Gaussian, frechet_distance
 from arldm.evaluate.measures import Measure, by_attribute, by_frame, measure
 from arldm.evaluate.reader import Reader
 from arldm.story import Story
-from arldm.writing import put
+from arldm.writing import put_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def table(rows: Mapping[str, Report]) -> str:
 
 def write(path: Path, report: dict[str, Any]) -> None:
     """Write a report as JSON, whole or not at all; what there was nothing to measure of is null. Raises OutputError."""
-    put(path, (json.dumps(_finite(report), indent=1, allow_nan=False) + "\n").encode())
+    put_json(path, _finite(report), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

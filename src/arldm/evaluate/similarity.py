@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from arldm.errors import BROKEN, ModelError, PictureError, said
-from arldm.evaluate.characters import Casts
+from arldm.evaluate.characters import Cast
 from arldm.evaluate.measures import Tally
 
 UNUSED = ("position_ids", "pooler.")  # what a folder may lack: it is counted, or not looked at
@@ -87,33 +87,30 @@ class Encoder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def paired(seen: Sequence[np.ndarray], others: Sequence[np.ndarray], given: int = 0) -> Iterator[Tally]:
-    """Each frame with what belongs to it, its true picture or its caption: CLIP-I, CLIP-T, DINO. Rows are of length 1."""
-    for story, (row, other) in enumerate(zip(seen, others, strict=True)):
-        for frame in range(given, len(row)):
-            yield Tally(story, frame, "pair", float(row[frame] @ other[frame]), 1)
+def paired(seen: np.ndarray, true: np.ndarray, given: int = 0) -> Iterator[Tally]:
+    """A story's frames (frame, dim), each with its true picture: CLIP-I, DINO. Rows are of length 1, here and below."""
+    for frame in range(given, len(seen)):
+        yield Tally(0, frame, "pair", float(seen[frame] @ true[frame]), 1)
 
 
-def self_consistency(seen: Sequence[np.ndarray], casts: Casts, given: int = 0) -> Iterator[Tally]:
-    """How alike the frames of a story are that show the same character; each character of each story counts once."""
-    for story, (row, cast) in enumerate(zip(seen, casts, strict=True)):
-        for who, frames in _appearances(cast).items():
-            pairs = [float(row[one] @ row[other]) for one, other in combinations(frames, 2) if other >= given]
-            if pairs:
-                yield Tally(story, frames[-1], who, float(np.mean(pairs)), 1)
+def self_consistency(seen: np.ndarray, cast: Sequence[Cast], given: int = 0) -> Iterator[Tally]:
+    """How alike the frames (frame, dim) of a story are that show the same character; each character counts once."""
+    for who, frames in _appearances(cast).items():
+        pairs = [float(seen[one] @ seen[other]) for one, other in combinations(frames, 2) if other >= given]
+        if pairs:
+            yield Tally(0, frames[-1], who, float(np.mean(pairs)), 1)
 
 
 def cross_consistency(
-    seen: Sequence[np.ndarray], casts: Casts, references: Mapping[str, np.ndarray], given: int = 0
+    seen: np.ndarray, cast: Sequence[Cast], references: Mapping[str, np.ndarray], given: int = 0
 ) -> Iterator[Tally]:
-    """How alike the frames that show a character are to its reference pictures: each character of each story once."""
-    for story, (row, cast) in enumerate(zip(seen, casts, strict=True)):
-        for who, frames in _appearances(cast).items():
-            drawn = [frame for frame in frames if frame >= given]
-            if drawn and who in references:
-                yield Tally(story, drawn[-1], who, float((row[drawn] @ references[who].T).mean()), 1)
+    """How alike the frames (frame, dim) that show a character are to its reference pictures (picture, dim): each once."""
+    for who, frames in _appearances(cast).items():
+        drawn = [frame for frame in frames if frame >= given]
+        if drawn and who in references:
+            yield Tally(0, drawn[-1], who, float((seen[drawn] @ references[who].T).mean()), 1)
 
 
-def _appearances(cast: Sequence) -> dict[str, list[int]]:
+def _appearances(cast: Sequence[Cast]) -> dict[str, list[int]]:
     """In which frames each character is."""
     return {who: [t for t, frame in enumerate(cast) if who in frame] for who in sorted({who for frame in cast for who in frame})}

@@ -1,6 +1,5 @@
 """Told stories kept on disk while they are measured: an evaluation that was interrupted goes on, and pictures can be looked at."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from arldm.errors import OutputError
 from arldm.pictures import read_picture
 from arldm.story import Story
 from arldm.story_files import frame_path, write_story
-from arldm.writing import claim, put
+from arldm.writing import claim, put_json
 
 NOTES = "told.json"
 
@@ -49,4 +48,4 @@ class ToldStories:
         return [read_picture(frame_path(self._folder / f"{number:05}", frame)) for frame in range(frames)]
 
     def _note(self) -> None:
-        put(self._folder / NOTES, (json.dumps({**self._made_with, "seconds": self._seconds}, indent=1) + "\n").encode())
+        put_json(self._folder / NOTES, {**self._made_with, "seconds": self._seconds})

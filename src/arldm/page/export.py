@@ -1,6 +1,5 @@
 """Prints laid-out pages: PNG by Pillow, PDF with real text by fpdf2."""
 
-import io
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from arldm.errors import ConfigError, PictureError, ScriptError
 from arldm.page.layout import WIDTH, Page, Panel, Text, laid_out
 from arldm.page.lettering import BOLD, LEADING, REGULAR, missing
 from arldm.page.shapes import Point
+from arldm.pictures import encoded
 from arldm.story import Story
 from arldm.writing import put
 
@@ -79,9 +79,7 @@ def _png(page: Page) -> bytes:
         font = ImageFont.truetype(str(BOLD if text.block.bold else REGULAR), text.block.size * PIXELS * FINER)
         for x, y, line in _lines(text):
             pen.text((x * PIXELS * FINER, y * PIXELS * FINER), line, INK, font, "ms")
-    buffer = io.BytesIO()
-    sheet.reduce(FINER).save(buffer, "PNG", dpi=(DPI, DPI))
-    return buffer.getvalue()
+    return encoded(sheet.reduce(FINER), dpi=(DPI, DPI))
 
 
 def _shapes(panel: Panel) -> list[tuple[tuple[Point, ...], str | None]]:

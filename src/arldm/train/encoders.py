@@ -3,7 +3,6 @@
 The history's encoder tells all that is true in the picture it looks at; caption and history together tell what is to be drawn.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from arldm.train.checkpoint import halved
 from arldm.train.loop import fit
 from arldm.train.stories import CachedStories, cached, turn
 from arldm.train.toonsv import begin
-from arldm.writing import put
+from arldm.writing import put, put_json
 
 NAME, ACCURACY = "encoders.safetensors", "accuracy.json"  # in the run's folder
 EXAMINED = 30  # stories of the validation split
@@ -78,7 +77,7 @@ def save(module: "FactReading", exam: "Lessons", out: Path) -> None:
     # halved now, as they will be in the model's folder: so the U-Net learns from just what it will be told by
     kept = {name: halved(tensor) for name, tensor in state.items() if name.startswith((*PARTS, *HEADS))}
     if PartialState().is_main_process:
-        put(out / ACCURACY, (json.dumps(module.accuracy(exam), indent=1) + "\n").encode())
+        put_json(out / ACCURACY, module.accuracy(exam))
         put(out / NAME, safetensors.torch.save(kept))
 
 

@@ -31,7 +31,7 @@ from arldm.train.learner import Learner
 from arldm.train.peers import together
 from arldm.train.record import Record, Sample
 from arldm.train.step import Batch
-from arldm.writing import put
+from arldm.writing import put_json
 
 CONFIG = "config.json"
 STARTS_FROM = "starts_from."  # before the name of an option, in a config: what the files hold that it names
@@ -110,7 +110,7 @@ def claim(out: Path, options: dict[str, Any]) -> None:
     held = check_claim(out, options)
     if held | options == held and path.exists():
         return
-    put(path, (json.dumps(held | options, indent=1) + "\n").encode())
+    put_json(path, held | options)
 
 
 def check_claim(out: Path, options: dict[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,8 @@ class Said:
 
     comparisons: dict[str, list[Comparison]]  # by question
     ranking: dict[str, dict[str, Interval]]  # by question and method; empty for two methods
-    a_chosen: Interval  # how often A was, whoever it was, of a pair's answers that chose; far from a half, something is wrong
+    # how often A was, whoever it was, of a pair's answers that chose, in the mean over raters' pairs; far from a half, sides count
+    a_chosen: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,8 @@ def _compare(x: str, y: str, seen: Sequence[_Seen]) -> Comparison:
 
 
 def numbered(names: Sequence[str]) -> np.ndarray:
-    """Each name as a number, in the order of their first coming, without gaps."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names])
+    """Each name as a number, without gaps."""
+    return np.unique(names, return_inverse=True)[1]
 
 
 def _ranking(study: Study, seen: Sequence[_Seen]) -> dict[str, dict[str, Interval]]:

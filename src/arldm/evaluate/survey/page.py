@@ -44,7 +44,7 @@ def _lines(said: Said) -> Iterable[str]:
     for question, strengths in said.ranking.items():
         ranks = ", ".join(f"{method} {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for method, one in strengths.items())
         yield f"Bradley-Terry, {question}: {ranks}"
-    yield f"A was chosen in {percent(said.a_chosen)} of votes that chose"
+    yield f"A was chosen in {percent(said.a_chosen)} of what was chosen, each rater's pairs counted alike"
 
 
 def failed_raters(report: Report) -> list[Attention]:

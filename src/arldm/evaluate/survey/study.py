@@ -16,7 +16,7 @@ from arldm.evaluate.pictures import opened
 from arldm.evaluate.survey.methods import ToldStory, captions_in_common
 from arldm.evaluate.survey.pairing import Side, deal, deranged
 from arldm.pictures import encoded
-from arldm.writing import put, replacing_folder
+from arldm.writing import put, put_json, replacing_folder
 
 STUDY, PICTURES = "study.json", "pictures"
 QUESTIONS = {
@@ -103,7 +103,7 @@ def new_study(methods: Mapping[str, Mapping[str, ToldStory]], design: Design, ou
             pairs={id: Pair(strips[a], strips[b]) for (a, b), id in ids.items()},
             raters={secrets.token_urlsafe(9): tuple(ids[pair] for pair in hand) for hand in hands},
         )
-        put(begun / STUDY, (json.dumps(asdict(study), indent=1, ensure_ascii=False) + "\n").encode())
+        put_json(begun / STUDY, asdict(study), ensure_ascii=False)
     return study
 
 

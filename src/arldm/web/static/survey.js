@@ -46,12 +46,14 @@ async function submit() {
   sending = true;
   show();
   const answers = Object.fromEntries(new FormData(form));
+  for (const one of questions) one.disabled = true; // until they are refused, these are the answers
   const reply = await deliver(JSON.stringify({ answers, seconds: (performance.now() - started) / 1000 }));
   if (reply.ok) location.assign(form.dataset.next);
   else if (reply.status === 409) location.reload(); // answered before, in another window: those answers are shown
   else {
     const { error } = await reply.json().catch(() => ({})); // whatever stands before the server may refuse in HTML
     status.textContent = error ?? "The answers were refused; please reload the page.";
+    for (const one of questions) one.disabled = false;
     sending = false;
     show();
   }
@@ -64,7 +66,7 @@ form.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (sending || event.repeat || dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (!send && event.key === "Enter" && document.activeElement === document.body) location.assign(form.dataset.next);
   if (!send) return;
   if ("123".includes(event.key)) answer(Number(event.key) - 1);
