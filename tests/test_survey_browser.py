@@ -123,8 +123,13 @@ def test_a_picture_is_enlarged_and_a_lost_server_waited_for(made: tuple[Study, P
         page.locator(".picture.b").nth(1).click()
         assert page.locator("dialog p").inner_text() == study.captions[study.pairs[pairs[0]].story][1]
         page.keyboard.press("Escape")
-    type_keys(page, answer(study.pairs[pairs[0]], "theirs"))
+    given = answer(study.pairs[pairs[0]], "theirs")
+    type_keys(page, given)
     page.get_by_text("They are kept here").wait_for()
+    for key in ("Backspace", "1"):  # what is being sent is what counts: it stays what is seen
+        page.keyboard.press(key)
+    assert page.locator("input:checked").evaluate_all("all => all.map(one => one.value)") == list(given.values())
+    assert page.locator("fieldset:disabled").count() == len(QUESTIONS)
     with served(folder, port=int(address.rpartition(":")[2])):
         page.wait_for_url(f"**/r/{rater}/2")
     assert sum(vote.rater == rater for vote in read_votes(folder, study)) == len(QUESTIONS)
