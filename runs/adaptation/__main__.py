@@ -34,7 +34,7 @@ from arldm.story import Story
 from arldm.toonsv import painted
 from arldm.toonsv.cast import Look
 from arldm.toonsv.recast import CALLED, STRANGER, called_by_many, portraits, portraits_called
-from arldm.writing import put
+from arldm.writing import put, put_json
 
 LIKE = {"pako": "bromm", "vesna": "fenna", "rumo": "tilo"}
 SETS = range(5, 5 + int(os.environ.get("SETS", "5")))  # of pictures: by those before, the recipe was chosen
@@ -51,7 +51,7 @@ def found(folder: Path, called: str, measure_it: Callable[[], dict[str, Any]]) -
     """A report, made unless it is there, as a line."""
     report = folder / f"{called}.json"
     if not report.exists():
-        put(report, (json.dumps(measure_it(), indent=1) + "\n").encode())
+        put_json(report, measure_it())
         yield f"{folder.name} {called}: {json.dumps(json.loads(report.read_text()))}"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from arldm.cli import main as arldm
 from arldm.config import TellConfig, from_dict
 from arldm.model.arldm import ARLDM
-from arldm.writing import put
+from arldm.writing import put_json
 
 MEASURED = Path(__file__).with_name("quality.json")
 METRICS = ("relevance", "consistency")
@@ -82,7 +82,7 @@ def main(out: Path, stories: int) -> None:
         found = report(out, config, stories)
         metrics = {name: {end: round(found["metrics"][name][end], 4) for end in ("value", "low", "high")} for name in METRICS}
         rows.append({"config": found["sampling"], "metrics": metrics, "stories": stories, "model_hash": found["model_hash"]})
-    put(MEASURED, (json.dumps(rows, indent=1) + "\n").encode())
+    put_json(MEASURED, rows)
     print(table(settings()))
 
 

@@ -19,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from arldm.errors import BROKEN, OutputError, PictureError, ScriptError, said
 from arldm.pictures import encoded, read_picture, strip
 from arldm.story import Frame, Story
-from arldm.writing import check_free, put
+from arldm.writing import check_free, put, put_json
 
 STORY, STRIP = "story.json", "strip.png"
 LETTERING = re.compile(r"\s#(?!\d)")  # behind a caption; "the #1 fan" has none
@@ -196,8 +196,7 @@ class StoryFolder:
             }
             for number, frame in enumerate(story.frames)
         ]
-        text = json.dumps({"id": story.id, "title": story.title, "frames": entries}, indent=1, ensure_ascii=False)
-        put(self.path / STORY, (text + "\n").encode())
+        put_json(self.path / STORY, {"id": story.id, "title": story.title, "frames": entries}, ensure_ascii=False)
 
     def with_drawn(self, story: Story, again: Collection[int] = ()) -> Story:
         """The story with the pictures that an earlier, interrupted telling left here, but for those to be drawn `again`.

@@ -41,10 +41,10 @@ from arldm.adapt.recipes import ADAPTATION_PAPER, ADAPTATION_TOONSV, DRAWN, EPOC
 from arldm.adapt.school import School
 from arldm.config import QUICK, Mode, ModelConfig, TellConfig, to_dict
 from arldm.errors import ConfigError, OutputError
-from arldm.model.arldm import ARLDM, EMBEDDED
+from arldm.model.arldm import ARLDM
 from arldm.model.batch import StoryBatch
 from arldm.model.condition import Condition
-from arldm.model.folder import read_config
+from arldm.model.folder import located, read_config
 from arldm.model.noise import seeded
 from arldm.model.pack import NEWCOMER, Card, Pack, write_pack
 from arldm.model.widening import add_words, tables, take_up
@@ -107,7 +107,7 @@ def adaptation(
 
 def config_of(model: Path | str) -> ModelConfig:
     """What a model is, before it is loaded. Raises ModelError."""
-    return read_config(EMBEDDED / "toonsv" if str(model) == "toonsv" else Path(model))
+    return read_config(located(model))
 
 
 def adapt(recipe: Adaptation, out: Path | str) -> None:

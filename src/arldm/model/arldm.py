@@ -19,7 +19,7 @@ from arldm.errors import ConfigError
 from arldm.model.batch import ReadBatch, StoryBatch, assemble, pictures_of, pixels, small
 from arldm.model.condition import Condition, Conditioner, PastTokens
 from arldm.model.denoiser import build_schedule, build_unet, predict
-from arldm.model.folder import read_model, write_model
+from arldm.model.folder import located, read_model, write_model
 from arldm.model.history import HistoryEncoder
 from arldm.model.latents import AT_ONCE, Latents
 from arldm.model.noise import rand, seeded
@@ -28,8 +28,6 @@ from arldm.model.prior import Prior
 from arldm.model.text import CaptionTokenizer, TextEncoder
 from arldm.model.widening import Widened, let_go, tables, take_up
 from arldm.story import Story
-
-EMBEDDED = Path(__file__).parents[1] / "weights"
 
 
 class ARLDM(nn.Module, PushToHubMixin):
@@ -79,8 +77,7 @@ class ARLDM(nn.Module, PushToHubMixin):
     @classmethod
     def from_pretrained(cls, folder: Path | str, dtype: torch.dtype = torch.float32) -> Self:
         """Read a saved model; "toonsv" is the one that ships with the program. Raises ModelError for anything amiss there."""
-        path = EMBEDDED / "toonsv" if str(folder) == "toonsv" else Path(folder)
-        return read_model(path, cls).to(dtype).eval()
+        return read_model(located(folder), cls).to(dtype).eval()
 
     def save_pretrained(
         self, folder: Path | str, dtype: torch.dtype | None = None, *, safe_serialization: bool = True, variant: str | None = None

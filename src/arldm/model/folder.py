@@ -41,6 +41,12 @@ ENTRIES = {
     *("condition", "model_index.json", CONFIG),
 }
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+EMBEDDED = Path(__file__).parents[1] / "weights"
+
+
+def located(folder: Path | str) -> Path:
+    """Where a model lies; "toonsv" is the one that ships with the program, whatever else has that name."""
+    return EMBEDDED / "toonsv" if str(folder) == "toonsv" else Path(folder)
 
 
 def parts(model: "ARLDM") -> Iterator[tuple[str, nn.Module, str]]:

@@ -27,7 +27,7 @@ from torch import Tensor
 from arldm.config import Mode
 from arldm.errors import BROKEN, ModelError, OutputError, said
 from arldm.pictures import encoded
-from arldm.writing import put, replacing_folder
+from arldm.writing import put, put_json, replacing_folder
 
 CARD, TENSORS, LORA, PREVIEW, PICTURES = (
     "card.json",
@@ -115,8 +115,7 @@ def write_pack(pack: Pack, folder: Path, preview: Image.Image, pictures: Sequenc
         put(beside / PREVIEW, encoded(preview, "WEBP", quality=80))  # as PNG, larger than all that a small pack has learned
         for number, picture in enumerate(pictures):
             put(beside / PICTURES / f"{number:03}.png", encoded(picture))
-        text = json.dumps({"format": FORMAT, "arldm": version("arldm"), **card}, indent=1, ensure_ascii=False)
-        put(beside / CARD, (text + "\n").encode(errors="backslashreplace"))  # a path's bytes may be no letters
+        put_json(beside / CARD, {"format": FORMAT, "arldm": version("arldm"), **card}, ensure_ascii=False)
 
 
 def _seal(card: Card) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arldm.config import to_dict
-from arldm.model.arldm import EMBEDDED
+from arldm.model.folder import located
 from arldm.recipes import Recipe
 from arldm.writing import checksum
 
@@ -16,14 +16,9 @@ HELD = (".safetensors", ".json", ".jsonl")  # what counts in a folder; an archiv
 
 def asked(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain values, with a short name for what lies in each file and folder that the run starts from."""
-    paths = {name: _found(path) for name in STARTS if isinstance(path := getattr(recipe, name, None), Path)}
-    paths = {name: path for name, path in paths.items() if path.exists()}
+    given = {name: located(path) for name in STARTS if isinstance(path := getattr(recipe, name, None), Path)}
+    paths = {name: path for name, path in given.items() if path.exists()}
     return to_dict(recipe) | {"starts_from": {name: _name(path) for name, path in paths.items()}}
-
-
-def _found(path: Path) -> Path:
-    """Where that is, as a model is found: the embedded one by its name, whatever else has it."""
-    return EMBEDDED / path if str(path) == "toonsv" else path
 
 
 def _name(path: Path) -> str:

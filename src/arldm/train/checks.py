@@ -12,7 +12,7 @@ from arldm.config import TrainConfig, flat, to_dict
 from arldm.errors import ConfigError, said
 from arldm.evaluate.classifier import check_of_classifier
 from arldm.model.latents import Latents
-from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Encoders, Enlarger, Paper, Reader, Recipe, ToonSV
+from arldm.recipes import Autoencoder, Classifier, Context, Decoder, Enlarger, Paper, Recipe, ToonSV
 from arldm.train.optimizer import NO_BITSANDBYTES
 from arldm.train.record import not_installed
 
@@ -53,10 +53,12 @@ OTHER_RANGES: dict[type[Recipe], dict[str, tuple[float, float]]] = {
     ToonSV: {"scenes": (0, math.inf)},
     Context: {"frames": (3, 100)},
 }
-#: options that are nothing but to what denoises under a condition, and which recipes are of that
-OF_DENOISERS, DENOISERS = ("conditioning_dropout", "shift"), (ToonSV, Paper)
+#: options of training that are nothing to other recipes: some denoise under a condition, some draw samples
+HEEDED_BY: dict[str, tuple[type[Recipe], ...]] = {
+    **dict.fromkeys(("conditioning_dropout", "shift"), (ToonSV, Paper)),
+    "preview_every": (Autoencoder, Decoder, Enlarger, ToonSV, Paper, Classifier),
+}
 #: what a run starts from, and the command that leaves it
-NEVER_SHOWN = (Reader, Encoders, Context)  # these draw nothing
 STARTS = {
     "autoencoder": "arldm train toonsv-autoencoder",
     "encoders": "arldm train toonsv-encoders",
@@ -104,9 +106,8 @@ def _check_together(config: TrainConfig) -> None:
 
 def _check_heeded(recipe: Recipe) -> None:
     usual = type(recipe)().train
-    unheeded = () if isinstance(recipe, DENOISERS) else OF_DENOISERS
-    for name in (*unheeded, "preview_every") if isinstance(recipe, NEVER_SHOWN) else unheeded:
-        if (got := getattr(recipe.train, name)) != getattr(usual, name):
+    for name, heeding in HEEDED_BY.items():
+        if not isinstance(recipe, heeding) and (got := getattr(recipe.train, name)) != getattr(usual, name):
             raise ConfigError(f"--train.{name.replace('_', '-')} {got}: is nothing to this recipe; leave it out")
 
 

@@ -29,7 +29,7 @@ from arldm.train.checks import check_ranges
 from arldm.train.engine import build_accelerator
 from arldm.train.learner import Learner
 from arldm.train.peers import together
-from arldm.train.record import Record, Sample
+from arldm.train.record import METRICS, Record, Sample
 from arldm.train.step import Batch
 from arldm.writing import put_json
 
@@ -44,7 +44,7 @@ CARRIED_OUT = {
     )
 } | {"cache", *(f"judges.{one.name}" for one in fields(Judges))}
 #: what a run leaves beside its config; without one they are somebody else's
-WRITTEN = ("metrics.jsonl", "samples", "logs", "model", "accuracy.json")
+WRITTEN = (METRICS, "samples", "logs", "model", "accuracy.json")
 #: options that have other names now: a run that was begun with these would go on with others
 RENAMED = {f"train.{name}" for name in ("batch", "warmup", "clip", "dropout", "ema", "muon", "checkpoints")}
 

@@ -1,6 +1,5 @@
 """The reader's run: drawn scenes with their truth, the folder it leaves, and how much of fresh stories it reads right."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from arldm.toonsv.scenes import random_scene
 from arldm.train.asked import asked
 from arldm.train.loop import fit
 from arldm.train.stories import turn
-from arldm.writing import replacing_folder
+from arldm.writing import put_json, replacing_folder
 
 FRAMES = 5
 CHECKED = 200  # stories of the test split
@@ -37,7 +36,7 @@ def reader(recipe: Recipe, out: Path) -> None:
     if PartialState().is_main_process:
         with replacing_folder(out / "model") as folder:
             module.save_pretrained(folder)
-            (folder / ACCURACY).write_text(json.dumps(accuracy(Reader.from_pretrained(folder)), indent=1) + "\n")
+            put_json(folder / ACCURACY, accuracy(Reader.from_pretrained(folder)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
