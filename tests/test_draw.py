@@ -33,6 +33,7 @@ from arldm.toonsv.cast import (
     Prop,
     Scene,
 )
+from arldm.toonsv.paint import standing
 
 SIZE = 128
 #: two pixels differ if some colour is this much apart, of 255; two values differ if as many of the 128 x 128 pixels do
@@ -132,6 +133,26 @@ def test_a_step_aside_is_one_cell_and_changes_no_pixel_of_a_figure(scene: Scene,
     step = 16 if scene.place.side == "left" else -16
     assert (here[130:210, left : left + 30] == aside[130:210, left + step : left + step + 30]).all()
     assert changed(scene, replace(scene, aside=1)) >= VISIBLE
+
+
+@pytest.mark.parametrize("who", ["bromm", "child"])
+@pytest.mark.parametrize(("action", "down"), [("jump", -32), ("sit", 16)])
+def test_a_head_goes_up_and_down_by_whole_cells(who: str, action: str, down: int) -> None:
+    """So a head is one to the grid of the latents, whatever its body does."""
+    figure = Figure(who, "calm", "stand", shirt=None if who == "child" else "red", look=LOOK if who == "child" else None)
+    indoors = Scene(Place("library", "mint", "globe", "left"), "clear", "day", (figure,))
+    stands, moved = (pixels(switched(indoors, action=action), 256) for action in ("stand", action))
+    head = slice(135, 160) if who == "bromm" else slice(150, 170)
+    assert (stands[head, 110:146] == moved[head.start + down : head.stop + down, 110:146]).all()
+
+
+@pytest.mark.parametrize("action", PAIR_ACTIONS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_two_who_reach_for_each_other_look_at_each_other_and_stand_on_whole_cells(action: str, count: int) -> None:
+    pair = [replace(figure, action=action) for figure in TRIO.figures[:2]]
+    first, second, *third = standing(replace(TRIO, figures=(*pair, *TRIO.figures[2:count])))
+    assert (first.faces, second.faces, *(stand.faces for stand in third)) == (1, -1, -1)[:count]
+    assert all(stand.x % 16 == 0 for stand in (first, second, *third))
 
 
 def test_three_have_no_room_to_step_aside() -> None:

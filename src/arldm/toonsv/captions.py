@@ -74,11 +74,13 @@ PAIR: dict[str, tuple[Verb, ...]] = {
     ),
 }
 TAKE = ("finds {p}", "picks up {p}", "holds {p}", "carries {p}", "has {p}", "brings {p}")
-KEEP = ("holds {p}", "carries {p}", "shows {p}", "still has {p}", "plays with {p}")
+STILL = "still has {p}"  # said of nobody but who had it last
+KEEP = ("holds {p}", "carries {p}", "shows {p}", STILL, "plays with {p}")
 GIVE = ("gives {p} to {o}", "hands {p} to {o}", "passes {p} to {o}", "lets {o} have {p}")
 
+AGAIN = ", calm again"  # said of nobody but who felt otherwise
 MOOD: dict[str, tuple[str, ...]] = {
-    "calm": (" calmly", ", feeling calm", ", calm again", ", quite calm"),
+    "calm": (" calmly", ", feeling calm", AGAIN, ", quite calm"),
     "happy": (" happily", ", very happy", " with a big smile", ", beaming with joy"),
     "sad": (" sadly", ", feeling sad", " with a tear", ", close to tears"),
     "angry": (" angrily", ", very angry", ", feeling cross", " with an angry face"),
@@ -97,14 +99,21 @@ TIME: dict[str, tuple[str, ...]] = {
     "night": ("It is night.", "Night falls.", "It is dark now.", "The night has come."),
 }
 ARRIVE = ("{s} {v} {place}", "{Place}, {s} {v}", "{s} {v} {place}", "{s} comes {to} and {v}")
-RETURN = ("{s} {v} back {place}", "Back {place}, {s} {v}", "{s} returns {to} and {v}", "{s} is back {place} and {v}")
-WATCHES = (" while {w} watches", ", and {w} watches", " next to {w}", " in front of {w}")
+RETURN = ("Now back {place}, {s} {v}", "Back {place}, {s} {v}", "{s} returns {to} and {v}", "{s} is back {place} and {v}")
+WATCHES = ("while {w} watches", "and {w} watches", "next to {w}", "in front of {w}")
 COUPLE = ("they", "both of them", "the two of them", "they both")
 
 
 def plural(text: str) -> str:
     """The opening verbs of ARRIVE and RETURN for more than one."""
     return text.replace("comes ", "come ").replace("returns ", "return ").replace(" is back ", " are back ")
+
+
+def beside(mood: str, watching: str) -> str:
+    """The words of a mood, which are the subject's, and after them those of who watches."""
+    if not watching:
+        return mood
+    return f"{mood}{',' if mood.startswith(',') or watching.startswith('and') else ''} {watching}"
 
 
 def to(place: str) -> str:

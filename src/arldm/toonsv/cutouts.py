@@ -117,7 +117,7 @@ def pose(scene: Scene, number: int, head: Head) -> Image.Image:
     """
     body, bare = (np.asarray(paint(scene, SIZE, without=number, limbs=head.limbs, in_front=front)) for front in (True, False))
     in_front = abs(body.astype(np.int16) - bare).max(-1, keepdims=True) > DIFFERENT
-    down = round(SCALE * (LIFT.get(scene.figures[number].action, 0.0) - head.lift))
+    down = round(LIFT.get(scene.figures[number].action, 0.0) - head.lift)
     laid = _laid(head.cutout, head.cutout.opaque, Image.fromarray(body), scene, standing(scene)[number], down)
     return Image.fromarray(np.where(in_front, body, np.asarray(laid)))
 
@@ -125,7 +125,7 @@ def pose(scene: Scene, number: int, head: Head) -> Image.Image:
 def _limbs(cutout: Cutout, action: str) -> str:
     """The colour of its front hand."""
     x, y = ARMS[action][1][1]
-    row, column = round(GROUND + SCALE * (y + LIFT.get(action, 0.0))), round(cutout.x + SCALE * x)
+    row, column = round(GROUND + SCALE * y + LIFT.get(action, 0.0)), round(cutout.x + SCALE * x)
     row, column = (min(max(HAND, place), SIZE - 1 - HAND) for place in (row, column))  # a hand may be beyond the border
     hand = cutout.pixels[row - HAND : row + HAND + 1, column - HAND : column + HAND + 1].reshape(-1, 3)
     red, green, blue = np.median(hand, axis=0).astype(int).tolist()

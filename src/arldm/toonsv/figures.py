@@ -8,7 +8,7 @@ from arldm.toonsv.props import prop
 
 HEAD_Y = -96.0  # of a standing figure, in units above its feet
 SHOULDER_Y = -63.0
-LIFT = {"jump": -24.0, "sit": 19.0}  # of all but the feet, by action
+LIFT = {"jump": -32.0, "sit": 16.0}  # of all but the feet, by action, down the picture: whole cells, as in CELL of paint
 SPECIES = {character.name: character.species for character in CAST}
 
 #: action -> elbow and hand of the rear and the front arm, in units from the middle of the feet; the figure looks to +x
@@ -25,13 +25,15 @@ ARMS: dict[str, tuple[tuple[Point, Point], tuple[Point, Point]]] = {
 }
 
 
-def figure(pen: Pen, who: Figure, held: Prop | None, headless: str = "", *, in_front: bool = True) -> None:
+def figure(pen: Pen, who: Figure, scale: float, held: Prop | None, headless: str = "", *, in_front: bool = True) -> None:
     """Draws a figure on its feet at the pen's origin, looking to +x, with the prop in its front hand if it holds one.
+
+    `scale` is how much larger than the picture's are the pen's units.
 
     `headless`, a colour, leaves head and tail away: all named characters have one body, with limbs of their own colour.
     Not `in_front`: what is in front of a head is left away: the front arm and what is held.
     """
-    lift = LIFT.get(who.action, 0.0)
+    lift = LIFT.get(who.action, 0.0) / scale
     shadow = 20 if who.action == "jump" else 31
     pen.oval(0, 1, shadow, 5.5, shade("#77708c", 0.5), 0)
     if who.action == "run":

@@ -12,14 +12,13 @@ from arldm.toonsv.places import place
 GROUND = 240.0
 SCALE = 1.04  # of every figure, however many there are
 SMALL = 0.86  # a child
-#: A figure stands, up to whole steps of CELL, always at the same place. Its outlines then meet the cells of the latent grid in
-#: one way only, and what a denoiser has learned of a figure in one place holds in all. (But for two who hug or clap hands beside a
-#: third: they stand half a cell off, the second looks to the third, and to mend that would make all pictures of them others than
-#: those that were learned.)
+#: A figure stands, up to whole steps of CELL, always at the same place, and all but its feet goes up and down by whole ones. Its
+#: outlines then meet the cells of the latent grid in one way only, and what a denoiser has learned of it in one place holds in all.
 CELL = 16.0
 #: number of figures -> where they stand, and how far they keep from the landmark
 STANDS = {0: ((), 0.0), 1: ((128.0,), CELL), 2: ((80.0, 176.0), CELL), 3: ((48.0, 128.0, 208.0), 0.0)}
-REACH = {"hug": 32.0, "highfive": 48.0}  # from the middle between two to either, so that arms reach
+MIDDLES = {2: 128.0, 3: 80.0}  # number of figures -> the middle between two who reach for each other
+REACH = {"hug": 32.0, "highfive": 48.0}  # from there to either, so that arms reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ def standing(scene: Scene) -> list[Standing]:
     for index, who in enumerate(scene.figures):
         x = stands[index] + shift
         if paired and index < 2:  # close together, so that arms reach
-            x = (stands[0] + stands[1]) / 2 + shift + (-1, 1)[index] * REACH[who.action]
-        faces = -1 if index == last and index > 0 else 1
+            x = MIDDLES[len(scene.figures)] + shift + (-1, 1)[index] * REACH[who.action]
+        faces = -1 if index > 0 and (index == last or paired) else 1
         away_from_others = not paired and who.action == "hold" and last > 0
         found.append(Standing(x, -faces if away_from_others else faces, SCALE * (SMALL if who.who == "child" else 1.0)))
     return found
@@ -60,5 +59,12 @@ def paint(scene: Scene, size: int = 256, without: int | None = None, limbs: str 
         if index != without or limbs:
             held = scene.prop if who.action == "hold" else None
             headless = limbs if index == without else ""
-            figure(lit.at(stand.x, GROUND, stand.scale, stand.faces), who, held, headless, in_front=in_front or not headless)
+            figure(
+                lit.at(stand.x, GROUND, stand.scale, stand.faces),
+                who,
+                stand.scale,
+                held,
+                headless,
+                in_front=in_front or not headless,
+            )
     return image.reduce(SUPERSAMPLING)

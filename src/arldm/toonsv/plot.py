@@ -41,7 +41,7 @@ def plot(split: str, index: int, frames: int = 5) -> list[Shot]:
 
 
 def _shot(world: World, t: int, seen: dict[Key, str]) -> Shot:
-    movement = move(world, t)
+    moved = move(world, t)
     told_sky = sky(world, t)
     event = event_of(world, t)
     dress(world, event.who)
@@ -51,15 +51,16 @@ def _shot(world: World, t: int, seen: dict[Key, str]) -> Shot:
     )
     scene = Scene(world.place, world.weather, world.time, figures, event.prop, world.dice.pick((0, 1)))
     told = event.told | {Key("scene", what) for what, _ in told_sky}
-    if movement:
+    if moved:
         told.add(Key("scene", "kind"))
-    caption = _caption(world, event, mood_words, movement, [words for _, words in told_sky])
+    caption = _caption(world, event, mood_words, moved, [words for _, words in told_sky])
     if event.prop and event.new_prop:  # another one of its kind tells nothing of its colour
         seen.pop(Key(event.prop.kind, "colour"), None)
     facts = tuple(Fact(*key, value, _source(key, value, told, seen, event)) for key, value in truth(scene).items())
     seen.update(truth(scene))
     world.shown = event.who
     world.met.update(event.who)
+    world.been.setdefault(world.place.kind, set()).update(event.who)
     return Shot(scene, caption, facts)
 
 
@@ -73,18 +74,15 @@ def _source(key: Key, value: str, told: set[Key], seen: dict[Key, str], event: E
     return "history" if seen.get(key) == value else "free"
 
 
-def _caption(world: World, event: Event, mood: str, movement: str, sky: list[str]) -> str:
-    dice, kind = world.dice, world.place.kind
-    verb = event.verb + mood
-    if movement:
-        pattern = dice.pick(say.ARRIVE if movement == "arrive" else say.RETURN)
+def _caption(world: World, event: Event, mood: str, moved: bool, sky: list[str]) -> str:
+    dice, kind, place = world.dice, world.place.kind, say.PLACE_IN[world.place.kind]
+    pattern = "{s} {v}"
+    if moved:
+        back = world.been.get(kind, set()).issuperset(event.subjects)
+        pattern = dice.pick(say.RETURN if back else say.ARRIVE)
         pattern = say.plural(pattern) if event.many else pattern
-        # the words of a mood go last, after the place
-        core, tail = (event.verb, mood) if pattern.endswith("{place}") else (verb, "")
-        place = say.PLACE_IN[kind]
-        text = pattern.format(s=event.subject, v=core, place=place, Place=place[:1].upper() + place[1:], to=say.to(kind)) + tail
-    else:
-        text = f"{event.subject} {verb}"
+    text = pattern.format(s=event.subject, v=event.verb, place=place, Place=place[:1].upper() + place[1:], to=say.to(kind))
+    text += say.beside(mood, event.watching)
     return " ".join([*sky, say.sentence(text)] if dice.chance(0.5) else [say.sentence(text), *sky])
 
 

@@ -54,8 +54,10 @@ class World:
     moods: dict[str, str] = field(default_factory=dict)
     prop: Prop | None = None
     prop_seen: bool = False
+    holder: str = ""  # who had the prop last
     shown: tuple[str, ...] = ()  # who was in the frame before
     met: set[str] = field(default_factory=set)
+    been: dict[str, set[str]] = field(default_factory=dict)  # kind of a place -> who was seen there
 
 
 def begin(dice: Dice, frames: int, training: bool = False) -> World:
@@ -74,21 +76,21 @@ def _new_place(dice: Dice, kinds: Sequence[str]) -> Place:
     return Place(kind, dice.pick(HUES), dice.pick(PLACES[kind]), dice.pick(SIDES))
 
 
-def move(world: World, t: int) -> str:
-    """Goes elsewhere now and then. Returns "arrive", "return" or "" (stays)."""
+def move(world: World, t: int) -> bool:
+    """Goes elsewhere now and then, to a place that is new or known. Returns whether the story goes."""
     dice, old = world.dice, world.place
     world.places[old.kind] = old
     if t == 0:
-        return "arrive"
+        return True
     if not dice.chance(0.36):
-        return ""
+        return False
     known = [kind for kind in world.places if kind != old.kind]
     if known and (dice.chance(0.7) or len(world.places) >= min(len(PLACES), 2 + world.frames // 6)):
         world.place = world.places[dice.pick(known)]
-        return "return"
+        return True
     world.place = _new_place(dice, [kind for kind in PLACES if kind not in world.places])
     world.places[world.place.kind] = world.place
-    return "arrive"
+    return True
 
 
 def sky(world: World, t: int) -> list[tuple[str, str]]:
