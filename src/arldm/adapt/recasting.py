@@ -107,7 +107,7 @@ def _recast(
         return None
     sits = any(part and shot.scene.figures[part.figure].action == "sit" for part, shot in zip(played, shots, strict=True))
     if not sits and not is_friend and any(one.head for one in shown):
-        return None  # a head half a cell of the latents' grid off where all others are is learned worst
+        return None  # the head of who sits is lower than most, and so is learned worst
     old = painted(shots, f"old-{index}")
     pattern = rf"(?i)\b{who}\b" if article else rf"(?i)\b((an?|the) )?{who}\b"
     frames = (
