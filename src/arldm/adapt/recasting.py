@@ -118,9 +118,9 @@ def _recast(
 
 
 def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice, held: bool) -> Part | None:
-    """Any cutout, but for two who touch each other, and where two would hold something; or a head.
+    """Any cutout, but for two who touch each other; or a head.
 
-    Where earlier frames tell of something `held`, none that would take it away, or bring something else.
+    Where frames tell of something `held` from before, none that would take it away, or bring something else.
     """
     scene = shot.scene
     number = next((k for k, figure in enumerate(scene.figures) if figure.who == who), None)
@@ -129,12 +129,12 @@ def _part(shot: Shot, who: str, shown: Sequence[_Shown], dice: Dice, held: bool)
     recalled = frozenset(fact.attribute for fact in shot.facts if fact.entity == who and fact.source == "history")
     action = scene.figures[number].action
     heads = [k for k, one in enumerate(shown) if one.head]
-    if heads and (all(one.action != action for one in shown) or dice.chance(POSED)):
-        return Part(number, dice.pick(heads), posed=True, recalled=recalled)
-    taken = scene.prop is not None and action != "hold"  # by another
     stays = action in PAIR_ACTIONS or (held and action == "hold")
-    able = [k for k, one in enumerate(shown) if not stays and not (one.action == "hold" and (taken or held))]
-    return Part(number, dice.pick(able) if able else None, prop=not taken, recalled=recalled)
+    able = [k for k, one in enumerate(shown) if not stays and not (held and one.action == "hold")]
+    if heads and (all(one.action != action for one in shown) or dice.chance(POSED) or not able):
+        return Part(number, dice.pick(heads), posed=True, recalled=recalled)
+    own = scene.prop is None or action == "hold"  # and nobody else's
+    return Part(number, dice.pick(able) if able else None, prop=own, recalled=recalled)
 
 
 def _frame(frame: Frame, scene: Scene, part: Part | None, shown: Sequence[_Shown]) -> Frame:
