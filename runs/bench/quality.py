@@ -23,8 +23,8 @@ FALL = 0.01  # what counts as equal quality: neither metric is lower by more tha
 ORIGINAL = TellConfig(steps=250)
 SETTINGS = [
     ORIGINAL,
-    *(TellConfig(steps=steps, precision="bf16") for steps in (10, 6, 4)),
-    TellConfig(steps=6, scheduler="unipc", precision="bf16"),
+    *(TellConfig(steps=steps, precision="bf16") for steps in (10, TellConfig().steps, 4)),
+    TellConfig(scheduler="unipc", precision="bf16"),
 ]
 
 

@@ -15,7 +15,7 @@ from arldm.toonsv import plot
 
 BATCH = 8  # stories at once
 FRAMES = 5
-STEPS = (TellConfig().steps, 12, 20, 50)
+STEPS = (TellConfig().steps, 10, 20, 50)
 CAPTIONS = (
     "Fenna comes to the beach and waves.",
     "She sits down.",

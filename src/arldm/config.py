@@ -164,7 +164,7 @@ class TrainConfig:
 class TellConfig:
     """How a story is drawn."""
 
-    steps: int = 6  # of ddim; more than a few had better divide train_timesteps (docs/evaluation.md)
+    steps: int = 5  # of ddim; best such that divide train_timesteps (docs/evaluation.md)
     guidance: float = 2.0  # scale of classifier-free guidance; 1 = none
     scheduler: Literal["ddim", "dpm++", "unipc"] = "ddim"
     seed: int = 0  # `arldm tell` takes -1 as one at random, and prints it

@@ -37,7 +37,7 @@ def tell(
     """Each frame of a story as soon as it is drawn; a frame that has its picture is handed on untouched.
 
     `frames`: which to draw again although they have a picture. `pinned`: frames that stay visible beyond the window.
-    `on_step(frame, step)` is called after every step of the sampler. `config`: 6 steps and guidance 2 suit the embedded model; the
+    `on_step(frame, step)` is called after every step of the sampler. `config`: 5 steps and guidance 2 suit the embedded model; the
     paper's are `TellConfig(steps=250, guidance=6.0)`. Raises CaptionError, ConfigError, PictureError, ScriptError, and that before
     anything is drawn; ModelError for weights that draw nothing.
     """
