@@ -135,7 +135,7 @@ def fall(kept: Path, stories: int) -> str:
         frames = (Frame(shot.caption, None, (), None, shot.facts) for shot in plot("test", number, FRAMES))
         true.append(Story(f"test-{number:06d}", tuple(frames)))
     readings = [reader.read(read_told(kept / f"{number:05}").pictures) for number in range(stories)]
-    tallies = list(consistency(true, readings))
+    tallies = list(consistency(true, readings))  # looked through twice
     parts = (sums_by_story([tally for tally in tallies if tally.frame in frames]) for frames in (EARLY, LATE))
     sums = [row for part in parts for row in np.stack([part[story] for story in range(stories)], axis=1)]  # each won, held
 
